@@ -1,0 +1,45 @@
+"""What a user agent says of a device, and whether a robot sent it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from user_agents import parse
+
+LONGEST = 512
+"""Characters read of a user agent."""
+
+_ROBOTS = re.compile(
+    r"bot\b|bot[/;+ -]|crawl|spider|slurp|headless|lighthouse|pagespeed|phantomjs|puppeteer|playwright|selenium|"
+    r"^(curl|wget|python-|python/|go-http|java/|okhttp|node|axios|libwww|ruby|php|perl|httpie|postman|insomnia)|"
+    r"monitor|uptime|pingdom|prerender|preview|facebookexternalhit|embedly|scrap|fetch",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Device:
+    kind: Literal["desktop", "tablet", "phone", "other"]
+    browser: str | None
+    system: str | None
+    robot: bool
+
+
+@lru_cache(maxsize=4096)
+def read_user_agent(value: str | None) -> Device:
+    """Read a User-Agent header; what it does not say is ``other`` or None, and no header at all is a robot's."""
+    if not value:
+        return Device("other", None, None, robot=True)
+    agent = parse(value[:LONGEST])
+    robot = bool(agent.is_bot or _ROBOTS.search(value[:LONGEST]))
+    kind: Literal["desktop", "tablet", "phone", "other"] = (
+        "tablet" if agent.is_tablet else "phone" if agent.is_mobile else "desktop" if agent.is_pc else "other"
+    )
+    return Device(kind, _known(agent.browser.family), _known(agent.os.family), robot)
+
+
+def _known(family: str | None) -> str | None:
+    return family[:64] if family and family != "Other" else None

@@ -1,0 +1,85 @@
+"""CSAT, NPS and CES: scales, groups, headline figures, and what a valid score is. Pure.
+
+Sources: NPS after Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003 (0–6, 7–8,
+9–10; share of promoters minus share of detractors). CSAT as the share of satisfied among all answers ("top-two-box" on
+five points). CES after Dixon, Freeman and Toman, "Stop Trying to Delight Your Customers", Harvard Business Review,
+July 2010, in the seven-point agreement form of 2013: the mean, and the share of 6 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Metric = Literal["csat", "nps", "ces"]
+Group = Literal["negative", "neutral", "positive"]
+
+GROUPS: tuple[Group, ...] = ("negative", "neutral", "positive")
+SCALES: Mapping[Metric, tuple[int, ...]] = {"csat": (3, 5, 7), "nps": (11,), "ces": (7,)}
+"""How many points a metric's scale may have, the usual first choice of an editor in the middle of `DEFAULT_SCALE`."""
+DEFAULT_SCALE: Mapping[Metric, int] = {"csat": 5, "nps": 11, "ces": 7}
+GOOD_RANGE: Mapping[Metric, tuple[float, float] | None] = {"csat": (75.0, 85.0), "nps": None, "ces": None}
+
+_NEUTRAL: Mapping[tuple[Metric, int], tuple[int, int]] = {
+    ("csat", 3): (2, 2),
+    ("csat", 5): (3, 3),
+    ("csat", 7): (4, 4),
+    ("nps", 11): (7, 8),
+    ("ces", 7): (4, 5),
+}
+
+
+def scores(metric: Metric, scale: int) -> range:
+    """Every score that can be chosen, lowest first: 0–10 for nps, 1–``scale`` for the others."""
+    return range(11) if metric == "nps" else range(1, scale + 1)
+
+
+def neutral_range(metric: Metric, scale: int) -> tuple[int, int]:
+    """The lowest and the highest neutral score; below is negative, above is positive."""
+    return _NEUTRAL[metric, scale]
+
+
+def group_of(metric: Metric, scale: int, score: int) -> Group:
+    """The group that a score falls into. Raises `ValueError` for a score off the scale."""
+    if score not in scores(metric, scale):
+        raise ValueError(f"{score} is not on the {metric} scale of {scale}")
+    low, high = neutral_range(metric, scale)
+    return "negative" if score < low else "positive" if score > high else "neutral"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A headline figure over ``total`` answers; ``value`` is None as long as there are none.
+
+    ``unit`` is ``percent`` (csat, 0 to 100), ``points`` (nps, −100 to 100) or ``mean`` (ces, 1 to 7).
+    ``positive_share`` is the percentage of positive scores: for ces the second figure that the field reports.
+    """
+
+    value: float | None
+    unit: Literal["percent", "points", "mean"]
+    total: int
+    groups: Mapping[Group, int]
+    positive_share: float | None
+
+
+def figure(metric: Metric, scale: int, counts: Mapping[int, int]) -> Figure:
+    """The headline figure of ``counts`` (score → number of answers).
+
+    csat: positive ÷ all × 100. nps: % promoters − % detractors. ces: Σ(score × count) ÷ all.
+    """
+    groups: dict[Group, int] = dict.fromkeys(GROUPS, 0)
+    for score, count in counts.items():
+        groups[group_of(metric, scale, score)] += count
+    total = sum(counts.values())
+    share = groups["positive"] / total * 100 if total else None
+    unit: Literal["percent", "points", "mean"] = {"csat": "percent", "nps": "points", "ces": "mean"}[metric]  # type: ignore[assignment]
+    if not total:
+        value = None
+    elif metric == "csat":
+        value = share
+    elif metric == "nps":
+        value = (groups["positive"] - groups["negative"]) / total * 100
+    else:
+        value = sum(score * count for score, count in counts.items()) / total
+    return Figure(value, unit, total, groups, share)

@@ -1,0 +1,102 @@
+"""Responses for the REST interface and the pages: one, or a list by cursor."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.errors import Fault, Invalid, NotFound
+from collector.metrics import Group
+from collector.schema import responses, surveys
+
+MOST = 200
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which responses are wanted; what is None does not restrict. ``since`` is inclusive, ``until`` exclusive."""
+
+    survey_id: UUID | None = None
+    group: Group | None = None
+    commented: bool | None = None
+    bot: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def list_responses(
+    connection: AsyncConnection, site_id: UUID, wanted: Filter, *, limit: int, cursor: str | None = None
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """Newest first, with the cursor of the next page or None. Raises `Invalid` for a cursor that is none of ours."""
+    query = _filtered(site_id, wanted).order_by(responses.c.created_at.desc(), responses.c.id.desc())
+    if cursor:
+        moment, row_id = _read_cursor(cursor)
+        query = query.where(
+            or_(
+                responses.c.created_at < moment,
+                and_(responses.c.created_at == moment, responses.c.id < row_id),
+            )
+        )
+    rows = (await connection.execute(query.limit(limit + 1))).all()
+    following = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    return rows[:limit], following
+
+
+async def get_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> Row[Any]:
+    """Raises `NotFound`."""
+    query = _filtered(site_id, Filter()).where(responses.c.id == response_id)
+    row: Row[Any] | None = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("This site has no such response.")
+    return row
+
+
+async def delete_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> None:
+    """Raises `NotFound`."""
+    query = delete(responses).where(responses.c.site_id == site_id, responses.c.id == response_id)
+    if not (await connection.execute(query)).rowcount:
+        raise NotFound("This site has no such response.")
+
+
+def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
+    joined = responses.join(
+        surveys, and_(surveys.c.site_id == responses.c.site_id, surveys.c.id == responses.c.survey_id)
+    )
+    query = (
+        select(responses, surveys.c.name.label("survey_name"), surveys.c.key.label("survey_key"))
+        .select_from(joined)
+        .where(responses.c.site_id == site_id)
+    )
+    if wanted.survey_id is not None:
+        query = query.where(responses.c.survey_id == wanted.survey_id)
+    if wanted.group is not None:
+        query = query.where(responses.c.group == wanted.group)
+    if wanted.commented is not None:
+        query = query.where(responses.c.comment.is_not(None) if wanted.commented else responses.c.comment.is_(None))
+    if wanted.bot is not None:
+        query = query.where(responses.c.bot.is_(wanted.bot))
+    if wanted.since is not None:
+        query = query.where(responses.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(responses.c.created_at < wanted.until)
+    return query
+
+
+def _cursor(row: Row[Any]) -> str:
+    return urlsafe_b64encode(json.dumps([row.created_at.isoformat(), str(row.id)]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        moment, row_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return datetime.fromisoformat(moment).astimezone(UTC), UUID(row_id)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise Invalid(faults=[Fault("?cursor", "must be the next of an earlier list")]) from None

@@ -1,0 +1,190 @@
+"""All tables.
+
+Primary keys are ``(site_id, id)`` with UUIDv7 made in the program, and every unique key and query of what belongs to a
+site carries ``site_id``, so that a cluster can shard by site. People who sign in, their sessions and API tokens belong
+to the installation and have an ``id`` alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows of one time lie together."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
+    return UUID(int=value | secrets.randbits(62))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment in UTC on every database; SQLite alone would hand back naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("key", String(16), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("revision", Integer, nullable=True),  # the live one; null until the first publish
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("site_id", "key"),
+    UniqueConstraint("site_id", "name"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("site_id", Uuid, primary_key=True),
+    Column("survey_id", Uuid, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+)
+
+# What is known of where and how something was shown or answered; the same on impressions and responses.
+
+
+def _circumstances() -> list[Column[Any]]:
+    return [
+        Column("page", Text, nullable=True),
+        Column("language", String(35), nullable=True),
+        Column("device", String(16), nullable=False),
+        Column("browser", String(64), nullable=True),
+        Column("system", String(64), nullable=True),
+        Column("bot", Boolean, nullable=False),
+    ]
+
+
+impressions = Table(
+    "impressions",
+    metadata,
+    Column("site_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("survey_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("visitor_id", Uuid, nullable=True),
+    Column("shown_at", Instant, nullable=False),
+    Column("dismissed_at", Instant, nullable=True),
+    *_circumstances(),
+    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+    Index(None, "site_id", "survey_id", "shown_at"),
+    Index(None, "site_id", "visitor_id"),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("site_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("survey_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("impression_id", Uuid, nullable=True),
+    Column("visitor_id", Uuid, nullable=True),
+    Column("state", Integer, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("score", SmallInteger, nullable=False),
+    Column("group", String(8), nullable=False),
+    Column("comment", Text, nullable=True),
+    Column("email", String(254), nullable=True),
+    Column("email_verified", Boolean, nullable=False),
+    Column("consent_text", Text, nullable=True),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    *_circumstances(),
+    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+    Index(None, "site_id", "created_at", "id"),
+    Index(None, "site_id", "survey_id", "created_at", "id"),
+    Index(None, "site_id", "visitor_id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)

@@ -1,0 +1,150 @@
+"""One frozen object read from the environment (``TEVREDEN_…``) and a ``.env`` file.
+
+Every setting is in ``tevreden serve --help`` and in the README; a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from collector.errors import SettingsError
+
+PREFIX = "TEVREDEN_"
+SHORTEST_SECRET = 32
+"""Characters; fewer are refused, because every token rests on this one value."""
+
+
+class Settings(BaseSettings):
+    """What one process of the collector was told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, case_sensitive=False
+    )
+
+    database_url: str = Field(
+        "sqlite:///tevreden.db",
+        description="Where answers are kept: sqlite:///FILE, or sqlite:////FILE from the root of the disk.",
+    )
+    secret: str = Field(
+        "",
+        description=f"What tokens are signed with: {SHORTEST_SECRET} characters or more, the same after each start. "
+        "Left out, one is made once and kept in a file beside the database.",
+    )
+    base_url: str = Field(
+        "",
+        description="The address under which visitors reach the collector, as in the tag. Default: http://HOST:PORT.",
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8000, ge=1, le=65535, description="The port to listen on.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
+    log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if not re.fullmatch(r"sqlite:///[^?]+", value) or value.endswith(":memory:"):
+            raise ValueError("must be sqlite:///FILE; an answer needs a file on disk to be kept in")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _strong_secret(cls, value: str) -> str:
+        if value and (len(value) < SHORTEST_SECRET or len(set(value)) < 8):
+            raise ValueError(
+                f"is too weak: give {SHORTEST_SECRET} random characters or more, such as {secrets.token_urlsafe(32)}"
+            )
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+            raise ValueError("must be an address such as https://surveys.example.com, with no query")
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (piece.strip() for piece in value.split(","))):
+            try:
+                ip_network(part)
+            except ValueError:
+                raise ValueError(f"names {part!r}, which is no address or network such as 10.0.0.0/8") from None
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {key: value.strip() if isinstance(value, str) else value for key, value in values.items()}
+
+    @property
+    def database_file(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def public_url(self) -> str:
+        """The address of the collector as a visitor's browser knows it, without a trailing slash."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        return self.base_url or f"http://{host}:{self.port}"
+
+    def with_secret(self) -> Self:
+        """These settings with the secret that is kept beside the database, made now if there is none yet."""
+        if self.secret:
+            return self
+        file = self.database_file.with_name(self.database_file.name + ".secret")
+        try:
+            kept = file.read_text("utf-8").strip()
+        except FileNotFoundError:
+            kept = secrets.token_urlsafe(48)
+            try:
+                with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                    handle.write(kept + "\n")
+            except OSError as error:
+                raise SettingsError(f"cannot keep a secret in {file}: {error.strerror}") from None
+        if len(kept) < SHORTEST_SECRET:
+            raise SettingsError(f"{file} holds no usable secret; restore it from a backup, or set {PREFIX}SECRET")
+        return self.model_copy(update={"secret": kept})
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (those that are not None) win over the environment.
+
+    Raises `SettingsError` with one line that names the setting and what would be right.
+    """
+    _refuse_unknown(os.environ, "the environment")
+    _refuse_unknown({k: v or "" for k, v in dotenv_values(".env").items()}, ".env")
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()} {reason}") from None
+
+
+def _refuse_unknown(variables: Mapping[str, str], origin: str) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in variables:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"{name} in {origin} is no setting; there are {', '.join(sorted(known))}")
+
+
+def described() -> list[tuple[str, str, str]]:
+    """Each setting's variable, default and meaning, for help texts."""
+    return [
+        (PREFIX + name.upper(), str(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]

@@ -1,0 +1,94 @@
+"""Every token: one salt a purpose, so that none can stand in for another.
+
+The installation's secret never leaves this file. What a site needs to sign with is derived from it, so a dump of the
+database holds nothing that can be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from uuid import UUID
+
+from itsdangerous import BadSignature, Signer
+
+
+class Signing:
+    """Makes and reads tokens under one secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def visitor_token(self, site_id: UUID, visitor_id: UUID) -> str:
+        """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone."""
+        value = urlsafe_b64encode(visitor_id.bytes).rstrip(b"=")
+        return self._signer("visitor", site_id).sign(value).decode()
+
+    def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
+        """The visitor of a token made for this site, or None if it was not."""
+        try:
+            value = self._signer("visitor", site_id).unsign(token.encode())
+            return UUID(bytes=urlsafe_b64decode(value + b"=="))
+        except (BadSignature, ValueError):
+            return None
+
+    def identify_secret(self, site_id: UUID) -> str:
+        """What the site owner's server signs e-mail addresses with for ``identify()``."""
+        return self._derive(f"identify:{site_id}")
+
+    def is_identity(self, site_id: UUID, email: str, signature: str) -> bool:
+        """Whether the site owner's server vouched for this address: HMAC-SHA-256 in lower-case hex."""
+        expected = hmac.new(self.identify_secret(site_id).encode(), email.strip().lower().encode(), hashlib.sha256)
+        return hmac.compare_digest(expected.hexdigest().encode(), signature.encode())
+
+    def session_cookie(self, session: str) -> str:
+        return self._signer("session").sign(session).decode()
+
+    def read_session(self, cookie: str) -> str | None:
+        try:
+            return self._signer("session").unsign(cookie.encode()).decode()
+        except (BadSignature, UnicodeError):
+            return None
+
+    def demo_password(self) -> str:
+        """The demo's sign-in, the same after each start of the same demo."""
+        return self._derive("demo-password")[:16]
+
+    def demo_token(self) -> str:
+        return API_TOKEN_PREFIX + self._derive("demo-token")[:43]
+
+    def _signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
+        return Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
+
+    def _derive(self, purpose: str) -> str:
+        digest = hmac.new(self._secret.encode(), f"tevreden.{purpose}".encode(), hashlib.sha256).digest()
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+API_TOKEN_PREFIX = "tvr_"  # noqa: S105  it makes a leaked token easy to find
+
+
+def new_api_token() -> str:
+    """A bearer token of 256 random bits; only its `digest` is stored."""
+    return API_TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_session() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def new_site_key() -> str:
+    """A public site key: 12 characters with none that look alike."""
+    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def new_survey_key() -> str:
+    """A survey's public key, unique within its site: 6 characters, because every visitor's cookie carries it."""
+    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6))
+
+
+def digest(token: str) -> str:
+    """What is stored of a random token, in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()

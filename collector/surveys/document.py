@@ -1,0 +1,299 @@
+"""The survey document: the one JSON form for the editor, REST, import and export."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from collector.errors import Fault, Invalid
+from collector.metrics import DEFAULT_SCALE, SCALES, Metric
+from collector.surveys.languages import LANGUAGES
+from collector.surveys.patterns import LONGEST as LONGEST_PATTERN
+from collector.surveys.patterns import compile_pattern
+
+SCHEMA_ID = "urn:tevreden:schema:survey"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+_COLOR = re.compile(r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")
+
+
+def _readable(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("text", "must be text without control characters")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        compile_pattern(value)
+    except ValueError as error:
+        raise PydanticCustomError("url_pattern", "can match no address: {reason}", {"reason": str(error)}) from None
+    return value.strip()
+
+
+def _color(value: str) -> str:
+    if not _COLOR.fullmatch(value):
+        raise PydanticCustomError("color", "must be a colour as #rgb or #rrggbb, such as #0b7a75")
+    return value
+
+
+def _link(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or re.search(r"\s", value):
+        raise PydanticCustomError("link", "must be a web address that begins with https:// or http://")
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise PydanticCustomError("language", "must be one of {known}", {"known": ", ".join(LANGUAGES)})
+    return value
+
+
+_Trimmed = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_readable)]
+Line = Annotated[_Trimmed, StringConstraints(max_length=200)]
+FilledLine = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=200)]
+Question = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=500)]
+FollowUpQuestion = Annotated[_Trimmed, StringConstraints(max_length=500)]
+Paragraph = Annotated[_Trimmed, StringConstraints(max_length=2000)]
+Color = Annotated[str, AfterValidator(_color), Field(json_schema_extra={"pattern": _COLOR.pattern})]
+UrlPattern = Annotated[str, StringConstraints(max_length=LONGEST_PATTERN), AfterValidator(_pattern)]
+Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable), AfterValidator(_link)]
+Language = Annotated[str, AfterValidator(_language), Field(json_schema_extra={"enum": sorted(LANGUAGES)})]
+EventName = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=100)]
+Selector = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=500)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+class Part(BaseModel):
+    """A part of the document: unknown keys are refused, and a number is never read from a string."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FollowUp(Part):
+    """The question after the score, by group; left out or null, the language's own; empty, none is asked."""
+
+    negative: FollowUpQuestion | None = None
+    neutral: FollowUpQuestion | None = None
+    positive: FollowUpQuestion | None = None
+
+
+class ThankYou(Part):
+    """What is said at the end; heading and body left out or null are the language's own, empty ones are not shown."""
+
+    heading: Line | None = None
+    body: Paragraph | None = None
+    image: bool = Field(True, description="Whether the picture is shown.")
+    link: Link | None = Field(None, description="A web address that the thank-you leads on to.")
+    link_text: Line | None = Field(None, description="What the link says; left out, its host.")
+
+
+class ThankYous(Part):
+    negative: ThankYou = ThankYou()
+    neutral: ThankYou = ThankYou()
+    positive: ThankYou = ThankYou()
+
+
+class EmailCapture(Part):
+    ask: Literal["unknown", "never"] = Field(
+        "unknown", description="Ask visitors who are not known for an e-mail address after the score, or never."
+    )
+    consent_text: Paragraph | None = Field(
+        None, description="What giving the address agrees to; it stands at the field and is kept with the response."
+    )
+
+
+class Appearance(Part):
+    position: Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"] = "slide-in-right"
+    color: Color = Field("#0b7a75", description="The theme colour, #rgb or #rrggbb.")
+    scheme: Literal["light", "dark", "auto"] = Field("auto", description="auto follows the visitor's own preference.")
+    callout_text: Line | None = Field(None, description="What the call-out says; left out, the language's own.")
+    callout_closed_text: Line | None = Field(
+        None, description="Other text for the call-out once it was opened and closed again."
+    )
+
+
+class Where(Part):
+    include: list[UrlPattern] = Field(default_factory=list, max_length=200, description="None means every page.")
+    exclude: list[UrlPattern] = Field(default_factory=list, max_length=200, description="An exclude wins.")
+    small_screens: bool = Field(True, description="Whether it shows on screens narrower than 768 CSS pixels.")
+
+
+class Who(Part):
+    audience: Literal["all"] = "all"
+
+
+class When(Part):
+    """What is set are conditions; ``match`` says whether any or all of them must hold. None set: at once."""
+
+    delay_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = Field(None, description="Seconds on the page.")
+    scroll_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Share of the page scrolled, in percent; a page too short to scroll counts as scrolled."
+    )
+    exit_intent: bool = Field(False, description="The mouse leaves by the top of the window.")
+    event: EventName | None = Field(None, description="The name given to tevreden.event().")
+    element: Selector | None = Field(None, description="A CSS selector: a matching element came into view.")
+    match: Literal["any", "all"] = "any"
+
+
+class Frequency(Part):
+    unanswered: Literal["never", "after", "always"] = Field(
+        "after", description="For someone who saw it and gave no answer: never again, after a while, or always."
+    )
+    unanswered_days: Days = Field(30, description="Days since it was last shown, with unanswered: after.")
+    answered_days: Days | None = Field(None, description="Days until someone who answered is asked again; null: never.")
+    sample_percent: Annotated[int, Field(ge=1, le=100)] = Field(100, description="The share of visitors asked.")
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
+        0, description="Of several surveys due at once the highest shows."
+    )
+
+
+class ThankYouTranslation(Part):
+    heading: Line | None = None
+    body: Paragraph | None = None
+    link: Link | None = None
+    link_text: Line | None = None
+
+
+class ThankYouTranslations(Part):
+    negative: ThankYouTranslation = ThankYouTranslation()
+    neutral: ThankYouTranslation = ThankYouTranslation()
+    positive: ThankYouTranslation = ThankYouTranslation()
+
+
+class EmailTranslation(Part):
+    consent_text: Paragraph | None = None
+
+
+class AppearanceTranslation(Part):
+    callout_text: Line | None = None
+    callout_closed_text: Line | None = None
+
+
+class Translation(Part):
+    """The site owner's texts in one more language; what is left out is that language's own, never the first one's."""
+
+    question: Question
+    follow_up: FollowUp = FollowUp()
+    thank_you: ThankYouTranslations = ThankYouTranslations()
+    email_capture: EmailTranslation = EmailTranslation()
+    appearance: AppearanceTranslation = AppearanceTranslation()
+
+
+class SurveyDocument(Part):
+    """One survey: a question with its delivery, texts, targeting and follow-up."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, title="Survey", json_schema_extra={"$id": SCHEMA_ID}
+    )
+
+    name: FilledLine = Field(description="Unique on the site; visitors never see it.")
+    metric: Metric
+    scale: int | SkipJsonSchema[None] = Field(
+        None,
+        description="Points of the scale: csat 3, 5 (default) or 7; ces 7; nps 11 (0 to 10).",
+        json_schema_extra={"enum": [3, 5, 7, 11]},
+    )
+    delivery: Literal["web", "link"] = Field("web", description="Fixed once the survey was first published.")
+    language: Language = "en"
+    question: Question
+    follow_up: FollowUp = FollowUp()
+    thank_you: ThankYous = ThankYous()
+    email_capture: EmailCapture = EmailCapture()
+    appearance: Appearance = Appearance()
+    where: Where = Where()
+    who: Who = Who()
+    when: When = When()
+    frequency: Frequency = Frequency()
+    translations: dict[Language, Translation] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fitting_scale(self) -> Self:
+        points = SCALES[self.metric]
+        if self.scale is None:
+            object.__setattr__(self, "scale", DEFAULT_SCALE[self.metric])
+        elif self.scale not in points:
+            raise PydanticCustomError(
+                "scale",
+                "a {metric} scale has {points} points",
+                {"metric": self.metric, "points": " or ".join(map(str, points)), "at": "scale"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _translations_differ(self) -> Self:
+        if self.language in self.translations:
+            raise PydanticCustomError(
+                "translations",
+                "{language} is the survey's own language, so it needs no translation",
+                {"language": self.language, "at": f"translations/{self.language}"},
+            )
+        return self
+
+    @property
+    def points(self) -> int:
+        """The points of the scale, the default filled in."""
+        return self.scale or DEFAULT_SCALE[self.metric]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document with every default filled in; a text that was left out stays null."""
+        return self.model_dump(mode="json")
+
+
+def read_document(value: object) -> SurveyDocument:
+    """Check what was sent. Raises `Invalid` with one fault for each place that is wrong."""
+    try:
+        return SurveyDocument.model_validate(value)
+    except ValidationError as error:
+        raise Invalid("The survey was not saved.", faults=faults_of(error)) from None
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """What pydantic found, as JSON Pointers and sentences."""
+    return [
+        Fault(_pointer(item["loc"], item.get("ctx", {})), _sentence(item["type"], item["msg"], item.get("ctx", {})))
+        for item in error.errors()
+    ]
+
+
+def _pointer(location: tuple[int | str, ...], context: Mapping[str, Any]) -> str:
+    pieces = [str(piece) for piece in location if piece != "[key]"]
+    if "at" in context:
+        pieces += str(context["at"]).split("/")
+    return "".join("/" + piece.replace("~", "~0").replace("/", "~1") for piece in pieces)
+
+
+_SENTENCES = {
+    "extra_forbidden": "there is no such key here",
+    "missing": "is needed",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "string_too_short": "must not be empty",
+}
+
+
+def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind == "string_too_long":
+        return f"must have at most {context['max_length']} characters"
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    return _SENTENCES.get(kind, message.removeprefix("Input ").removeprefix("Value error, "))
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (draft 2020-12) of the survey document."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SurveyDocument.model_json_schema()}

@@ -1,0 +1,243 @@
+"""Surveys from draft to archive: draft → published → paused → published … → archived.
+
+A publish freezes a revision; answers keep the revision they were given to. A paused survey shows no more, while answers
+that are underway still arrive; an archived one is closed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.errors import Conflict, Fault, NotFound
+from collector.schema import new_id, revisions, surveys
+from collector.signing import new_survey_key
+from collector.surveys.document import SurveyDocument
+
+Status = Literal["draft", "published", "paused", "archived"]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """``document`` is the draft as last saved; ``revision`` the live one's number, None before the first publish."""
+
+    site_id: UUID
+    id: UUID
+    key: str
+    name: str
+    status: Status
+    document: SurveyDocument
+    revision: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What one publish froze."""
+
+    survey_id: UUID
+    survey_key: str
+    status: Status
+    number: int
+    document: SurveyDocument
+    is_live: bool
+
+
+async def create_survey(
+    connection: AsyncConnection, site_id: UUID, document: SurveyDocument, *, now: datetime
+) -> Survey:
+    """Save a new draft. Raises `Conflict` if the site has a survey of this name."""
+    survey = Survey(site_id, new_id(), new_survey_key(), document.name, "draft", document, None, now, now)
+    values = {
+        "site_id": site_id,
+        "id": survey.id,
+        "key": survey.key,
+        "name": survey.name,
+        "status": survey.status,
+        "document": document.as_json(),
+        "created_at": now,
+        "updated_at": now,
+    }
+    try:
+        await connection.execute(insert(surveys).values(values))
+    except IntegrityError:
+        raise _name_taken() from None
+    return survey
+
+
+async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Survey]:
+    """Newest first, archived ones last."""
+    query = (
+        select(surveys)
+        .where(surveys.c.site_id == site_id)
+        .order_by(surveys.c.status == "archived", surveys.c.created_at.desc(), surveys.c.id.desc())
+    )
+    return [_survey(row) for row in await connection.execute(query)]
+
+
+async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Survey:
+    """Raises `NotFound`."""
+    query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("This site has no such survey.")
+    return _survey(row)
+
+
+async def replace_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, document: SurveyDocument, *, now: datetime
+) -> Survey:
+    """Save a new draft over the last; what is live stays as it is until the next publish.
+
+    Raises `NotFound`, or `Conflict` for an archived survey, a name that is taken, and a changed metric, scale or
+    delivery once answers may exist.
+    """
+    survey = await get_survey(connection, site_id, survey_id)
+    if survey.status == "archived":
+        raise Conflict("An archived survey cannot be changed; clone it.")
+    if survey.revision is not None:
+        live = (await get_revision(connection, site_id, survey.key, survey.revision)).document
+        for key in ("delivery", "metric", "scale"):
+            if getattr(live, key) != getattr(document, key):
+                raise Conflict(
+                    f"The {key} cannot change after the first publish: answers to both would count as one. "
+                    "Clone the survey instead.",
+                    faults=[Fault(f"/{key}", f"must stay {getattr(live, key)}")],
+                )
+    await _update(connection, survey, name=document.name, document=document.as_json(), updated_at=now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
+    """Remove a draft that was never published. Raises `NotFound`, or `Conflict` once it was."""
+    survey = await get_survey(connection, site_id, survey_id)
+    if survey.revision is not None:
+        raise Conflict("A survey that was published keeps its answers; archive it instead.")
+    await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))
+
+
+async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """Freeze the draft as the next revision and make it live; an unchanged one that is paused goes live again as it is.
+
+    Raises `NotFound`, or `Conflict` for an archived survey.
+    """
+    survey = await get_survey(connection, site_id, survey_id)
+    if survey.status == "archived":
+        raise Conflict("An archived survey cannot be published; clone it.")
+    number = survey.revision
+    if number is None or (await get_revision(connection, site_id, survey.key, number)).document != survey.document:
+        number = (number or 0) + 1
+        await connection.execute(
+            insert(revisions).values(
+                site_id=site_id,
+                survey_id=survey.id,
+                number=number,
+                document=survey.document.as_json(),
+                published_at=now,
+            )
+        )
+    await _update(connection, survey, status="published", revision=number, updated_at=now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def pause_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """Show it no more until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
+    survey = await get_survey(connection, site_id, survey_id)
+    if survey.status not in ("published", "paused"):
+        raise Conflict(f"Only a published survey can be paused; this one is {_called(survey.status)}.")
+    await _update(connection, survey, status="paused", updated_at=now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def archive_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """Close it for good: it shows no more and takes no more answers. Raises `NotFound`."""
+    survey = await get_survey(connection, site_id, survey_id)
+    await _update(connection, survey, status="archived", updated_at=now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def clone_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """A new draft with the same document under the first free name "… (2)", "… (3)" and so on. Raises `NotFound`."""
+    survey = await get_survey(connection, site_id, survey_id)
+    taken = {row.name for row in await connection.execute(select(surveys.c.name).where(surveys.c.site_id == site_id))}
+    stem = re.sub(r" \(\d+\)$", "", survey.name)[:190]
+    number = 2
+    while f"{stem} ({number})" in taken:
+        number += 1
+    document = survey.document.model_copy(update={"name": f"{stem} ({number})"})
+    return await create_survey(connection, site_id, document, now=now)
+
+
+async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: str, number: int | None) -> Revision:
+    """A frozen revision by the survey's public key; ``number`` None means the live one. Raises `NotFound`."""
+    wanted = surveys.c.revision if number is None else number
+    query = _revisions().where(surveys.c.site_id == site_id, surveys.c.key == survey_key, revisions.c.number == wanted)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("This site has no such published survey.")
+    return _revision(row)
+
+
+async def live_revisions(connection: AsyncConnection, site_id: UUID) -> list[Revision]:
+    """Every published survey of the site at its live revision, oldest first."""
+    query = (
+        _revisions()
+        .where(
+            surveys.c.site_id == site_id,
+            surveys.c.status == "published",
+            revisions.c.number == surveys.c.revision,
+        )
+        .order_by(surveys.c.created_at, surveys.c.id)
+    )
+    return [_revision(row) for row in await connection.execute(query)]
+
+
+def _revisions() -> Any:
+    columns = [surveys.c.id, surveys.c.key, surveys.c.status, surveys.c.revision, revisions.c.number]
+    joined = surveys.join(
+        revisions, and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_id == surveys.c.id)
+    )
+    return select(*columns, revisions.c.document).select_from(joined)
+
+
+async def _update(connection: AsyncConnection, survey: Survey, **values: Any) -> None:
+    where = and_(surveys.c.site_id == survey.site_id, surveys.c.id == survey.id)
+    try:
+        await connection.execute(update(surveys).where(where).values(**values))
+    except IntegrityError:
+        raise _name_taken() from None
+
+
+def _name_taken() -> Conflict:
+    return Conflict(faults=[Fault("/name", "another survey of this site has this name already")])
+
+
+def _called(status: Status) -> str:
+    return "a draft" if status == "draft" else status
+
+
+def _survey(row: Row[Any]) -> Survey:
+    return Survey(
+        row.site_id,
+        row.id,
+        row.key,
+        row.name,
+        row.status,
+        SurveyDocument.model_validate(row.document),
+        row.revision,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def _revision(row: Row[Any]) -> Revision:
+    document = SurveyDocument.model_validate(row.document)
+    return Revision(row.id, row.key, row.status, row.number, document, row.number == row.revision)

@@ -1,0 +1,387 @@
+"""REST under ``/api/v1``, with bearer tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from collector.errors import Fault, Invalid
+from collector.metrics import GROUPS
+from collector.responses.reading import MOST, Filter, delete_response, get_response, list_responses
+from collector.results import results_of
+from collector.sites import LONGEST_NAME, Site, create_site, list_sites, only_site, site_by_key
+from collector.surveys.document import SurveyDocument, json_schema, read_document
+from collector.surveys.lifecycle import (
+    Survey,
+    archive_survey,
+    clone_survey,
+    create_survey,
+    delete_survey,
+    get_survey,
+    list_surveys,
+    pause_survey,
+    publish_survey,
+    replace_survey,
+)
+from collector.web.auth import require_token
+from collector.web.http import MOST_DOCUMENT_BYTES, house_of, page, read_json
+from collector.web.openapi import Endpoint, Query, openapi
+from collector.web.resources import (
+    NewSite,
+    ResponseList,
+    ResponseResource,
+    ResultsResource,
+    SiteList,
+    SiteResource,
+    SurveyList,
+    SurveyResource,
+)
+
+PREFIX = "/api/v1"
+
+SITE = Query("site", "The site's key; can be left out where there is one site.", {"type": "string"})
+
+
+def _json(resource: BaseModel, status: int = 200) -> Response:
+    return Response(
+        resource.model_dump_json(), status, headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )
+
+
+async def _site(request: Request, connection: AsyncConnection) -> Site:
+    key = request.query_params.get("site")
+    return await site_by_key(connection, key) if key is not None else await only_site(connection)
+
+
+# ---- sites
+
+
+async def sites_list(request: Request) -> Response:
+    await require_token(request)
+    house = house_of(request)
+    async with house.database.read() as connection:
+        found = await list_sites(connection)
+    return _json(SiteList(items=[_site_resource(request, site) for site in found], next=None))
+
+
+async def sites_create(request: Request) -> Response:
+    await require_token(request)
+    house = house_of(request)
+    body = await read_json(request)
+    if not isinstance(body, dict) or set(body) != {"name"} or not isinstance(body["name"], str):
+        raise Invalid(faults=[Fault("", f'must be {{"name": …}} with 1 to {LONGEST_NAME} characters')])
+    async with house.database.write() as connection:
+        site = await create_site(connection, body["name"], now=house.clock())
+    return _json(_site_resource(request, site), 201)
+
+
+async def sites_get(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["key"])
+    return _json(_site_resource(request, site))
+
+
+def _site_resource(request: Request, site: Site) -> SiteResource:
+    house = house_of(request)
+    return SiteResource.of(site, house.signing, house.settings.public_url)
+
+
+# ---- surveys
+
+
+async def surveys_list(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await _site(request, connection)
+        found = await list_surveys(connection, site.id)
+    return _json(SurveyList(items=[_survey_resource(request, survey, site) for survey in found], next=None))
+
+
+async def surveys_create(request: Request) -> Response:
+    await require_token(request)
+    house = house_of(request)
+    document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
+    async with house.database.write() as connection:
+        site = await _site(request, connection)
+        survey = await create_survey(connection, site.id, document, now=house.clock())
+    return _json(_survey_resource(request, survey, site), 201)
+
+
+async def surveys_get(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await _site(request, connection)
+        survey = await get_survey(connection, site.id, request.path_params["id"])
+    return _json(_survey_resource(request, survey, site))
+
+
+async def surveys_replace(request: Request) -> Response:
+    await require_token(request)
+    document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
+
+    async def replace(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+        return await replace_survey(connection, site_id, survey_id, document, now=now)
+
+    return await _act(request, replace)
+
+
+async def surveys_delete(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.write() as connection:
+        site = await _site(request, connection)
+        await delete_survey(connection, site.id, request.path_params["id"])
+    return Response(status_code=204)
+
+
+async def surveys_publish(request: Request) -> Response:
+    await require_token(request)
+    return await _act(request, publish_survey)
+
+
+async def surveys_pause(request: Request) -> Response:
+    await require_token(request)
+    return await _act(request, pause_survey)
+
+
+async def surveys_archive(request: Request) -> Response:
+    await require_token(request)
+    return await _act(request, archive_survey)
+
+
+async def surveys_clone(request: Request) -> Response:
+    await require_token(request)
+    return await _act(request, clone_survey, status=201)
+
+
+async def surveys_results(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await _site(request, connection)
+        survey = await get_survey(connection, site.id, request.path_params["id"])
+        results = await results_of(connection, survey)
+    return _json(ResultsResource.of(results))
+
+
+async def _act(request: Request, act: Callable[..., Awaitable[Survey]], *, status: int = 200) -> Response:
+    """One step of a survey's life, then the script anew."""
+    house = house_of(request)
+    async with house.database.write() as connection:
+        site = await _site(request, connection)
+        survey = await act(connection, site.id, request.path_params["id"], now=house.clock())
+    request.app.state.scripts.forget()
+    return _json(_survey_resource(request, survey, site), status)
+
+
+def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyResource:
+    return SurveyResource.of(survey, site, house_of(request).settings.public_url)
+
+
+# ---- responses
+
+
+async def responses_list(request: Request) -> Response:
+    await require_token(request)
+    query = request.query_params
+    limit, wanted = _limit(query.get("limit")), _filter(dict(query))
+    async with house_of(request).database.read() as connection:
+        site = await _site(request, connection)
+        rows, following = await list_responses(connection, site.id, wanted, limit=limit, cursor=query.get("cursor"))
+    return _json(ResponseList(items=[ResponseResource.of(row) for row in rows], next=following))
+
+
+async def responses_get(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await _site(request, connection)
+        row = await get_response(connection, site.id, request.path_params["id"])
+    return _json(ResponseResource.of(row))
+
+
+async def responses_delete(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.write() as connection:
+        site = await _site(request, connection)
+        await delete_response(connection, site.id, request.path_params["id"])
+    return Response(status_code=204)
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return 50
+    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= MOST):
+        raise Invalid(faults=[Fault("?limit", f"must be a whole number from 1 to {MOST}")])
+    return int(value)
+
+
+def _filter(query: dict[str, str]) -> Filter:
+    """Read the filters. Raises `Invalid` with a fault for each that is wrong or unknown."""
+    faults: list[Fault] = []
+    readers: dict[str, tuple[Callable[[str], Any], str]] = {
+        "survey": (UUID, "must be a survey's id"),
+        "group": (_one_of(*GROUPS), "must be negative, neutral or positive"),
+        "commented": (_yes_no, "must be true or false"),
+        "bot": (_yes_no, "must be true or false"),
+        "since": (_moment, "must be a time such as 2026-01-31T00:00:00Z"),
+        "until": (_moment, "must be a time such as 2026-01-31T00:00:00Z"),
+    }
+    values: dict[str, Any] = {}
+    for name, value in query.items():
+        if name in ("site", "limit", "cursor"):
+            continue
+        if name not in readers:
+            faults.append(Fault(f"?{name[:100]}", f"is no filter; there are {', '.join(readers)}"))
+            continue
+        read, right = readers[name]
+        try:
+            values["survey_id" if name == "survey" else name] = read(value)
+        except (ValueError, OverflowError):
+            faults.append(Fault(f"?{name}", right))
+    if faults:
+        raise Invalid(faults=faults)
+    return Filter(**values)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(value)
+        return value
+
+    return read
+
+
+def _yes_no(value: str) -> bool:
+    return _one_of("true", "false")(value) == "true"
+
+
+def _moment(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return found.astimezone(UTC)
+
+
+# ---- what describes it
+
+FILTERS = (
+    Query("survey", "Only this survey's.", {"type": "string", "format": "uuid"}),
+    Query("group", "Only this group's.", {"enum": list(GROUPS)}),
+    Query("commented", "Only with, or only without, a comment.", {"type": "boolean"}),
+    Query("bot", "Only flagged, or only not flagged, as sent by a robot.", {"type": "boolean"}),
+    Query("since", "Given at or after this moment.", {"type": "string", "format": "date-time"}),
+    Query("until", "Given before this moment.", {"type": "string", "format": "date-time"}),
+    Query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50}),
+    Query("cursor", "The next of an earlier list.", {"type": "string"}),
+)
+
+ENDPOINTS = (
+    Endpoint("GET", "/sites", sites_list, "List the sites", SiteList),
+    Endpoint("POST", "/sites", sites_create, "Add a site", SiteResource, NewSite, 201, problems=(409,)),
+    Endpoint("GET", "/sites/{key}", sites_get, "Read a site", SiteResource, problems=(404,)),
+    Endpoint(
+        "GET", "/surveys", surveys_list, "List the surveys of a site", SurveyList, query=(SITE,), problems=(404, 422)
+    ),
+    Endpoint(
+        "POST",
+        "/surveys",
+        surveys_create,
+        "Save a new draft",
+        SurveyResource,
+        SurveyDocument,
+        201,
+        query=(SITE,),
+        problems=(404, 409),
+    ),
+    Endpoint("GET", "/surveys/{id}", surveys_get, "Read a survey", SurveyResource, query=(SITE,), problems=(404, 422)),
+    Endpoint(
+        "PUT",
+        "/surveys/{id}",
+        surveys_replace,
+        "Replace the draft; what is live stays until the next publish",
+        SurveyResource,
+        SurveyDocument,
+        query=(SITE,),
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "DELETE",
+        "/surveys/{id}",
+        surveys_delete,
+        "Remove a draft that was never published",
+        None,
+        query=(SITE,),
+        problems=(404, 409, 422),
+    ),
+    *(
+        Endpoint(
+            "POST",
+            f"/surveys/{{id}}/{verb}",
+            handler,
+            summary,
+            SurveyResource,
+            status=status,
+            query=(SITE,),
+            problems=(404, 409, 422),
+        )
+        for verb, handler, summary, status in (
+            ("publish", surveys_publish, "Freeze the draft as a revision and make it live", 200),
+            ("pause", surveys_pause, "Show it no more until the next publish", 200),
+            ("archive", surveys_archive, "Close it for good", 200),
+            ("clone", surveys_clone, "Make a new draft from it", 201),
+        )
+    ),
+    Endpoint(
+        "GET",
+        "/surveys/{id}/results",
+        surveys_results,
+        "Read the figures",
+        ResultsResource,
+        query=(SITE,),
+        problems=(404, 422),
+    ),
+    Endpoint(
+        "GET",
+        "/responses",
+        responses_list,
+        "List responses, newest first",
+        ResponseList,
+        query=(SITE, *FILTERS),
+        problems=(404, 422),
+    ),
+    Endpoint(
+        "GET", "/responses/{id}", responses_get, "Read a response", ResponseResource, query=(SITE,), problems=(404, 422)
+    ),
+    Endpoint(
+        "DELETE", "/responses/{id}", responses_delete, "Remove a response", None, query=(SITE,), problems=(404, 422)
+    ),
+)
+
+
+async def describe(request: Request) -> Response:
+    return JSONResponse(openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url))
+
+
+async def survey_schema(request: Request) -> Response:  # noqa: ARG001
+    return JSONResponse(json_schema(), media_type="application/schema+json")
+
+
+async def reference(request: Request) -> Response:
+    described = openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url)
+    return page("reference.html", described=described, schema=json_schema(), endpoints=ENDPOINTS, prefix=PREFIX)
+
+
+routes = [
+    Route("/api", reference),
+    Route("/api/openapi.json", describe),
+    Route("/api/survey.schema.json", survey_schema),
+    *(endpoint.route(PREFIX) for endpoint in ENDPOINTS),
+]

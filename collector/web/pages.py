@@ -1,0 +1,92 @@
+"""Pages for visitors: a survey's own page, and in the demo the sample shop."""
+
+from __future__ import annotations
+
+import hashlib
+from mimetypes import guess_type
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from collector.errors import NotFound
+from collector.sites import list_sites, site_by_key
+from collector.surveys.languages import LANGUAGES
+from collector.surveys.lifecycle import get_revision
+from collector.web.http import Packed, house_of, page
+from collector.web.resources import tag
+
+_FOLDER = Path(__file__).parent.parent / "static"
+_STATIC = {
+    file.name: Packed.pack(
+        file.read_text("utf-8"),
+        guess_type(file.name)[0] or "text/plain",
+        hashlib.sha256(file.read_bytes()).hexdigest()[:16],
+    )
+    for file in sorted(_FOLDER.glob("*.*"))
+}
+TAG_MARK = "<!-- the tag -->"
+
+
+async def survey_page(request: Request) -> Response:
+    """A survey's own page, for a link or a QR code."""
+    async with house_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        revision = await get_revision(connection, site.id, request.path_params["survey"], None)
+    texts = LANGUAGES[revision.document.language]
+    return page(
+        "survey.html",
+        status=200 if revision.status == "published" else 410,
+        texts=texts,
+        revision=revision,
+        key=f"{site.key}-{revision.survey_key}",
+        is_open=revision.status == "published",
+    )
+
+
+async def static(request: Request) -> Response:
+    packed = _STATIC.get(request.path_params["name"])
+    if packed is None:
+        raise NotFound("There is no such file.")
+    return packed.response(request, {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+
+
+async def demo_page(request: Request) -> Response:
+    """A page or file of the sample shop; the tag is written in where the page has its mark."""
+    house = house_of(request)
+    assert house.demo
+    name = request.path_params.get("path") or "index.html"
+    file = (house.demo / name).resolve()
+    if file.suffix == "":
+        file = file.with_suffix(".html")
+    if not file.is_relative_to(house.demo.resolve()) or not file.is_file():
+        raise NotFound("The shop has no such page.")
+    media_type = guess_type(file.name)[0] or "application/octet-stream"
+    headers = {"Cache-Control": "no-cache"}
+    if media_type != "text/html":
+        return Response(file.read_bytes(), media_type=media_type, headers=headers)
+    async with house.database.read() as connection:
+        site = (await list_sites(connection))[0]
+    own = tag(str(request.base_url).rstrip("/"), site.key)
+    return Response(file.read_text("utf-8").replace(TAG_MARK, own), media_type=media_type, headers=headers)
+
+
+async def to_demo(request: Request) -> Response:  # noqa: ARG001
+    return RedirectResponse("/demo/")
+
+
+async def to_admin(request: Request) -> Response:  # noqa: ARG001
+    return RedirectResponse("/admin")
+
+
+routes: list[BaseRoute] = [
+    Route("/s/{site}-{survey}", survey_page),
+    Route("/static/{name}", static),
+    Route("/", to_admin),
+]
+
+demo_routes: list[BaseRoute] = [
+    Route("/demo", to_demo),
+    Route("/demo/{path:path}", demo_page),
+]

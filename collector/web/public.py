@@ -1,0 +1,88 @@
+"""What pages ask of the collector: the script, the file that draws, a place for events. Open to every origin."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from collector.devices import read_user_agent
+from collector.errors import NotFound
+from collector.responses.events import read_envelope
+from collector.responses.intake import take_in
+from collector.sites import site_by_key
+from collector.surveys.lifecycle import get_revision, live_revisions
+from collector.web.http import house_of, read_json
+from collector.web.script import UI, UI_HASH, ScriptCache, script
+
+OPEN_TO_ALL = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+SCRIPT_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=60, stale-while-revalidate=600"}
+UI_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, immutable"}
+
+
+async def site_script(request: Request) -> Response:
+    """The tag's one request: the loader with the site's published surveys in it."""
+    cache: ScriptCache = request.app.state.scripts
+    key = request.path_params["site"]
+    packed = cache.fresh(key)
+    if packed is None:
+        async with house_of(request).database.read() as connection:
+            site = await site_by_key(connection, key)
+            packed = cache.renew(site, await live_revisions(connection, site.id))
+    return packed.response(request, SCRIPT_HEADERS)
+
+
+async def survey_script(request: Request) -> Response:
+    """The loader with one published survey alone, for the survey's own page."""
+    async with house_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        revision = await get_revision(connection, site.id, request.path_params["survey"], None)
+    if revision.status != "published":
+        raise NotFound("This survey is not published.")
+    return script(site.key, [revision], base="../w/").response(request, SCRIPT_HEADERS)
+
+
+async def ui(request: Request) -> Response:
+    if request.path_params["hash"] != UI_HASH:
+        raise NotFound("This file belongs to another release.")
+    return UI.response(request, UI_HEADERS)
+
+
+async def events(request: Request) -> Response:
+    """Take events in; answered 200 only once they are on disk."""
+    house = house_of(request)
+    envelope = read_envelope(await read_json(request))
+    device = read_user_agent(request.headers.get("user-agent"))
+    async with house.database.write() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        receipt = await take_in(connection, house.signing, site.id, envelope, device, now=house.clock())
+    body: dict[str, object] = {"stored": receipt.stored}
+    if receipt.refused:
+        body["refused"] = {name: problem.as_json() for name, problem in receipt.refused.items()}
+    if receipt.visitor:
+        body["visitor"] = receipt.visitor
+    return JSONResponse(body, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"})
+
+
+async def healthz(request: Request) -> Response:  # noqa: ARG001
+    return PlainTextResponse("alive\n")
+
+
+async def readyz(request: Request) -> Response:
+    """Whether an answer could be stored right now. Raises `Unavailable`."""
+    await house_of(request).database.probe()
+    return PlainTextResponse("ready\n")
+
+
+routes = [
+    Route("/w/ui-{hash}.js", ui),
+    Route("/w/{site}.js", site_script),
+    Route("/w/{site}/events", events, methods=["POST"]),
+    Route("/s/{site}-{survey}.js", survey_script),
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+]

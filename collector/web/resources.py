@@ -1,0 +1,159 @@
+"""What the REST interface answers with, as pydantic models: they write the JSON and its schema."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from sqlalchemy import Row
+
+from collector.metrics import Group
+from collector.results import Results
+from collector.signing import Signing
+from collector.sites import Site
+from collector.surveys.document import SurveyDocument
+from collector.surveys.lifecycle import Status, Survey
+from collector.web.http import moment
+
+Moment = Annotated[
+    datetime, PlainSerializer(moment, return_type=str, when_used="json"), Field(description="RFC 3339, UTC")
+]
+
+
+class Resource(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+
+class NewSite(Resource):
+    name: str = Field(description="What the site is called; visitors never see it.")
+
+
+class SiteResource(Resource):
+    key: str = Field(description="Public; it stands in the tag.")
+    name: str
+    tag: str = Field(description="What to paste into every page.")
+    identify_secret: str = Field(
+        description="What your server signs e-mail addresses with for identify(). Keep it there."
+    )
+    created_at: Moment
+
+    @classmethod
+    def of(cls, site: Site, signing: Signing, public_url: str) -> SiteResource:
+        return cls(
+            key=site.key,
+            name=site.name,
+            tag=tag(public_url, site.key),
+            identify_secret=signing.identify_secret(site.id),
+            created_at=site.created_at,
+        )
+
+
+class SurveyResource(Resource):
+    id: UUID
+    key: str = Field(description="Public; for show() and the survey's own page.")
+    site: str = Field(description="The site's key.")
+    name: str
+    status: Status
+    revision: int | None = Field(description="The live revision; null before the first publish.")
+    url: str = Field(description="The survey's own page, open while it is published.")
+    document: SurveyDocument = Field(description="The draft as last saved.")
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, survey: Survey, site: Site, public_url: str) -> SurveyResource:
+        return cls(
+            id=survey.id,
+            key=survey.key,
+            site=site.key,
+            name=survey.name,
+            status=survey.status,
+            revision=survey.revision,
+            url=f"{public_url}/s/{site.key}-{survey.key}",
+            document=survey.document,
+            created_at=survey.created_at,
+            updated_at=survey.updated_at,
+        )
+
+
+class ResponseResource(Resource):
+    id: UUID
+    survey: UUID
+    survey_key: str
+    survey_name: str
+    revision: int = Field(description="The revision that was answered.")
+    score: int
+    group: Group
+    comment: str | None
+    email: str | None
+    email_verified: bool = Field(description="The site's own server vouched for the address by a signature.")
+    consent_text: str | None = Field(description="What giving the address agreed to.")
+    complete: bool = Field(description="False while partial: the score was given, the rest not yet sent.")
+    page: str | None
+    language: str | None
+    device: Literal["desktop", "tablet", "phone", "other"]
+    browser: str | None
+    system: str | None
+    visitor: UUID | None
+    bot: bool = Field(description="Sent by a robot or an automated browser; listed, never counted.")
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> ResponseResource:
+        values = {name: getattr(row, name) for name in cls.model_fields if name not in ("survey", "visitor")}
+        return cls(survey=row.survey_id, visitor=row.visitor_id, **values)
+
+
+class Headline(Resource):
+    value: float | None = Field(description="Null as long as there are no answers.")
+    unit: Literal["percent", "points", "mean"] = Field(description="csat percent, nps points, ces mean.")
+    total: int = Field(description="Out of how many answers.")
+    groups: dict[Group, int]
+    positive_share: float | None = Field(description="Percentage of positive scores.")
+
+
+class CountsResource(Resource):
+    impressions: int
+    dismissals: int
+    scores: int
+    comments: int
+    emails: int
+    robots: int = Field(description="Responses that were flagged and stand in none of the other numbers.")
+
+
+class ScoreCount(Resource):
+    score: int
+    count: int
+
+
+class ResultsResource(Resource):
+    headline: Headline
+    counts: CountsResource
+    distribution: list[ScoreCount]
+
+    @classmethod
+    def of(cls, results: Results) -> ResultsResource:
+        return cls.model_validate(results.as_json())
+
+
+class SiteList(Resource):
+    items: list[SiteResource]
+    next: str | None
+
+
+class SurveyList(Resource):
+    items: list[SurveyResource]
+    next: str | None
+
+
+class ResponseList(Resource):
+    items: list[ResponseResource]
+    next: str | None
+
+
+def tag(public_url: str, site_key: str) -> str:
+    """The script tag of a site."""
+    return f'<script async src="{public_url}/w/{site_key}.js"></script>'

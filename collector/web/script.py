@@ -1,0 +1,73 @@
+"""The script of the tag: the loader with a site's published surveys written into it, and the file that draws."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from collector.sites import Site
+from collector.surveys.lifecycle import Revision
+from collector.surveys.published import published_survey
+from collector.web.http import Packed
+
+FOLDER = Path(__file__).parent.parent / "static" / "widget"
+JAVASCRIPT = "text/javascript"
+FRESH_SECONDS = 2.0
+"""How long a script is served before the store is asked again: another process may have published."""
+
+_MANIFEST = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
+_LOADER = (FOLDER / "loader.js").read_text("utf-8")
+
+UI_HASH: str = _MANIFEST["ui"]
+UI = Packed.pack((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH)
+
+
+def script(site_key: str, revisions: Sequence[Revision], *, base: str = "") -> Packed:
+    """The loader for these surveys; ``base`` leads from its own address to ``/w/``."""
+    config = {
+        "site": site_key,
+        "ui": f"{base}ui-{UI_HASH}.js",
+        "events": f"{base}{site_key}/events",
+        "surveys": [published_survey(revision) for revision in revisions],
+    }
+    payload = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+    text = _LOADER.replace("__TEVREDEN__", payload, 1)
+    return Packed.pack(text, JAVASCRIPT, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+@dataclass
+class _Entry:
+    site: Site
+    fingerprint: tuple[tuple[UUID, int], ...]
+    packed: Packed
+    checked: float
+
+
+class ScriptCache:
+    """Each site's script as last built; a script is built again only when what is published has changed."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def fresh(self, site_key: str) -> Packed | None:
+        """The script, if it was checked against the store just now."""
+        entry = self._entries.get(site_key)
+        return entry.packed if entry and time.monotonic() - entry.checked < FRESH_SECONDS else None
+
+    def renew(self, site: Site, revisions: Sequence[Revision]) -> Packed:
+        """The script for what the store says is published."""
+        fingerprint = tuple((revision.survey_id, revision.number) for revision in revisions)
+        entry = self._entries.get(site.key)
+        packed = entry.packed if entry and entry.fingerprint == fingerprint else script(site.key, revisions)
+        self._entries[site.key] = _Entry(site, fingerprint, packed, time.monotonic())
+        return packed
+
+    def forget(self) -> None:
+        """Something was published or taken back: ask the store at the next request."""
+        for entry in self._entries.values():
+            entry.checked = float("-inf")

@@ -1,0 +1,89 @@
+// Builds the two files that the collector serves, into the Python package, and fails when either outgrows its budget.
+//   node build.mjs            build
+//   node build.mjs --check    build in memory and fail if what is committed differs
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "esbuild";
+
+const here = new URL("./", import.meta.url);
+const target = new URL("../collector/static/widget/", here);
+
+/** Bytes in brotli 11. The loader's leaves room for the texts of one survey, see `tests/test_bytes.py` for the sums. */
+const BUDGETS = { "loader.js": 2400, "ui.js": 4600 };
+
+const bundle = async (entry, format) => {
+  const result = await build({
+    entryPoints: [new URL(`src/${entry}`, here).pathname],
+    bundle: true,
+    minify: true,
+    format,
+    target: "es2021",
+    charset: "utf8",
+    legalComments: "none",
+    loader: { ".css": "text" },
+    plugins: [
+      {
+        // the style sheet as a string, minified
+        name: "style",
+        setup: ({ onLoad }) =>
+          onLoad({ filter: /\.css$/ }, async ({ path }) => {
+            const style = await build({
+              entryPoints: [path],
+              minify: true,
+              write: false,
+              target: "chrome123",
+            });
+            return { contents: style.outputFiles[0].text.trim(), loader: "text" };
+          }),
+      },
+    ],
+    write: false,
+  });
+  return result.outputFiles[0].text;
+};
+
+const sources = createHash("sha256");
+for (const name of readdirSync(new URL("src/", here)).sort())
+  sources
+    .update(name)
+    .update("\0")
+    .update(readFileSync(new URL(`src/${name}`, here)));
+sources.update(readFileSync(new URL("build.mjs", here)));
+
+const files = { "loader.js": await bundle("embed.ts", "iife"), "ui.js": await bundle("ui.ts", "esm") };
+const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
+const bytes = {};
+for (const [name, text] of Object.entries(files)) {
+  bytes[name] = brotliCompressSync(text, quality).length;
+  console.log(`${name}: ${text.length} characters, ${bytes[name]} bytes in brotli (budget ${BUDGETS[name]})`);
+}
+files["manifest.json"] =
+  JSON.stringify(
+    {
+      sources: sources.digest("hex"),
+      ui: createHash("sha256").update(files["ui.js"]).digest("hex").slice(0, 12),
+      bytes,
+    },
+    null,
+    2,
+  ) + "\n";
+
+const over = Object.keys(BUDGETS).filter((name) => bytes[name] > BUDGETS[name]);
+if (over.length) {
+  console.error(
+    `over budget: ${over.join(", ")}; make it smaller, or raise the budget in build.mjs with a reason`,
+  );
+  process.exit(1);
+}
+mkdirSync(target, { recursive: true });
+for (const [name, text] of Object.entries(files)) {
+  const file = new URL(name, target);
+  if (!process.argv.includes("--check")) writeFileSync(file, text);
+  else if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
+    console.error(
+      `collector/static/widget/${name} is not what the sources give: run make build and commit it`,
+    );
+    process.exit(1);
+  }
+}

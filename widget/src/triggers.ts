@@ -1,0 +1,66 @@
+/** When: waits for a survey's conditions on this page view. No polling; everything is taken back by the returned call. */
+import type { Survey } from "./types";
+
+/** A page shorter than its window counts as scrolled, once it has had this long to grow. Milliseconds. */
+const SETTLE = 1000;
+
+export const MARK = "tevreden:mark";
+
+/**
+ * Calls `due` when any or all of what is set holds; at once if nothing is set.
+ *
+ * @param named events that already happened on this page view
+ * @returns a call that stops waiting
+ */
+export const watch = (survey: Survey, named: Set<string>, due: () => void): (() => void) => {
+  const { delay, scroll, exit, event, element } = survey;
+  const needed = [delay !== undefined, scroll, exit, event, element].filter(Boolean).length;
+  const met = new Set<string>();
+  const undo: (() => void)[] = [];
+  const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
+    target.addEventListener(name, handler, { passive: true });
+    undo.push(() => target.removeEventListener(name, handler));
+  };
+  const after = (seconds: number, handler: () => void) => {
+    const timer = setTimeout(handler, seconds);
+    undo.push(() => clearTimeout(timer));
+  };
+  const hold = (condition: string) => {
+    met.add(condition);
+    if (!survey.all || met.size == needed) due();
+  };
+
+  if (!needed) due();
+  if (delay !== undefined) after(delay * 1000, () => hold("delay"));
+  if (scroll) {
+    const check = () => {
+      const page = document.documentElement;
+      const room = page.scrollHeight - innerHeight;
+      if (room <= 0 ? document.readyState == "complete" : scrollY * 100 >= room * scroll - 100)
+        hold("scroll");
+    };
+    listen(window, "scroll", check);
+    listen(window, "load", () => after(SETTLE, check));
+    after(SETTLE, check);
+  }
+  if (exit)
+    listen(document.documentElement, "mouseleave", (leave) => {
+      if ((leave as MouseEvent).clientY <= 0) hold("exit");
+      met.delete("exit"); // it is over at once
+    });
+  if (event) {
+    listen(document, MARK, () => named.has(event) && hold("event"));
+    if (named.has(event)) hold("event");
+  }
+  if (element) {
+    const seen = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && hold("element"),
+    );
+    const look = () => document.querySelectorAll(element).forEach((found) => seen.observe(found));
+    const grown = new MutationObserver(look);
+    grown.observe(document, { childList: true, subtree: true });
+    undo.push(() => (seen.disconnect(), grown.disconnect()));
+    look();
+  }
+  return () => undo.forEach((call) => call());
+};
