@@ -56,9 +56,7 @@ def run_demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away what an earlier demo kept.")] = False,
 ) -> None:
     """Start a collector with a sample shop, a published survey on each of its pages, and the admin."""
-    shop = demo.shop_folder()
-    if shop is None:
-        raise SettingsError("the sample shop is not in this installation")
+    examples = demo.examples_folder()
     folder.mkdir(parents=True, exist_ok=True)
     if fresh:
         for file in folder.glob("demo.db*"):
@@ -81,7 +79,7 @@ def run_demo(
         f"     token      {signing.demo_token()}\n\n"
         f"  Answers are kept in {folder}; tevreden demo --fresh begins anew. Ctrl-C stops.\n"
     )
-    _run_server(settings, shop)
+    _run_server(settings, examples)
 
 
 @cli.command()
@@ -163,7 +161,7 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
     return asyncio.run(run())
 
 
-def _run_server(settings: Settings, shop: Path | None = None) -> None:
+def _run_server(settings: Settings, examples: Path | None = None) -> None:
     renderer = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
@@ -175,7 +173,7 @@ def _run_server(settings: Settings, shop: Path | None = None) -> None:
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, demo=shop),
+            create_app(settings, examples=examples),
             host=settings.host,
             port=settings.port,
             log_level="warning",

@@ -32,7 +32,7 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
         "thank_you": {"negative": {"heading": "Thank you for telling us", "body": "Someone of us reads every answer."}},
         "email_capture": {"consent_text": "We use your address to reply to your answer, and for nothing else."},
         "appearance": {"position": "slide-in-right", "color": "#0b7a75"},
-        "where": {"include": ["/demo/"]},
+        "where": {"include": ["/demo/", "/plain/"]},
         "when": {"delay_seconds": 2},
         "frequency": {"unanswered": "always"},
     },
@@ -60,21 +60,14 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
         "frequency": {"unanswered": "always"},
     },
     {
-        "name": "Winkelwagen (Nederlands)",
+        "name": "Cart: how easy was it?",
         "metric": "ces",
-        "language": "nl",
-        "question": "Hoe makkelijk was het om te vinden wat je zocht?",
-        "follow_up": {"negative": "Wat maakte het moeilijk?", "positive": "Wat hielp je het meest?"},
-        "appearance": {"position": "callout-left", "color": "#be185d", "callout_text": "Even iets vragen?"},
+        "question": "How easy was it to find what you were looking for?",
+        "follow_up": {"negative": "What made it difficult?", "positive": "What helped you most?"},
+        "appearance": {"position": "callout-left", "color": "#be185d", "callout_text": "May we ask something?"},
         "where": {"include": ["/demo/cart*"]},
-        "when": {"delay_seconds": 1, "exit_intent": True},
+        "when": {"delay_seconds": 3, "exit_intent": True},
         "frequency": {"unanswered": "always"},
-        "translations": {
-            "en": {
-                "question": "How easy was it to find what you were looking for?",
-                "appearance": {"callout_text": "May we ask something?"},
-            }
-        },
     },
     {
         "name": "After checkout",
@@ -83,6 +76,17 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
         "question": "How satisfied are you with your order?",
         "appearance": {"position": "banner", "color": "#1d4ed8"},
         "where": {"include": ["/demo/order*"]},
+        "when": {"delay_seconds": 1},
+        "frequency": {"unanswered": "always"},
+    },
+    {
+        "name": "Nederlandse pagina",
+        "metric": "nps",
+        "language": "nl",
+        "question": "Hoe waarschijnlijk is het dat je onze winkel aanbeveelt aan een vriend of vriendin?",
+        "follow_up": {"negative": "Wat ging er mis?", "neutral": "Wat kan er beter?", "positive": "Wat beviel je?"},
+        "appearance": {"position": "slide-in-right", "color": "#c2410c"},
+        "where": {"include": ["/demo/dutch*"]},
         "when": {"delay_seconds": 1},
         "frequency": {"unanswered": "always"},
     },
@@ -100,13 +104,11 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def shop_folder() -> Path | None:
-    """Where the sample shop lies: in the package when installed, beside it in a clone."""
+def examples_folder() -> Path:
+    """Where the example pages lie: in the package when installed, beside it in a clone."""
     package = Path(__file__).parent
-    return next(
-        (folder for folder in (package / "examples" / "shop", package.parent / "examples" / "shop") if folder.is_dir()),
-        None,
-    )
+    inside = package / "examples"
+    return inside if inside.is_dir() else package.parent / "examples"
 
 
 async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime) -> None:

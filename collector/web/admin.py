@@ -107,7 +107,7 @@ async def overview(request: Request) -> Response:
             surveys = await list_surveys(connection, site.id)
             found.append((site, [_line(survey, counts.get(survey.id, {})) for survey in surveys]))
     tags = {site.key: tag(house.settings.public_url, site.key) for site, _ in found}
-    return page("overview.html", user=user, sites=found, tags=tags, demo=house.demo is not None, show=show_figure)
+    return page("overview.html", user=user, sites=found, tags=tags, demo=house.examples is not None, show=show_figure)
 
 
 async def results(request: Request) -> Response:

@@ -42,8 +42,8 @@ class House:
     database: Database
     signing: Signing
     clock: Callable[[], datetime]
-    demo: Path | None = None
-    """The folder of the sample shop, when it is served."""
+    examples: Path | None = None
+    """The folder of the example pages, when they are served."""
 
 
 def house_of(request: Request) -> House:

@@ -1,4 +1,4 @@
-"""Pages for visitors: a survey's own page, and in the demo the sample shop."""
+"""Pages for visitors: a survey's own page, and in the demo the examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ _STATIC = {
     )
     for file in sorted(_FOLDER.glob("*.*"))
 }
-TAG_MARK = "<!-- the tag -->"
+SAMPLE_TAG = tag("http://127.0.0.1:8000", "SITE_KEY")
+"""The tag as it stands in the example pages, where the demo writes its own."""
+
+
+EXAMPLES = {"demo": "shop", "plain": "plain"}
+"""Where each example's pages are served, and the folder they come from."""
 
 
 async def survey_page(request: Request) -> Response:
@@ -52,16 +57,19 @@ async def static(request: Request) -> Response:
     return packed.response(request, {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
 
 
-async def demo_page(request: Request) -> Response:
-    """A page or file of the sample shop; the tag is written in where the page has its mark."""
+async def example_page(request: Request) -> Response:
+    """A page or file of the examples, with the demo's own tag in place of the sample one."""
     house = house_of(request)
-    assert house.demo
-    name = request.path_params.get("path") or "index.html"
-    file = (house.demo / name).resolve()
+    assert house.examples
+    example = EXAMPLES.get(request.path_params["example"])
+    if example is None:
+        raise NotFound
+    folder = (house.examples / example).resolve()
+    file = (folder / (request.path_params.get("path") or "index.html")).resolve()
     if file.suffix == "":
         file = file.with_suffix(".html")
-    if not file.is_relative_to(house.demo.resolve()) or not file.is_file():
-        raise NotFound("The shop has no such page.")
+    if not file.is_relative_to(folder) or not file.is_file():
+        raise NotFound("There is no such page.")
     media_type = guess_type(file.name)[0] or "application/octet-stream"
     headers = {"Cache-Control": "no-cache"}
     if media_type != "text/html":
@@ -69,11 +77,7 @@ async def demo_page(request: Request) -> Response:
     async with house.database.read() as connection:
         site = (await list_sites(connection))[0]
     own = tag(str(request.base_url).rstrip("/"), site.key)
-    return Response(file.read_text("utf-8").replace(TAG_MARK, own), media_type=media_type, headers=headers)
-
-
-async def to_demo(request: Request) -> Response:  # noqa: ARG001
-    return RedirectResponse("/demo/")
+    return Response(file.read_text("utf-8").replace(SAMPLE_TAG, own), media_type=media_type, headers=headers)
 
 
 async def to_admin(request: Request) -> Response:  # noqa: ARG001
@@ -86,7 +90,7 @@ routes: list[BaseRoute] = [
     Route("/", to_admin),
 ]
 
-demo_routes: list[BaseRoute] = [
-    Route("/demo", to_demo),
-    Route("/demo/{path:path}", demo_page),
+example_routes: list[BaseRoute] = [
+    Route("/{example}/", example_page),
+    Route("/{example}/{path:path}", example_page),
 ]
