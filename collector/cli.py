@@ -162,14 +162,15 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
 
 
 def _run_server(settings: Settings, examples: Path | None = None) -> None:
-    renderer = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if settings.log_format == "json" else []),
-            renderer,
-        ]
+            *(as_json if settings.log_format == "json" else as_text),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -30,6 +30,16 @@ export const watch = (survey: Survey, named: Set<string>, due: () => void): (() 
     if (!survey.all || met.size == needed) due();
   };
 
+  if (element) {
+    const seen = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && hold("element"),
+    );
+    const look = () => document.querySelectorAll(element).forEach((found) => seen.observe(found));
+    look(); // throws for a selector that is none, before anything waits
+    const grown = new MutationObserver(look);
+    grown.observe(document, { childList: true, subtree: true });
+    undo.push(() => (seen.disconnect(), grown.disconnect()));
+  }
   if (!needed) due();
   if (delay !== undefined) after(delay * 1000, () => hold("delay"));
   if (scroll) {
@@ -51,16 +61,6 @@ export const watch = (survey: Survey, named: Set<string>, due: () => void): (() 
   if (event) {
     listen(document, MARK, () => named.has(event) && hold("event"));
     if (named.has(event)) hold("event");
-  }
-  if (element) {
-    const seen = new IntersectionObserver(
-      (entries) => entries.some((entry) => entry.isIntersecting) && hold("element"),
-    );
-    const look = () => document.querySelectorAll(element).forEach((found) => seen.observe(found));
-    const grown = new MutationObserver(look);
-    grown.observe(document, { childList: true, subtree: true });
-    undo.push(() => (seen.disconnect(), grown.disconnect()));
-    look();
   }
   return () => undo.forEach((call) => call());
 };

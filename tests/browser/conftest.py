@@ -1,0 +1,135 @@
+"""Pages in a real browser, on any address, with the tag of a site on the running collector."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, Request, Route, expect
+
+from tests.conftest import Site
+
+BLANK = "<h1>A page</h1><p>Some text.</p>"
+TALL = BLANK + '<div style="height: 4000px"></div>'
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type: BrowserType) -> dict[str, Any]:
+    """Playwright's own browser where it was downloaded, else the system's."""
+    arguments = [
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--disable-blink-features=AutomationControlled",  # else every answer counts as a robot's
+        # pages of example.com ask a collector on this machine, and http stays http
+        "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
+    ]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    if Path(browser_type.executable_path).exists():
+        return {"args": arguments}
+    system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert system, "no browser: run make browser"
+    return {"args": arguments, "executable_path": system}
+
+
+class Visit:
+    """One browser context on pages that carry a site's tag."""
+
+    def __init__(self, context: BrowserContext, site: Site) -> None:
+        self.context = context
+        self.site = site
+        self.page = context.new_page()
+        self.requests: list[Request] = []
+        self.errors: list[str] = []
+        self.body = BLANK
+        self.head = ""
+        self.lang = "en"
+        self.direction = "ltr"
+        self.tag_options = ""
+        self.headers: dict[str, str] = {}
+        self.page.on("request", lambda request: self.requests.append(request))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        context.route(re.compile(r"^https?://(?!127\.0\.0\.1:)"), self._serve)
+
+    def _serve(self, route: Route) -> None:
+        if route.request.resource_type != "document":
+            route.fulfill(status=404, body="")
+            return
+        tag = self.site.tag.replace("<script ", f"<script {self.tag_options} ") if self.site.tag else ""
+        route.fulfill(
+            content_type="text/html; charset=utf-8",
+            headers=self.headers,
+            body=f"""<!doctype html><html lang="{self.lang}" dir="{self.direction}"><head>
+            <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+            {self.head}{tag}</head><body>{self.body}</body></html>""",
+        )
+
+    def open(self, url: str = "http://shop.example/") -> Visit:
+        """Open a page and wait until the loader has begun."""
+        self.page.goto(url)
+        self.page.wait_for_function("window.tevreden && !Array.isArray(window.tevreden)")
+        return self
+
+    @property
+    def survey(self) -> Locator:
+        return self.page.locator("tevreden-survey")
+
+    def to_collector(self) -> list[Request]:
+        return [request for request in self.requests if request.url.startswith(self.site.url)]
+
+    def expect_shown(self) -> Locator:
+        expect(self.survey).to_be_visible()
+        return self.survey
+
+    def expect_not_shown(self, because: str | None = None) -> None:
+        """Nothing on the page, and nothing on its way: to show, the loader would have asked for what draws by now."""
+        reasons = self.page.evaluate("tevreden.explain().map((one) => one.reason)")
+        if because:
+            assert because in reasons, reasons
+        assert not [request for request in self.requests if "/w/ui-" in request.url]
+        assert self.survey.count() == 0
+
+    def answer(self, score: str) -> None:
+        self.survey.get_by_role("radio", name=score, exact=True).check()
+
+    def send(self) -> None:
+        with self.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")) as reply:
+            self.survey.locator("button.send").click()
+        assert reply.value.status == 200, reply.value.text()
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """Makes visits, each a browser of its own; keywords go to the browser context."""
+    contexts: list[BrowserContext] = []
+
+    def visit(**options: Any) -> Visit:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        return Visit(context, site)
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visit(visitor: Visitor) -> Visit:
+    return visitor()
+
+
+def stopped_clock(page: Page) -> None:
+    """From the next page on, time stands still until a test moves it."""
+    page.clock.install()

@@ -1,0 +1,219 @@
+"""What tests share: a collector in a process of its own, sites and surveys on it, and an application without a network."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from starlette.testclient import TestClient
+
+from collector.app import create_app
+from collector.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+CONTRACT = Path(__file__).parent / "contract"
+SECRET = "a secret that only the tests know of, 0123456789"
+PASSWORD = "correct horse battery"
+USER = "owner@example.com"
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
+
+_numbers = count(1)
+
+
+def tevreden(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as people do, in a folder of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "collector", *arguments],
+        cwd=folder,
+        env=_environment(environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _environment(extra: dict[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TEVREDEN_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", **extra}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A collector that runs beside the tests, in a folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.arguments = arguments or ("serve",)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_PORT": str(self.port)}
+        self.output = folder / "output.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *arguments: str) -> str:
+        done = tevreden(*arguments, folder=self.folder, **self.environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def start(self) -> None:
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "collector", *self.arguments],
+                cwd=self.folder,
+                env=_environment(self.environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                if httpx.get(self.url + "/readyz", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self._process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, "the collector did not become ready"
+            time.sleep(0.02)  # the pause between two looks at a condition
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self._process
+        self._process.send_signal(how)
+        return self._process.wait(20)
+
+
+@dataclass
+class Site:
+    """A website on the running collector."""
+
+    url: str
+    token: str
+    key: str
+    identify_secret: str
+    tag: str
+    surveys: list[dict[str, Any]] = field(default_factory=list)
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
+        return httpx.request(
+            method,
+            f"{self.url}/api/v1{path}",
+            params={"site": self.key, **query},
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=10,
+        )
+
+    def publish(self, **document: Any) -> dict[str, Any]:
+        """Create a survey from a document, with what a test does not care for filled in, and publish it."""
+        complete = {
+            "name": f"Survey {next(_numbers)}",
+            "metric": "csat",
+            "question": "How satisfied are you?",
+            **document,
+        }
+        made = self.call("POST", "/surveys", complete)
+        assert made.status_code == 201, made.text
+        published = self.call("POST", f"/surveys/{made.json()['id']}/publish")
+        assert published.status_code == 200, published.text
+        self.surveys.append(published.json())
+        survey: dict[str, Any] = published.json()
+        return survey
+
+    def responses(self, **query: Any) -> list[dict[str, Any]]:
+        found = self.call("GET", "/responses", **query)
+        assert found.status_code == 200, found.text
+        items: list[dict[str, Any]] = found.json()["items"]
+        return items
+
+    def results(self, survey: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"/surveys/{survey['id']}/results").json()
+        return found
+
+
+def add_site(url: str, token: str) -> Site:
+    made = httpx.post(
+        url + "/api/v1/sites",
+        json={"name": f"Site {next(_numbers)} of {os.getpid()}"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert made.status_code == 201, made.text
+    site = made.json()
+    return Site(url, token, site["key"], site["identify_secret"], site["tag"])
+
+
+@pytest.fixture(scope="session")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+    """A running collector and a token for it, one for each test process."""
+    process = Process(tmp_path_factory.mktemp("collector"))
+    token = process.command("token", "add", "tests")
+    process.start()
+    yield process, token
+    assert process.stop() in (0, -signal.SIGTERM), process.output.read_text()
+    assert not re.search("Traceback|unexpected", process.output.read_text()), process.output.read_text()
+
+
+@pytest.fixture
+def site(collector: tuple[Process, str]) -> Site:
+    """A website of this test's own."""
+    process, token = collector
+    return add_site(process.url, token)
+
+
+@dataclass
+class House:
+    """The application in this process, with one site, reached without a network."""
+
+    client: TestClient
+    folder: Path
+    site: Site
+
+    def send(self, *events: dict[str, Any], headers: dict[str, str] | None = None, **envelope: Any) -> httpx.Response:
+        return self.client.post(
+            f"/w/{self.site.key}/events",
+            json={"events": list(events), **envelope},
+            headers={"User-Agent": PERSON, **(headers or {})},
+        )
+
+
+class _InProcess(Site):
+    client: TestClient
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
+        return self.client.request(
+            method,
+            f"/api/v1{path}",
+            params={"site": self.key, **query},
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """An application on a store of its own, with one site and a user."""
+    environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_DATABASE_URL": f"sqlite:///{tmp_path / 'tevreden.db'}"}
+    token = tevreden("token", "add", "tests", folder=tmp_path, **environment).stdout.strip()
+    tevreden("user", "add", USER, "--password", PASSWORD, folder=tmp_path, **environment)
+    settings = Settings(database_url=environment["TEVREDEN_DATABASE_URL"], secret=SECRET)
+    with TestClient(create_app(settings), base_url="http://collector.test", follow_redirects=False) as client:
+        made = client.post("/api/v1/sites", json={"name": "Shop"}, headers={"Authorization": f"Bearer {token}"}).json()
+        site = _InProcess("", token, made["key"], made["identify_secret"], made["tag"])
+        site.client = client
+        yield House(client, tmp_path, site)
