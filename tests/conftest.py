@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class Process:
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_PORT": str(self.port)}
         self.output = folder / "output.txt"
+        self.http = httpx.Client(timeout=10, verify=False)
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, *arguments: str) -> str:
@@ -86,7 +87,7 @@ class Process:
         deadline = time.monotonic() + 30
         while True:
             try:
-                if httpx.get(self.url + "/readyz", timeout=2).status_code == 200:
+                if self.http.get(self.url + "/readyz").status_code == 200:
                     return
             except httpx.TransportError:
                 assert self._process.poll() is None, self.output.read_text()
@@ -103,21 +104,20 @@ class Process:
 class Site:
     """A website on the running collector."""
 
+    http: httpx.Client
     url: str
     token: str
     key: str
     identify_secret: str
     tag: str
-    surveys: list[dict[str, Any]] = field(default_factory=list)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
-        return httpx.request(
+        return self.http.request(
             method,
             f"{self.url}/api/v1{path}",
             params={"site": self.key, **query},
             json=body,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=10,
         )
 
     def publish(self, **document: Any) -> dict[str, Any]:
@@ -132,7 +132,6 @@ class Site:
         assert made.status_code == 201, made.text
         published = self.call("POST", f"/surveys/{made.json()['id']}/publish")
         assert published.status_code == 200, published.text
-        self.surveys.append(published.json())
         survey: dict[str, Any] = published.json()
         return survey
 
@@ -147,15 +146,15 @@ class Site:
         return found
 
 
-def add_site(url: str, token: str) -> Site:
-    made = httpx.post(
+def add_site(http: httpx.Client, url: str, token: str) -> Site:
+    made = http.post(
         url + "/api/v1/sites",
         json={"name": f"Site {next(_numbers)} of {os.getpid()}"},
         headers={"Authorization": f"Bearer {token}"},
     )
     assert made.status_code == 201, made.text
     site = made.json()
-    return Site(url, token, site["key"], site["identify_secret"], site["tag"])
+    return Site(http, url, token, site["key"], site["identify_secret"], site["tag"])
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +172,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proces
 def site(collector: tuple[Process, str]) -> Site:
     """A website of this test's own."""
     process, token = collector
-    return add_site(process.url, token)
+    return add_site(process.http, process.url, token)
 
 
 @dataclass
@@ -192,19 +191,6 @@ class House:
         )
 
 
-class _InProcess(Site):
-    client: TestClient
-
-    def call(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
-        return self.client.request(
-            method,
-            f"/api/v1{path}",
-            params={"site": self.key, **query},
-            json=body,
-            headers={"Authorization": f"Bearer {self.token}"},
-        )
-
-
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """An application on a store of its own, with one site and a user."""
@@ -213,7 +199,4 @@ def house(tmp_path: Path) -> Iterator[House]:
     tevreden("user", "add", USER, "--password", PASSWORD, folder=tmp_path, **environment)
     settings = Settings(database_url=environment["TEVREDEN_DATABASE_URL"], secret=SECRET)
     with TestClient(create_app(settings), base_url="http://collector.test", follow_redirects=False) as client:
-        made = client.post("/api/v1/sites", json={"name": "Shop"}, headers={"Authorization": f"Bearer {token}"}).json()
-        site = _InProcess("", token, made["key"], made["identify_secret"], made["tag"])
-        site.client = client
-        yield House(client, tmp_path, site)
+        yield House(client, tmp_path, add_site(client, "", token))

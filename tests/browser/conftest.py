@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, Request, Route, expect
 
-from tests.conftest import Site
+from tests.conftest import PERSON, Site
 
 BLANK = "<h1>A page</h1><p>Some text.</p>"
 TALL = BLANK + '<div style="height: 4000px"></div>'
@@ -100,6 +100,12 @@ class Visit:
     def answer(self, score: str) -> None:
         self.survey.get_by_role("radio", name=score, exact=True).check()
 
+    def settle(self) -> None:
+        """Wait until the collector has acknowledged everything."""
+        self.page.wait_for_function(
+            "(site) => !Object.keys(localStorage).some((key) => key.startsWith(`tv_${site}.`))", arg=self.site.key
+        )
+
     def send(self) -> None:
         with self.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")) as reply:
             self.survey.locator("button.send").click()
@@ -115,7 +121,7 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     contexts: list[BrowserContext] = []
 
     def visit(**options: Any) -> Visit:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "user_agent": PERSON, **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
         return Visit(context, site)
@@ -128,8 +134,3 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
 @pytest.fixture
 def visit(visitor: Visitor) -> Visit:
     return visitor()
-
-
-def stopped_clock(page: Page) -> None:
-    """From the next page on, time stands still until a test moves it."""
-    page.clock.install()

@@ -34,7 +34,8 @@ const start = (tag: HTMLScriptElement, config: Config) => {
   /** One survey a page view; one that is being loaded counts. */
   let taken = false;
   let stops: (() => void)[] = [];
-  let address: string;
+  /** Of this page view; none until it has begun. */
+  let address = "";
   let ui: Promise<Ui> | undefined;
 
   const url = (relative: string) => new URL(relative, src).href;
@@ -80,7 +81,8 @@ const start = (tag: HTMLScriptElement, config: Config) => {
   /** A page view begins: wait for every survey that may show here. */
   const begin = () => {
     stop();
-    if (!allowed) return;
+    taken = !!shown;
+    if (!allowed || !address) return;
     for (const survey of surveys) {
       let current = true;
       const may = () => current && reason(survey) == "show";
@@ -99,7 +101,6 @@ const start = (tag: HTMLScriptElement, config: Config) => {
       address = location.href;
       named.clear();
       if (showing && !shown?.answered() && /^page/.test(reason(showing))) shown?.destroy();
-      taken = !!shown;
       begin();
     });
   const reset = () => {
@@ -109,7 +110,7 @@ const start = (tag: HTMLScriptElement, config: Config) => {
   };
 
   const api: Record<string, (...args: never[]) => unknown> = {
-    push: ([name, ...args]: Call) => guard(() => api[name]?.(...(args as never[]))),
+    push: (call: Call) => guard(() => api[call[0]]?.(...(call.slice(1) as never[]))),
     event(name: string) {
       named.add(name);
       document.dispatchEvent(new Event(MARK));

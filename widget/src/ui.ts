@@ -100,7 +100,13 @@ export const create = (host: Host): Ui => {
       complete ||= !!extra.complete;
       send({ type: "response", id, impression, state: ++state, score: score!, ...extra });
       remember(place, key, { ...recall(place, key), answered: seconds() });
-      tell("answered", { score, group: GROUPS[groupOf(survey, score!)], complete, comment: extra.comment });
+      const { comment } = extra;
+      tell("answered", {
+        score,
+        group: GROUPS[groupOf(survey, score!)],
+        complete,
+        ...(comment && { comment }),
+      });
     };
 
     const close = h<HTMLButtonElement>(

@@ -1,0 +1,145 @@
+"""What a page can ask of the widget and hear from it, and how it follows a single-page application."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+
+
+def test_events_bubble_to_the_page_and_to_handlers(visit: Visit) -> None:
+    survey = visit.site.publish()
+    visit.head = """<script>
+      window.heard = [];
+      for (const name of ['shown', 'answered', 'dismissed']) {
+        document.addEventListener('tevreden:' + name, (e) => heard.push([name, e.target.localName, e.detail]));
+        (window.tevreden ||= []).push(['on', name, (detail) => heard.push([name, 'handler', detail])]);
+      }
+    </script>"""
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.survey.get_by_role("textbox").first.fill("Good")
+    visit.send()
+    heard = visit.page.evaluate("heard")
+    about = {"survey": survey["key"], "revision": 1}
+    score = {**about, "score": 4, "group": "positive"}
+    details = [about, {**score, "complete": False}, {**score, "complete": True, "comment": "Good"}]
+    assert [one for one in heard if one[1] == "tevreden-survey"] == [
+        ["shown", "tevreden-survey", details[0]],
+        ["answered", "tevreden-survey", details[1]],
+        ["answered", "tevreden-survey", details[2]],
+    ]
+    assert [one[2] for one in heard if one[1] == "handler"] == details
+
+
+def test_show_asks_whatever_the_targeting_says(visit: Visit) -> None:
+    survey = visit.site.publish(where={"include": ["/elsewhere"]})
+    visit.open()
+    visit.page.evaluate("(key) => tevreden.push(['show', key])", survey["key"])
+    visit.expect_shown()
+
+
+def test_show_mounts_in_an_element(visit: Visit) -> None:
+    survey = visit.site.publish(where={"include": ["/elsewhere"]})
+    visit.body = "<main id=here></main>"
+    visit.open()
+    visit.page.evaluate("(key) => tevreden.show(key, {mount: document.getElementById('here')})", survey["key"])
+    expect(visit.page.locator("#here > tevreden-survey")).to_have_attribute("data-position", "inline")
+    visit.answer("Satisfied")
+    visit.send()
+    assert len(visit.site.responses()) == 1
+
+
+def test_show_of_a_survey_that_is_not_there_does_nothing(visit: Visit) -> None:
+    visit.site.publish(when={"event": "never"})
+    visit.open()
+    visit.page.evaluate("tevreden.show('nosuch')")
+    visit.page.evaluate("tevreden.push(['nosuch'])")
+    visit.expect_not_shown()
+    assert visit.errors == []
+
+
+def test_dismiss_is_as_if_the_visitor_closed_it(visit: Visit) -> None:
+    survey = visit.site.publish()
+    visit.open().expect_shown()
+    visit.page.evaluate("tevreden.dismiss()")
+    expect(visit.survey).to_have_count(0)
+    visit.settle()
+    assert visit.site.results(survey)["counts"]["dismissals"] == 1
+
+
+def test_explain_gives_each_survey_its_reason(visit: Visit) -> None:
+    here = visit.site.publish(when={"event": "never"})
+    elsewhere = visit.site.publish(where={"include": ["/elsewhere"]})
+    visit.open()
+    assert visit.page.evaluate("tevreden.explain()") == [
+        {"survey": here["key"], "reason": "show"},
+        {"survey": elsewhere["key"], "reason": "page not included"},
+    ]
+
+
+def test_route_change_is_a_page_view(visit: Visit) -> None:
+    visit.site.publish(where={"include": ["/thanks"]})
+    visit.open("https://shop.example/cart").expect_not_shown()
+    visit.page.evaluate("history.pushState({}, '', '/thanks')")
+    visit.expect_shown()
+    visit.answer("Satisfied")
+    visit.send()
+    assert visit.site.responses()[0]["page"] == "https://shop.example/thanks"
+
+
+def test_route_change_is_followed_without_the_navigation_api(visit: Visit) -> None:
+    visit.site.publish(where={"include": ["/app#/done"]})
+    visit.head = "<script>Object.defineProperty(window, 'navigation', {value: undefined})</script>"
+    visit.open("https://shop.example/").expect_not_shown()
+    visit.page.evaluate("history.replaceState({}, '', '/app')")
+    visit.expect_not_shown()
+    visit.page.evaluate("location.hash = '/done'")
+    visit.expect_shown()
+
+
+def test_survey_whose_page_is_gone_does_not_show(visit: Visit) -> None:
+    visit.site.publish(where={"include": ["/cart"]}, when={"delay_seconds": 5})
+    visit.page.clock.install()
+    visit.page.clock.pause_at("2030-01-01T12:00:00")
+    visit.open("https://shop.example/cart")
+    visit.page.clock.run_for(3_000)
+    visit.page.evaluate("history.pushState({}, '', '/other')")
+    visit.page.clock.run_for(10_000)
+    visit.expect_not_shown()
+    visit.page.evaluate("history.pushState({}, '', '/cart')")
+    visit.page.clock.run_for(4_000)
+    visit.expect_not_shown()
+    visit.page.clock.run_for(1_100)
+    visit.expect_shown()
+
+
+def test_shown_survey_leaves_with_its_page_unless_it_is_being_answered(visit: Visit) -> None:
+    visit.site.publish(where={"include": ["/cart"]}, frequency={"unanswered": "always"})
+    visit.open("https://shop.example/cart").expect_shown()
+    visit.page.evaluate("history.pushState({}, '', '/other')")
+    expect(visit.survey).to_have_count(0)
+    visit.page.evaluate("history.pushState({}, '', '/cart')")
+    visit.expect_shown()
+    visit.answer("Satisfied")
+    visit.page.evaluate("history.pushState({}, '', '/other')")
+    visit.send()
+    expect(visit.survey).to_have_attribute("data-state", "thanks")
+
+
+def test_survey_page_of_its_own(visit: Visit) -> None:
+    survey = visit.site.publish(delivery="link", language="nl", question="Hoe tevreden ben je?")
+    visit.open("https://shop.example/").expect_not_shown(because="only on request")
+    own = survey["url"].replace(survey["url"].split("/s/")[0], visit.site.url)
+    visit.page.goto(own)
+    expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("Hoe tevreden ben je?")
+    visit.answer("Tevreden")
+    visit.send()
+    expect(visit.survey.get_by_role("heading")).to_have_text("Bedankt!")
+    assert len(visit.site.responses()) == 1
+    visit.site.call("POST", f"/surveys/{survey['id']}/pause")
+    reply = visit.page.goto(own)
+    assert reply
+    assert reply.status == 410
+    expect(visit.page.get_by_text("Deze vragenlijst is gesloten")).to_be_visible()
+    assert [error for error in visit.errors if "410" not in error] == []
