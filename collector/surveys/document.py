@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from collector.errors import Fault, Invalid
@@ -58,18 +57,18 @@ def _language(value: str) -> str:
     return value
 
 
-_Trimmed = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_readable)]
-Line = Annotated[_Trimmed, StringConstraints(max_length=200)]
-FilledLine = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=200)]
-Question = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=500)]
-FollowUpQuestion = Annotated[_Trimmed, StringConstraints(max_length=500)]
-Paragraph = Annotated[_Trimmed, StringConstraints(max_length=2000)]
+_READABLE = AfterValidator(_readable)
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _READABLE]
+FilledLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _READABLE]
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _READABLE]
+FollowUpQuestion = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _READABLE]
+Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _READABLE]
 Color = Annotated[str, AfterValidator(_color), Field(json_schema_extra={"pattern": _COLOR.pattern})]
 UrlPattern = Annotated[str, StringConstraints(max_length=LONGEST_PATTERN), AfterValidator(_pattern)]
 Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable), AfterValidator(_link)]
 Language = Annotated[str, AfterValidator(_language), Field(json_schema_extra={"enum": sorted(LANGUAGES)})]
-EventName = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=100)]
-Selector = Annotated[_Trimmed, StringConstraints(min_length=1, max_length=500)]
+EventName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _READABLE]
+Selector = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _READABLE]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -198,10 +197,10 @@ class SurveyDocument(Part):
 
     name: FilledLine = Field(description="Unique on the site; visitors never see it.")
     metric: Metric
-    scale: int | SkipJsonSchema[None] = Field(
+    scale: int | None = Field(
         None,
         description="Points of the scale: csat 3, 5 (default) or 7; ces 7; nps 11 (0 to 10).",
-        json_schema_extra={"enum": [3, 5, 7, 11]},
+        json_schema_extra={"enum": [3, 5, 7, 11, None]},
     )
     delivery: Literal["web", "link"] = Field("web", description="Fixed once the survey was first published.")
     language: Language = "en"
@@ -283,12 +282,15 @@ _SENTENCES = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
 }
 
 
 def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters"
+    if kind == "too_long":
+        return f"must have at most {context['max_length']} items"
     if kind == "literal_error":
         return f"must be {context['expected']}"
     return _SENTENCES.get(kind, message.removeprefix("Input ").removeprefix("Value error, "))

@@ -1,0 +1,132 @@
+"""The house: a module imports only what stands below it, at the top of the file."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+RANKS: dict[str, int] = {
+    "__init__": 0,
+    "errors": 0,
+    "schema": 0,
+    "settings": 1,
+    "migrations": 1,
+    "db": 2,
+    "signing": 2,
+    "metrics": 2,
+    "devices": 2,
+    "sites": 3,
+    "accounts": 3,
+    "surveys": 3,
+    "responses": 4,
+    "results": 4,
+    "demo": 5,
+    "web/__init__": 6,
+    "web/http": 6,
+    "web/auth": 6,
+    "web/resources": 6,
+    "web/openapi": 6,
+    "web/script": 6,
+    "web/public": 7,
+    "web/pages": 7,
+    "web/api": 7,
+    "web/admin": 7,
+    "app": 8,
+    "cli": 9,
+    "__main__": 10,
+}
+ORDER_WITHIN: dict[str, tuple[str, ...]] = {
+    # rooms that are folders or a floor of their own: what stands earlier knows nothing of what stands later
+    "surveys": ("__init__", "languages", "patterns", "document", "lifecycle", "published"),
+    "responses": ("__init__", "events", "intake", "reading"),
+    "web": ("__init__", "http", "auth", "resources", "openapi", "script", "public", "pages", "api", "admin"),
+}
+LONGEST = 420
+"""Lines of a file that is still one room."""
+
+
+def room_of(module: str) -> str | None:
+    """The ranked room that a dotted module below ``collector`` belongs to."""
+    parts = module.split(".")
+    return next((name for name in ("/".join(parts[:2]), parts[0]) if name in RANKS), None)
+
+
+def faults_in(name: str, source: str) -> list[str]:
+    """What is wrong with the imports of the module ``collector.NAME``."""
+    room = room_of(name)
+    if room is None:
+        return [f"{name} has no rank"]
+    faults = []
+    tree = ast.parse(source)
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if id(node) not in top:
+            faults.append(f"{name}:{node.lineno} imports inside a block")
+        for target in _targets(node):
+            other = room_of(target)
+            if other is None:
+                faults.append(f"{name}:{node.lineno} imports {target}, which has no rank")
+            elif other == room or room.split("/")[0] == other.split("/")[0]:
+                folder, order = room.split("/")[0], ORDER_WITHIN.get(room.split("/")[0], ())
+                mine, its = name.split(".")[-1], target.removeprefix(folder + ".").split(".")[0]
+                if folder in ORDER_WITHIN and its in order and order.index(its) >= order.index(mine):
+                    faults.append(f"{name}:{node.lineno} imports {target} within {folder}, up or sideways")
+            elif RANKS[other] >= RANKS[room]:
+                faults.append(f"{name}:{node.lineno} (rank {RANKS[room]}) imports {target} (rank {RANKS[other]})")
+    return faults
+
+
+def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif node.module in ("collector", "collector.web"):
+        names = [f"{node.module}.{alias.name}" for alias in node.names if alias.name != "__version__"]
+    else:
+        names = [node.module or ""]
+    return [name.removeprefix("collector.") for name in names if name.startswith("collector.")]
+
+
+FILES = sorted(path for path in (ROOT / "collector").rglob("*.py") if "versions" not in path.parts)
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT / "collector").with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    assert faults_in(name_of(path), path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_room_is_small_enough_to_see_whole(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+def test_every_rank_is_of_a_room_that_exists() -> None:
+    there = {room_of(name_of(path)) for path in FILES}
+    assert there == set(RANKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "fault"),
+    [
+        ("metrics", "from collector.surveys.document import SurveyDocument", "rank 2"),
+        ("metrics", "from collector.signing import digest", "rank 2"),
+        ("web.api", "from collector.web.public import routes", None),
+        ("web.public", "from collector.web.api import routes", "up or sideways"),
+        ("surveys.patterns", "from collector.surveys.lifecycle import Survey", "up or sideways"),
+        ("results", "def f():\n    from collector.schema import sites", "inside a block"),
+        ("attic", "import json", "has no rank"),
+        ("app", "import collector.attic", "has no rank"),
+    ],
+)
+def test_this_test_can_fail(name: str, source: str, fault: str | None) -> None:
+    found = faults_in(name, source)
+    assert any(fault in one for one in found) if fault else found == []
