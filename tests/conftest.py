@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,12 +192,21 @@ class House:
         )
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store with its tables, a user and an API token, for tests to copy."""
+    file = tmp_path_factory.mktemp("furnished") / "tevreden.db"
+    environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_DATABASE_URL": f"sqlite:///{file}"}
+    token = tevreden("token", "add", "tests", folder=file.parent, **environment).stdout.strip()
+    tevreden("user", "add", USER, "--password", PASSWORD, folder=file.parent, **environment)
+    return file, token
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path, furnished: tuple[Path, str]) -> Iterator[House]:
     """An application on a store of its own, with one site and a user."""
-    environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_DATABASE_URL": f"sqlite:///{tmp_path / 'tevreden.db'}"}
-    token = tevreden("token", "add", "tests", folder=tmp_path, **environment).stdout.strip()
-    tevreden("user", "add", USER, "--password", PASSWORD, folder=tmp_path, **environment)
-    settings = Settings(database_url=environment["TEVREDEN_DATABASE_URL"], secret=SECRET)
+    file, token = furnished
+    shutil.copy(file, tmp_path)
+    settings = Settings(database_url=f"sqlite:///{tmp_path / file.name}", secret=SECRET)
     with TestClient(create_app(settings), base_url="http://collector.test", follow_redirects=False) as client:
         yield House(client, tmp_path, add_site(client, "", token))

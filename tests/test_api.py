@@ -1,0 +1,264 @@
+"""The REST interface."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import jsonschema
+import pytest
+
+from collector.web.api import ENDPOINTS, PREFIX
+from tests.conftest import House
+from tests.test_intake import impression, response
+
+DOCUMENT = {"name": "A", "metric": "csat", "question": "Q?"}
+
+
+def create(house: House, **change: Any) -> dict[str, Any]:
+    made = house.site.call("POST", "/surveys", {**DOCUMENT, **change})
+    assert made.status_code == 201, made.text
+    survey: dict[str, Any] = made.json()
+    return survey
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.handler.__name__)
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer tvr_wrong", "Basic dXNlcg=="])
+def test_every_call_needs_a_valid_token(house: House, endpoint: Any, header: str | None) -> None:
+    path = PREFIX + endpoint.path.replace("{id}", str(uuid4())).replace("{key}", house.site.key)
+    reply = house.client.request(endpoint.method, path, headers={"Authorization": header} if header else {})
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_survey_lives_from_draft_to_archive(house: House) -> None:
+    survey = create(house)
+    path = f"/surveys/{survey['id']}"
+    assert (survey["status"], survey["revision"], survey["site"]) == ("draft", None, house.site.key)
+    assert house.site.call("POST", path + "/pause").status_code == 409
+
+    published = house.site.call("POST", path + "/publish").json()
+    assert (published["status"], published["revision"]) == ("published", 1)
+    changed = house.site.call("PUT", path, {**DOCUMENT, "question": "Other?"}).json()
+    assert (changed["status"], changed["revision"], changed["document"]["question"]) == ("published", 1, "Other?")
+    assert house.site.call("POST", path + "/publish").json()["revision"] == 2
+    assert house.site.call("POST", path + "/publish").json()["revision"] == 2, "nothing changed, nothing frozen"
+
+    assert house.site.call("POST", path + "/pause").json()["status"] == "paused"
+    assert house.site.call("POST", path + "/publish").json()["status"] == "published"
+    assert house.site.call("POST", path + "/archive").json()["status"] == "archived"
+    for verb in ("publish", "pause"):
+        assert house.site.call("POST", f"{path}/{verb}").status_code == 409
+    assert house.site.call("PUT", path, DOCUMENT).status_code == 409
+    assert house.site.call("GET", path).json()["status"] == "archived"
+
+
+def test_script_follows_each_step_at_once(house: House) -> None:
+    survey = create(house)
+
+    def live() -> bool:
+        return survey["key"] in house.client.get(f"/w/{house.site.key}.js").text
+
+    assert not live()
+    for verb, there in (("publish", True), ("pause", False), ("publish", True), ("archive", False)):
+        house.site.call("POST", f"/surveys/{survey['id']}/{verb}")
+        assert live() == there, verb
+
+
+@pytest.mark.parametrize("change", [{"delivery": "link"}, {"metric": "nps"}, {"scale": 7}])
+def test_what_answers_rest_on_cannot_change_after_the_first_publish(house: House, change: dict[str, Any]) -> None:
+    survey = create(house)
+    assert house.site.call("PUT", f"/surveys/{survey['id']}", {**DOCUMENT, **change}).status_code == 200
+    assert house.site.call("PUT", f"/surveys/{survey['id']}", DOCUMENT).status_code == 200
+    house.site.call("POST", f"/surveys/{survey['id']}/publish")
+    reply = house.site.call("PUT", f"/surveys/{survey['id']}", {**DOCUMENT, **change})
+    assert reply.status_code == 409
+    assert "Clone the survey" in reply.json()["detail"]
+
+
+def test_names_are_unique_on_a_site(house: House) -> None:
+    survey, other = create(house), create(house, name="B")
+    for reply in (
+        house.site.call("POST", "/surveys", DOCUMENT),
+        house.site.call("PUT", f"/surveys/{other['id']}", DOCUMENT),
+    ):
+        assert reply.status_code == 409
+        assert reply.json()["errors"] == [
+            {"at": "/name", "detail": "another survey of this site has this name already"}
+        ]
+    assert house.site.call("PUT", f"/surveys/{survey['id']}", {**DOCUMENT, "question": "New?"}).status_code == 200
+
+
+def test_clone_is_a_new_draft_under_a_free_name(house: House) -> None:
+    survey = house.site.publish(name="Quarterly")
+    names = [house.site.call("POST", f"/surveys/{survey['id']}/clone").json() for _ in range(2)]
+    assert [one["name"] for one in names] == ["Quarterly (2)", "Quarterly (3)"]
+    assert {one["status"] for one in names} == {"draft"}
+    assert house.site.call("POST", f"/surveys/{names[1]['id']}/clone").json()["name"] == "Quarterly (4)"
+
+
+def test_only_a_draft_can_be_deleted(house: House) -> None:
+    draft, live = create(house), house.site.publish()
+    assert house.site.call("DELETE", f"/surveys/{draft['id']}").status_code == 204
+    assert house.site.call("GET", f"/surveys/{draft['id']}").status_code == 404
+    reply = house.site.call("DELETE", f"/surveys/{live['id']}")
+    assert reply.status_code == 409
+    assert "archive it instead" in reply.json()["detail"]
+
+
+def test_another_sites_things_are_not_there(house: House) -> None:
+    survey = house.site.publish()
+    house.send(response(survey))
+    (stored,) = house.site.responses()
+    header = {"Authorization": f"Bearer {house.site.token}"}
+    other = house.client.post("/api/v1/sites", json={"name": "Other"}, headers=header).json()["key"]
+    for method, path in (
+        ("GET", f"/surveys/{survey['id']}"),
+        ("PUT", f"/surveys/{survey['id']}"),
+        ("DELETE", f"/surveys/{survey['id']}"),
+        ("POST", f"/surveys/{survey['id']}/publish"),
+        ("GET", f"/surveys/{survey['id']}/results"),
+        ("GET", f"/responses/{stored['id']}"),
+        ("DELETE", f"/responses/{stored['id']}"),
+    ):
+        body = DOCUMENT if method == "PUT" else None
+        reply = house.client.request(method, f"/api/v1{path}?site={other}", json=body, headers=header)
+        assert reply.status_code == 404, (method, path)
+    assert house.client.get(f"/api/v1/responses?site={other}", headers=header).json()["items"] == []
+    nameless = house.client.get("/api/v1/surveys", headers=header)
+    assert nameless.status_code == 422
+    assert "There are 2 sites" in nameless.json()["detail"]
+
+
+def test_sites(house: House) -> None:
+    header = {"Authorization": f"Bearer {house.site.token}"}
+    listed = house.client.get("/api/v1/sites", headers=header).json()
+    assert [one["key"] for one in listed["items"]] == [house.site.key]
+    one = house.client.get(f"/api/v1/sites/{house.site.key}", headers=header).json()
+    assert one == listed["items"][0]
+    assert one["tag"] == f'<script async src="http://127.0.0.1:8000/w/{house.site.key}.js"></script>'
+    assert house.client.get("/api/v1/sites/nosuch", headers=header).status_code == 404
+    for wrong in ({}, {"name": ""}, {"name": 5}, {"name": "x" * 201}, {"name": "A", "b": 1}, []):
+        reply = house.client.post("/api/v1/sites", json=wrong, headers=header)
+        assert reply.status_code == 422, wrong
+    taken = house.client.post("/api/v1/sites", json={"name": one["name"]}, headers=header)
+    assert taken.status_code == 409
+
+
+def test_wrong_document_is_refused_and_not_stored(house: House) -> None:
+    reply = house.site.call("POST", "/surveys", {**DOCUMENT, "appearance": {"color": "mauve"}, "quesiton": "?"})
+    assert reply.status_code == 422
+    assert {error["at"] for error in reply.json()["errors"]} == {"/appearance/color", "/quesiton"}
+    assert house.site.call("GET", "/surveys").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "at"),
+    [
+        ({"group": "happy"}, "?group"),
+        ({"survey": "x"}, "?survey"),
+        ({"commented": "maybe"}, "?commented"),
+        ({"since": "yesterday"}, "?since"),
+        ({"since": "2026-01-01"}, "?since"),
+        ({"until": "9999999"}, "?until"),
+        ({"limit": "0"}, "?limit"),
+        ({"limit": "201"}, "?limit"),
+        ({"limit": "1e3"}, "?limit"),
+        ({"cursor": "x"}, "?cursor"),
+        ({"cursor": "WzEsMl0"}, "?cursor"),
+        ({"grup": "negative"}, "?grup"),
+    ],
+)
+def test_wrong_filter_is_refused(house: House, query: dict[str, str], at: str) -> None:
+    reply = house.site.call("GET", "/responses", **query)
+    assert reply.status_code == 422, reply.text
+    assert reply.json()["errors"][0]["at"] == at
+
+
+def test_responses_are_filtered_and_paged(house: House) -> None:
+    survey, other = house.site.publish(), house.site.publish()
+    for score in (1, 3, 5, 5):
+        house.send(response(survey, score=score, **({"comment": "!"} if score == 1 else {})))
+    house.send(response(other, score=2), headers={"User-Agent": "curl/8"})
+    assert [one["score"] for one in house.site.responses(survey=survey["id"])] == [5, 5, 3, 1]
+    assert [one["score"] for one in house.site.responses(group="negative")] == [2, 1]
+    assert [one["score"] for one in house.site.responses(commented="true")] == [1]
+    assert [one["score"] for one in house.site.responses(bot="true")] == [2]
+    moment = house.site.responses()[2]["created_at"]
+    assert len(house.site.responses(since="2000-01-01T00:00:00Z")) == 5
+    assert house.site.responses(until="2000-01-01T00:00:00+02:00") == []
+    assert moment.endswith("Z")
+
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        part = house.site.call("GET", "/responses", limit=2, **cursor).json()
+        seen += [one["id"] for one in part["items"]]
+        if part["next"] is None:
+            break
+        cursor = {"cursor": part["next"]}
+    assert len(seen) == len(set(seen)) == 5
+
+
+def test_response_is_read_and_removed(house: House) -> None:
+    survey = house.site.publish()
+    house.send(impression(survey), response(survey))
+    (stored,) = house.site.responses()
+    assert house.site.call("GET", f"/responses/{stored['id']}").json() == stored
+    assert house.site.call("DELETE", f"/responses/{stored['id']}").status_code == 204
+    assert house.site.call("DELETE", f"/responses/{stored['id']}").status_code == 404
+    assert house.site.results(survey)["counts"]["scores"] == 0
+
+
+def test_results(house: House) -> None:
+    survey = house.site.publish(metric="nps")
+    assert house.site.results(survey)["headline"]["value"] is None
+    house.send(*(response(survey, score=score) for score in (10, 9, 8, 0)))
+    results = house.site.results(survey)
+    assert results["headline"]["value"] == 25.0
+    assert results["headline"]["groups"] == {"negative": 1, "neutral": 1, "positive": 2}
+    assert [one["count"] for one in results["distribution"]] == [1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]
+
+
+def test_openapi_describes_every_call(house: House) -> None:
+    described = house.client.get("/api/openapi.json").json()
+    assert described["openapi"] == "3.1.0"
+    assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == {
+        (endpoint.method, PREFIX + endpoint.path) for endpoint in ENDPOINTS
+    }
+    survey = house.site.publish()
+    house.send(response(survey))
+    components = {"components": described["components"]}
+    for name, value in (
+        ("SurveyList", house.site.call("GET", "/surveys").json()),
+        ("ResponseList", house.site.call("GET", "/responses").json()),
+        ("ResultsResource", house.site.results(survey)),
+        ("Problem", house.site.call("GET", "/surveys/" + str(uuid4())).json()),
+    ):
+        jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", **components})
+    assert house.client.get("/api/survey.schema.json").json()["$id"] == "urn:tevreden:schema:survey"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nosuch", 404),
+        ("GET", "/api/v1/nosuch", 404),
+        ("GET", "/api/v1/surveys/7", 404),
+        ("PATCH", "/api/v1/surveys", 405),
+        ("GET", "/w/nosuch.js", 404),
+        ("GET", "/w/ui-000000.js", 404),
+        ("GET", "/w/nosuch/events", 405),
+        ("GET", "/s/no-such", 404),
+        ("GET", "/s/no-such.js", 404),
+        ("GET", "/static/nosuch.css", 404),
+        ("GET", "/static/..%2f..%2fapp.py", 404),
+        ("GET", "/demo/", 404),
+    ],
+)
+def test_what_is_not_there_is_a_problem_of_its_own(house: House, method: str, path: str, status: int) -> None:
+    reply = house.client.request(method, path)
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json()["status"] == status

@@ -1,0 +1,350 @@
+"""Taking answers in: what is stored, what is refused, and what sending again changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import House
+
+PAGE = "https://shop.example/order?id=7"
+
+
+@pytest.fixture
+def survey(house: House) -> dict[str, Any]:
+    return house.site.publish()
+
+
+def impression(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
+    about = {"type": "impression", "id": str(uuid4()), "survey": survey["key"], "revision": 1, "page": PAGE}
+    return {**about, "language": "en", **change}
+
+
+def response(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
+    return {**impression(survey), "type": "response", "state": 1, "score": 4, **change}
+
+
+def test_answer_is_stored_with_its_circumstances(house: House, survey: dict[str, Any]) -> None:
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1"
+    shown = impression(survey)
+    given_ = response(survey, impression=shown["id"], comment="Fine", complete=True, language="nl-BE")
+    reply = house.send(shown, given_, headers={"User-Agent": phone})
+    assert reply.status_code == 200
+    assert reply.json()["stored"] == [shown["id"], given_["id"]]
+    (stored,) = house.site.responses()
+    wanted = {
+        "id": given_["id"],
+        "survey": survey["id"],
+        "revision": 1,
+        "score": 4,
+        "group": "positive",
+        "comment": "Fine",
+        "complete": True,
+        "page": PAGE,
+        "language": "nl-BE",
+        "device": "phone",
+        "browser": "Mobile Safari",
+        "system": "iOS",
+        "bot": False,
+    }
+    assert {key: stored[key] for key in wanted} == wanted
+
+
+def test_sending_again_changes_nothing(house: House, survey: dict[str, Any]) -> None:
+    shown, given_ = impression(survey), response(survey)
+    first = house.send(shown, given_)
+    before = house.site.responses()
+    for _ in range(3):
+        again = house.send(shown, given_, visitor=first.json()["visitor"])
+        assert again.status_code == 200
+        assert again.json()["stored"] == [shown["id"], given_["id"]]
+    assert house.site.responses() == before
+    assert house.site.results(survey)["counts"]["impressions"] == 1
+
+
+def test_later_state_replaces_the_earlier(house: House, survey: dict[str, Any]) -> None:
+    first = response(survey)
+    house.send(first)
+    created = house.site.responses()[0]["created_at"]
+    house.send({**first, "state": 2, "score": 1, "comment": "No", "complete": True})
+    (stored,) = house.site.responses()
+    assert (stored["score"], stored["group"], stored["comment"]) == (1, "negative", "No")
+    assert (stored["complete"], stored["created_at"]) == (True, created)
+    assert house.site.results(survey)["counts"]["scores"] == 1
+
+
+def test_other_content_without_a_higher_state_is_refused_and_the_first_kept(
+    house: House, survey: dict[str, Any]
+) -> None:
+    first = response(survey, state=3)
+    house.send(first)
+    for change in ({"score": 1}, {"state": 2, "score": 1}, {"comment": "Other"}):
+        reply = house.send({**first, **change})
+        assert reply.status_code == 409
+        assert reply.json()["permanent"] is True
+        assert reply.json()["errors"][0]["at"] == "/events/0/state"
+    assert house.site.responses()[0]["score"] == 4
+
+
+def test_an_id_belongs_to_one_survey(house: House, survey: dict[str, Any]) -> None:
+    other = house.site.publish()
+    first, shown = response(survey), impression(survey)
+    house.send(first, shown)
+    reply = house.send({**first, "survey": other["key"], "state": 2})
+    assert (reply.status_code, reply.json()["errors"][0]["at"]) == (409, "/events/0/id")
+    reply = house.send({**shown, "type": "dismissal", "survey": other["key"]})
+    assert (reply.status_code, reply.json()["errors"][0]["at"]) == (409, "/events/0/id")
+
+
+def test_dismissal_before_its_impression_counts_one_of_each(house: House, survey: dict[str, Any]) -> None:
+    shown = impression(survey)
+    house.send({**shown, "type": "dismissal"})
+    house.send(shown)
+    house.send({**shown, "type": "dismissal"})
+    counts = house.site.results(survey)["counts"]
+    assert (counts["impressions"], counts["dismissals"]) == (1, 1)
+
+
+def test_visitor_is_given_a_token_once_and_kept(house: House, survey: dict[str, Any]) -> None:
+    shown = impression(survey)
+    token = house.send(shown).json()["visitor"]
+    answered = house.send(response(survey), visitor=token)
+    assert "visitor" not in answered.json()
+    again = house.send(response(survey), visitor=token)
+    assert "visitor" not in again.json()
+    assert len({one["visitor"] for one in house.site.responses()}) == 1
+
+
+def test_answer_sent_before_the_token_arrived_belongs_to_its_impression(house: House, survey: dict[str, Any]) -> None:
+    shown = impression(survey)
+    token = house.send(shown).json()["visitor"]
+    late = house.send(response(survey, impression=shown["id"]))
+    assert late.json()["visitor"] == token
+
+
+def test_token_of_another_site_is_nobody_here(house: House, survey: dict[str, Any]) -> None:
+    made = house.client.post(
+        "/api/v1/sites", json={"name": "Other"}, headers={"Authorization": f"Bearer {house.site.token}"}
+    )
+    other = House(
+        house.client, house.folder, type(house.site)(house.client, "", house.site.token, made.json()["key"], "", "")
+    )
+    foreign = other.send(impression(other.site.publish())).json()["visitor"]
+    assert house.send(impression(survey), visitor=foreign).json()["visitor"] != foreign
+
+
+def test_anonymous_visitor_has_no_id_and_no_address(house: House, survey: dict[str, Any]) -> None:
+    reply = house.send(response(survey), anonymous=True, identity={"email": "jo@example.com", "signature": "x"})
+    assert "visitor" not in reply.json()
+    (stored,) = house.site.responses()
+    assert (stored["visitor"], stored["email"]) == (None, None)
+
+
+def test_consent_text_is_the_published_one_in_the_language_that_was_shown(house: House) -> None:
+    survey = house.site.publish(
+        email_capture={"consent_text": "We may write."},
+        translations={"nl": {"question": "?", "email_capture": {"consent_text": "We mogen schrijven."}}},
+    )
+    house.send(response(survey, email="a@example.com", language="nl"))
+    house.send(response(survey))
+    with_, without = house.site.responses()[1], house.site.responses()[0]
+    assert with_["consent_text"] == "We mogen schrijven."
+    assert without["consent_text"] is None
+
+
+def test_robots_are_flagged_and_not_counted(house: House, survey: dict[str, Any]) -> None:
+    house.send(impression(survey), response(survey), headers={"User-Agent": "curl/8.0"})
+    house.send(response(survey, automated=True))
+    assert [one["bot"] for one in house.site.responses()] == [True, True]
+    counts = house.site.results(survey)["counts"]
+    assert (counts["impressions"], counts["scores"], counts["robots"]) == (0, 0, 2)
+
+
+def test_touch_on_a_mac_is_a_tablet(house: House, survey: dict[str, Any]) -> None:
+    mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15"
+    house.send(response(survey, touch=True), headers={"User-Agent": mac})
+    house.send(response(survey), headers={"User-Agent": mac})
+    assert [one["device"] for one in house.site.responses()] == ["desktop", "tablet"]
+
+
+WRONG: list[tuple[dict[str, Any], int, str]] = [
+    ({"score": 0}, 422, "/events/0/score"),
+    ({"score": 6}, 422, "/events/0/score"),
+    ({"score": -1}, 422, "/events/0/score"),
+    ({"score": 10**20}, 422, "/events/0/score"),
+    ({"score": 4.5}, 422, "/events/0/score"),
+    ({"score": "4"}, 422, "/events/0/score"),
+    ({"score": True}, 422, "/events/0/score"),
+    ({"score": None}, 422, "/events/0/score"),
+    ({"state": 0}, 422, "/events/0/state"),
+    ({"survey": "nosuch"}, 404, "/events/0/survey"),
+    ({"survey": ""}, 422, "/events/0/survey"),
+    ({"revision": 2}, 404, "/events/0/survey"),
+    ({"revision": 0}, 422, "/events/0/revision"),
+    ({"id": "1"}, 422, "/events/0/id"),
+    ({"id": "0199F3C2-0000-7000-8000-000000000000"}, 422, "/events/0/id"),
+    ({"id": None}, 422, "/events/0/id"),
+    ({"impression": "x"}, 422, "/events/0/impression"),
+    ({"type": "visit"}, 422, "/events/0"),
+    ({"extra": 1}, 422, "/events/0/extra"),
+    ({"comment": 5}, 422, "/events/0/comment"),
+    ({"comment": "x" * 10_001}, 422, "/events/0/comment"),
+    ({"email": "no address"}, 422, "/events/0/email"),
+    ({"email": "a@b"}, 422, "/events/0/email"),
+    ({"email": "a@" + "b" * 260 + ".com"}, 422, "/events/0/email"),
+    ({"page": "x" * 2_049}, 422, "/events/0/page"),
+    ({"language": "e n"}, 422, "/events/0/language"),
+    ({"complete": "yes"}, 422, "/events/0/complete"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "at"), WRONG, ids=[f"{next(iter(c))} {i}" for i, (c, _, _) in enumerate(WRONG)]
+)
+def test_wrong_event_is_refused_with_its_place_and_not_stored(
+    house: House, survey: dict[str, Any], change: dict[str, Any], status: int, at: str
+) -> None:
+    reply = house.send(response(survey, **change))
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    problem = reply.json()
+    assert problem["type"].startswith("urn:tevreden:problem:")
+    assert problem["permanent"] is True
+    assert [error["at"] for error in problem["errors"]] == [at]
+    assert house.site.responses() == []
+
+
+BODIES: list[tuple[bytes, int, str]] = [
+    (b"", 400, "not JSON"),
+    (b"{", 400, "line 1, column 2"),
+    (b"\xff\xfe", 400, "not UTF-8"),
+    (b"[" * 100_000, 413, "65536"),
+    (b"[" * 1_000, 400, "nested deeper"),
+    (b'{"events": NaN}', 400, "NaN"),
+    (b'{"events": [], "events": []}', 400, "'events' stands there twice"),
+    (b'{"events": ' + b"9" * 6_000 + b"}", 400, "digits"),
+    (b"null", 422, ""),
+    (b"[]", 422, ""),
+    (b'{"events": []}', 422, "must not be empty"),
+    (b'{"events": {}}', 422, "must be a list"),
+    (b'{"events": [1]}', 422, ""),
+    (b'{"events": [null, []]}', 422, ""),
+    (b'{"events": [{}], "more": 1}', 422, "no such key"),
+    (b'{"events": [' + b",".join([b"{}"] * 51) + b"]}", 422, "at most 50 items"),
+    (b'{"visitor": "' + b"x" * 65_536 + b'"}', 413, "65536"),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"), BODIES, ids=[body[:30].decode("latin1") or "nothing" for body, _, _ in BODIES]
+)
+def test_wrong_body_is_refused(house: House, body: bytes, status: int, detail: str) -> None:
+    reply = house.client.post(f"/w/{house.site.key}/events", content=body)
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert detail in json.dumps(reply.json())
+
+
+def test_body_without_a_length_is_read_no_further_than_the_limit(house: House) -> None:
+    read = []
+
+    def endless() -> Any:
+        for _ in range(10_000):
+            read.append(1)
+            yield b"x" * 1024
+
+    reply = house.client.post(f"/w/{house.site.key}/events", content=endless())
+    assert reply.status_code == 413
+
+
+def test_compressed_body_is_refused(house: House) -> None:
+    reply = house.client.post(f"/w/{house.site.key}/events", content=b"x", headers={"Content-Encoding": "gzip"})
+    assert (reply.status_code, reply.json()["detail"]) == (400, "The body must not be compressed.")
+
+
+def test_unknown_site_is_refused(house: House, survey: dict[str, Any]) -> None:
+    reply = house.client.post("/w/nosuchsite99/events", json={"events": [response(survey)]})
+    assert reply.status_code == 404
+    assert reply.json()["permanent"] is True
+
+
+def test_one_wrong_event_costs_its_neighbours_nothing(house: House, survey: dict[str, Any]) -> None:
+    good, bad = response(survey), response(survey, score=99)
+    reply = house.send(bad, good)
+    assert reply.status_code == 200
+    assert reply.json()["stored"] == [good["id"]]
+    assert reply.json()["refused"][bad["id"]]["errors"][0]["at"] == "/events/0/score"
+    assert [one["id"] for one in house.site.responses()] == [good["id"]]
+
+
+@pytest.mark.parametrize("step", ["draft", "archived"])
+def test_survey_that_is_not_open_takes_no_answer(house: House, step: str) -> None:
+    if step == "draft":
+        made = house.site.call("POST", "/surveys", {"name": "D", "metric": "nps", "question": "?"}).json()
+        reply = house.send(response(made, score=9))
+        assert reply.status_code == 404
+    else:
+        survey = house.site.publish()
+        house.site.call("POST", f"/surveys/{survey['id']}/archive")
+        reply = house.send(response(survey))
+        assert reply.status_code == 409
+    assert house.site.responses() == []
+
+
+def test_answer_to_an_earlier_revision_keeps_it(house: House, survey: dict[str, Any]) -> None:
+    house.site.call("PUT", f"/surveys/{survey['id']}", {**survey["document"], "question": "Other?"})
+    assert house.site.call("POST", f"/surveys/{survey['id']}/publish").json()["revision"] == 2
+    house.send(response(survey), response(survey, revision=2))
+    assert sorted(one["revision"] for one in house.site.responses()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x00b", "\ud800", "👩‍👩‍👧", "\u202eabc", "Ünïcode", "<b>&amp;</b>", "'; DROP TABLE responses; --"]
+)
+def test_text_comes_back_as_it_was_typed(house: House, survey: dict[str, Any], text: str) -> None:
+    body = json.dumps({"events": [response(survey, comment=text)]})
+    reply = house.client.post(f"/w/{house.site.key}/events", content=body.encode(), headers={"User-Agent": "x"})
+    assert reply.status_code == 200
+    (stored,) = house.site.responses()
+    assert stored["comment"] == text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = [
+    "id",
+    "type",
+    "survey",
+    "revision",
+    "state",
+    "score",
+    "comment",
+    "email",
+    "complete",
+    "page",
+    "language",
+    "impression",
+]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    change=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4),
+    envelope=st.dictionaries(st.sampled_from(["visitor", "anonymous", "identity", "x"]), JSON, max_size=2),
+)
+def test_fuzzed_events_never_break_the_collector(
+    house: House, survey: dict[str, Any], change: dict[str, Any], envelope: dict[str, Any]
+) -> None:
+    body = json.dumps({"events": [{**response(survey), **change}], **envelope})
+    reply = house.client.post(f"/w/{house.site.key}/events", content=body.encode())
+    assert reply.status_code in (200, 400, 404, 409, 422)
+    if reply.status_code == 200:
+        UUID(reply.json()["stored"][0])
