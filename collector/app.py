@@ -19,22 +19,28 @@ from collector.web.http import House, render_problem
 from collector.web.script import ScriptCache
 
 
-def create_app(settings: Settings, *, examples: Path | None = None) -> Starlette:
-    """The application of one collector; it opens its store as it starts and closes it as it stops."""
+@asynccontextmanager
+async def open_house(settings: Settings, *, examples: Path | None = None) -> AsyncIterator[House]:
+    """Open the store for one collector, and close it in the end.
+
+    Raises `SettingsError` when the store cannot be used, or another collector is using it.
+    """
     settings = settings.with_secret()
+    database = await Database.open(settings.database_file, serving=True)
+    try:
+        yield House(settings, database, Signing(settings.secret), lambda: datetime.now(UTC), examples)
+    finally:
+        await database.close()
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        database = await Database.open(settings.database_file, serving=True)
-        app.state.house = House(settings, database, Signing(settings.secret), lambda: datetime.now(UTC), examples)
-        try:
-            yield
-        finally:
-            await database.close()
 
-    routes = [*public.routes, *api.routes, *admin.routes, *pages.routes, *(pages.example_routes if examples else [])]
+def create_app(house: House) -> Starlette:
+    """The application over an open house."""
+    routes = [*public.routes, *api.routes, *admin.routes, *pages.routes]
+    if house.examples:
+        routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
-    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.house = house
     app.state.scripts = ScriptCache()
     app.state.throttle = admin.Throttle()
     return app

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ import uvicorn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
-from collector.app import create_app
+from collector.app import create_app, open_house
 from collector.db import Database
 from collector.errors import Problem, SettingsError, TevredenError
 from collector.settings import Settings, described, load
@@ -161,6 +163,19 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
     return asyncio.run(run())
 
 
+class _Server(uvicorn.Server):
+    """Comes back after a signal instead of dying of it, so that the store is closed in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        earlier = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in earlier.items():
+                signal.signal(one, handler)
+
+
 def _run_server(settings: Settings, examples: Path | None = None) -> None:
     as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -172,25 +187,30 @@ def _run_server(settings: Settings, examples: Path | None = None) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, examples=examples),
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies or None,
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=20,
-        )
-    )
-    structlog.get_logger().info("serving", url=settings.public_url, database=str(settings.database_file))
-    server.run()
-    if not server.started:
-        raise SettingsError(f"could not listen on {settings.host} port {settings.port}")
+
+    async def run() -> bool:
+        async with open_house(settings, examples=examples) as house:
+            config = uvicorn.Config(
+                create_app(house),
+                host=settings.host,
+                port=settings.port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies or None,
+                timeout_graceful_shutdown=10,
+                timeout_keep_alive=20,
+            )
+            structlog.get_logger().info("serving", url=settings.public_url, database=str(settings.database_file))
+            server = _Server(config)
+            await server.serve()
+            return server.started
+
+    with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
+        if not runner.run(run()):
+            raise SettingsError(f"could not listen on {settings.host} port {settings.port}")
 
 
 def main() -> None:

@@ -73,8 +73,6 @@ class Database:
         ``serving`` claims the file for one collector. Raises `SettingsError` if another one has it, or if the file
         cannot be used.
         """
-        if not file.parent.is_dir():
-            raise SettingsError(f"the folder {file.parent} for the database does not exist")
         try:
             database = cls(file)
         except OSError as error:

@@ -128,11 +128,17 @@ def load(**overrides: Any) -> Settings:
     _refuse_unknown(os.environ, "the environment")
     _refuse_unknown({k: v or "" for k, v in dotenv_values(".env").items()}, ".env")
     try:
-        return Settings(**{key: value for key, value in overrides.items() if value is not None})
+        settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()} {reason}") from None
+    folder = settings.database_file.parent
+    if not folder.is_dir():
+        raise SettingsError(
+            f"{PREFIX}DATABASE_URL names a file in {folder}, a folder that does not exist; make it first"
+        )
+    return settings
 
 
 def _refuse_unknown(variables: Mapping[str, str], origin: str) -> None:

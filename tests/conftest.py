@@ -1,4 +1,4 @@
-"""What tests share: a collector in a process of its own, sites and surveys on it, and an application without a network."""
+"""What tests share: a collector in a process of its own, sites on it, and an application without a network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
-from collector.app import create_app
+from collector.app import create_app, open_house
 from collector.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,12 @@ class Process:
             assert time.monotonic() < deadline, "the collector did not become ready"
             time.sleep(0.02)  # the pause between two looks at a condition
 
+    def close(self) -> None:
+        """Whatever happened: nothing of it stays."""
+        self.http.close()
+        if self._process and self._process.poll() is None:
+            self.stop(signal.SIGKILL)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self._process
         self._process.send_signal(how)
@@ -165,8 +172,17 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proces
     token = process.command("token", "add", "tests")
     process.start()
     yield process, token
-    assert process.stop() in (0, -signal.SIGTERM), process.output.read_text()
+    assert process.stop() == 0, process.output.read_text()
+    process.close()
     assert not re.search("Traceback|unexpected", process.output.read_text()), process.output.read_text()
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Process]:
+    """A collector for one test, in a folder of its own, not started yet."""
+    process = Process(tmp_path)
+    yield process
+    process.close()
 
 
 @pytest.fixture
@@ -208,5 +224,7 @@ def house(tmp_path: Path, furnished: tuple[Path, str]) -> Iterator[House]:
     file, token = furnished
     shutil.copy(file, tmp_path)
     settings = Settings(database_url=f"sqlite:///{tmp_path / file.name}", secret=SECRET)
-    with TestClient(create_app(settings), base_url="http://collector.test", follow_redirects=False) as client:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
+        client.portal = portal
         yield House(client, tmp_path, add_site(client, "", token))

@@ -139,7 +139,8 @@ def test_sites(house: House) -> None:
     assert one == listed["items"][0]
     assert one["tag"] == f'<script async src="http://127.0.0.1:8000/w/{house.site.key}.js"></script>'
     assert house.client.get("/api/v1/sites/nosuch", headers=header).status_code == 404
-    for wrong in ({}, {"name": ""}, {"name": 5}, {"name": "x" * 201}, {"name": "A", "b": 1}, []):
+    refused: list[Any] = [{}, {"name": ""}, {"name": 5}, {"name": "x" * 201}, {"name": "A", "b": 1}, []]
+    for wrong in refused:
         reply = house.client.post("/api/v1/sites", json=wrong, headers=header)
         assert reply.status_code == 422, wrong
     taken = house.client.post("/api/v1/sites", json={"name": one["name"]}, headers=header)

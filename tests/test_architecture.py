@@ -74,7 +74,7 @@ def faults_in(name: str, source: str) -> list[str]:
                 faults.append(f"{name}:{node.lineno} imports {target}, which has no rank")
             elif other == room or room.split("/")[0] == other.split("/")[0]:
                 folder, order = room.split("/")[0], ORDER_WITHIN.get(room.split("/")[0], ())
-                mine, its = name.split(".")[-1], target.removeprefix(folder + ".").split(".")[0]
+                mine, its = name.rsplit(".", maxsplit=1)[-1], target.removeprefix(folder + ".").split(".")[0]
                 if folder in ORDER_WITHIN and its in order and order.index(its) >= order.index(mine):
                     faults.append(f"{name}:{node.lineno} imports {target} within {folder}, up or sideways")
             elif RANKS[other] >= RANKS[room]:

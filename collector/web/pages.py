@@ -61,10 +61,7 @@ async def example_page(request: Request) -> Response:
     """A page or file of the examples, with the demo's own tag in place of the sample one."""
     house = house_of(request)
     assert house.examples
-    example = EXAMPLES.get(request.path_params["example"])
-    if example is None:
-        raise NotFound
-    folder = (house.examples / example).resolve()
+    folder = (house.examples / EXAMPLES[request.url.path.split("/")[1]]).resolve()
     file = (folder / (request.path_params.get("path") or "index.html")).resolve()
     if file.suffix == "":
         file = file.with_suffix(".html")
@@ -91,6 +88,5 @@ routes: list[BaseRoute] = [
 ]
 
 example_routes: list[BaseRoute] = [
-    Route("/{example}/", example_page),
-    Route("/{example}/{path:path}", example_page),
+    Route(f"/{name}/{rest}", example_page) for name in EXAMPLES for rest in ("", "{path:path}")
 ]

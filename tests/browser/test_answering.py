@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit, Visitor
 from tests.conftest import CONTRACT
 
 SCORES = json.loads((CONTRACT / "scores.json").read_text("utf-8"))
-TEXTS = {
+TEXTS: dict[str, dict[str, Any]] = {
     "follow_up": {"negative": "What went wrong?", "neutral": "What is missing?", "positive": "What was good?"},
     "thank_you": {
         "negative": {"heading": "We will do better"},

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -25,7 +24,9 @@ def test_strict_policy_completes_a_survey_with_no_violation(visit: Visit) -> Non
     visit.tag_options = 'nonce="abc"'
     visit.head = """<script nonce="abc">
       window.violations = [];
-      document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));
+      document.addEventListener("securitypolicyviolation", (e) => {
+        violations.push(e.violatedDirective + " " + e.blockedURI);
+      });
     </script>"""
     visit.site.publish(thank_you={"positive": {"link": "https://shop.example/more"}})
     survey = visit.open("https://shop.example/").expect_shown()
@@ -89,7 +90,7 @@ def _server(answer: bytes | None) -> Iterator[str]:
                 return
             self.wfile.write(answer)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -212,11 +213,12 @@ def test_answer_to_a_survey_that_was_just_paused_still_arrives(visit: Visit) -> 
 ODD = {
     "storage that throws": """for (const name of ['localStorage', 'sessionStorage'])
         Object.defineProperty(window, name, {get() { throw new Error('no') }});""",
-    "cookies that throw": """Object.defineProperty(document, 'cookie', {get() { throw new Error('no') }, set() { throw new Error('no') }});""",
+    "cookies that throw": """Object.defineProperty(document, 'cookie', {
+        get() { throw new Error('no') }, set() { throw new Error('no') }});""",
     "no storage and no cookies": """for (const name of ['localStorage', 'sessionStorage'])
         Object.defineProperty(window, name, {get() { throw new Error('no') }});
         Object.defineProperty(document, 'cookie', {get() { return '' }, set() {}});""",
-    "storage that is full": "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') };",
+    "storage that is full": "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') };",
     "a queue filled with nonsense": "window.tevreden = [['toString'], ['no such call'], [], null, 7, ['on']];",
 }
 
@@ -233,18 +235,17 @@ def test_odd_pages_take_an_answer_and_no_harm(visit: Visit, odd: str) -> None:
     assert visit.page.evaluate("({}).x") is None
 
 
-def test_answer_is_there_after_the_collector_was_killed(visit: Visit, tmp_path: Path) -> None:
-    process = Process(tmp_path)
-    token = process.command("token", "add", "kill")
-    process.start()
-    visit.site = add_site(process.http, process.url, token)
+def test_answer_is_there_after_the_collector_was_killed(visit: Visit, alone: Process) -> None:
+    token = alone.command("token", "add", "kill")
+    alone.start()
+    visit.site = add_site(alone.http, alone.url, token)
     survey = visit.site.publish()
     visit.open().expect_shown()
     visit.answer("Very satisfied")
     visit.survey.get_by_role("textbox").first.fill("Before the power went")
     visit.send()
-    process.stop(signal.SIGKILL)
-    process.start()
+    alone.stop(signal.SIGKILL)
+    alone.start()
     (response,) = visit.site.responses()
     assert (response["survey"], response["comment"]) == (survey["id"], "Before the power went")
-    process.stop()
+    alone.stop()

@@ -1,0 +1,195 @@
+"""The admin's pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+
+from collector.web.admin import routes as admin_routes
+from collector.web.http import TEMPLATES
+from tests.conftest import PASSWORD, USER, House
+from tests.test_intake import response
+
+ORIGIN = {"Origin": "http://collector.test", "Accept": "text/html"}
+
+
+def sign_in(house: House, email: str = USER, password: str = PASSWORD, **headers: str) -> Any:
+    form = {"email": email, "password": password}
+    return house.client.post("/admin/sign-in", data=form, headers={**ORIGIN, **headers})
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    assert sign_in(house).status_code == 303
+    return house
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/abc/0199f3c2-0000-7000-8000-000000000000"])
+def test_nobody_sees_a_page_without_signing_in(house: House, path: str) -> None:
+    for suffix in ("", "/responses.csv") if path.count("/") > 1 else ("",):
+        reply = house.client.get(path + suffix)
+        assert (reply.status_code, reply.headers["location"]) == (303, "/admin/sign-in")
+
+
+def test_sign_in_and_out(house: House) -> None:
+    assert "Sign in to Tevreden" in house.client.get("/admin/sign-in").text
+    reply = sign_in(house)
+    cookie = reply.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert house.client.get("/admin").status_code == 200
+    assert house.client.get("/admin/sign-in").status_code == 303
+    kept = dict(house.client.cookies)
+    assert house.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
+    house.client.cookies.update(kept)
+    assert house.client.get("/admin").status_code == 303, "the session is dead, not only the cookie"
+
+
+@pytest.mark.parametrize(
+    ("email", "password"), [(USER, "wrong"), ("nobody@example.com", PASSWORD), ("", ""), (USER, "")]
+)
+def test_wrong_sign_in_is_told_without_saying_what_was_wrong(house: House, email: str, password: str) -> None:
+    reply = sign_in(house, email, password)
+    assert reply.status_code == 401
+    assert "do not belong together" in reply.text
+    assert "set-cookie" not in reply.headers
+
+
+def test_guessing_is_slowed_per_account(house: House) -> None:
+    for _ in range(10):
+        assert sign_in(house, password="guess").status_code == 401
+    reply = sign_in(house)
+    assert reply.status_code == 429
+    assert reply.headers["retry-after"] == "900"
+    assert sign_in(house, "other@example.com", "guess").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_form_from_another_site_is_refused(house: House, headers: dict[str, str]) -> None:
+    assert sign_in(house, **headers).status_code == 403
+
+
+def test_forged_session_is_nobody(house: House) -> None:
+    house.client.cookies.set("tevreden-session", "forged.signature")
+    assert house.client.get("/admin").status_code == 303
+
+
+def test_pages_run_no_script_but_ours(owner: House) -> None:
+    policy = owner.client.get("/admin").headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_overview_says_what_to_do_when_there_is_nothing(owner: House) -> None:
+    text = owner.client.get("/admin").text
+    assert "No survey yet" in text
+    assert f"/w/{owner.site.key}.js" in text
+
+
+def test_results_page_shows_figures_and_answers(owner: House) -> None:
+    survey = owner.site.publish(name="After checkout")
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    assert "No answers yet" in owner.client.get(page).text
+    for score, comment in ((5, "Lovely"), (4, None), (4, None), (1, "Too slow")):
+        owner.send(response(survey, score=score, comment=comment, email="jo@example.com" if score == 5 else None))
+    owner.send(response(survey, score=1, automated=True))
+    overview = owner.client.get("/admin").text
+    assert "75 %" in overview
+    text = re.sub(r"\s+", " ", owner.client.get(page).text)
+    for wanted in ("75 %", "of 4 answers", "75–85 %", "Lovely", "Too slow", "jo@example.com", "1 from robots"):
+        assert wanted in text, wanted
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "figure"), [("nps", (10, 10, 0), "+33"), ("nps", (0, 1), "−100"), ("ces", (7, 6, 4), "5.7")]
+)
+def test_figures_are_written_as_the_field_writes_them(
+    owner: House, metric: str, scores: tuple[int, ...], figure: str
+) -> None:
+    survey = owner.site.publish(metric=metric)
+    owner.send(*(response(survey, score=score) for score in scores))
+    assert f'<p class="figure">{figure}</p>' in owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text
+
+
+EVIL = ('"><script>alert(1)</script>', "<img src=x onerror=alert(1)>", "' onfocus='alert(1)")
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_what_visitors_typed_is_text(owner: House, evil: str) -> None:
+    survey = owner.site.publish(name=f"Name {evil}", question=f"Question {evil}")
+    address = f"{evil.replace(' ', '').replace('@', '')[:40]}@example.com"
+    reply = owner.send(
+        response(survey, comment=evil, page=f"https://x.example/{evil}", email=address), headers={"User-Agent": evil}
+    )
+    assert reply.status_code == 200
+    for path in ("/admin", f"/admin/{owner.site.key}/{survey['id']}"):
+        text = owner.client.get(path).text
+        assert evil not in text
+    owned = owner.client.get(f"/s/{owner.site.key}-{survey['key']}").text
+    assert evil not in owned
+
+
+def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
+    survey = owner.site.publish(name="Após / checkout")
+    comments = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", 'He said "hi",\nand left', "Ünï", None]
+    for comment in comments:
+        owner.send(response(survey, comment=comment))
+    reply = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.csv")
+    assert reply.headers["content-type"] == "text/csv; charset=utf-8"
+    assert reply.headers["content-disposition"] == 'attachment; filename="ap-s-checkout.csv"'
+    rows = list(csv.DictReader(io.StringIO(reply.content.decode("utf-8-sig"), newline="")))
+    stripped = [(comment or "").strip() for comment in comments]
+    wanted = ["'" + text if text[:1] in ("=", "+", "-", "@") else text for text in stripped]
+    assert [row["comment"] for row in rows] == wanted
+    assert rows[0]["score"] == "4"
+    assert rows[0]["created_at"].endswith("Z")
+
+
+def test_unknown_survey_is_a_page_that_says_so(owner: House) -> None:
+    path = f"/admin/{owner.site.key}/0199f3c2-0000-7000-8000-000000000000"
+    reply = owner.client.get(path, headers={"Accept": "text/html"})
+    assert reply.status_code == 404
+    assert "<h1>There is no such thing here</h1>" in reply.text
+
+
+def test_reference_has_every_call(house: House) -> None:
+    text = house.client.get("/api").text
+    assert "/api/v1/surveys/{id}/publish" in text
+    assert "ResponseResource" in text
+
+
+def test_every_template_is_rendered_here() -> None:
+    """The tests of this file and of the survey's own page render them all; a new one needs a test."""
+    rendered = {
+        "base.html",
+        "sign_in.html",
+        "overview.html",
+        "results.html",
+        "problem.html",
+        "survey.html",
+        "reference.html",
+    }
+    assert set(TEMPLATES.list_templates()) == rendered
+
+
+def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:
+    for route in admin_routes:
+        path = route.path.replace("{site}", house.site.key).replace("{id:uuid}", "0199f3c2-0000-7000-8000-000000000000")
+        for method in route.methods or ():
+            reply = house.client.request(method, path)
+            open_to_all = path == "/admin/sign-in" and method in ("GET", "HEAD")
+            assert reply.status_code == (200 if open_to_all else 403 if method == "POST" else 303), (method, path)

@@ -1,0 +1,120 @@
+"""The tag's one request: what is in it, how it is cached and compressed, and how many bytes it takes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from typing import Any
+
+import brotli
+import pytest
+from starlette.testclient import TestClient
+
+from collector.web.script import UI_HASH
+from tests.conftest import ROOT, House
+from tests.test_document import CONTRACT_EXAMPLE
+
+SCRIPT_BUDGET, ALL_BUDGET = 3_000, 8_000
+"""Bytes in brotli 11 of the script with one survey's texts, and of that with the file that draws."""
+
+
+def served(client: TestClient, path: str, encoding: str) -> tuple[bytes, dict[str, str]]:
+    """The bytes as they travel."""
+    with client.stream("GET", path, headers={"Accept-Encoding": encoding}) as reply:
+        return b"".join(reply.iter_raw()), dict(reply.headers)
+
+
+def one_language(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != "translations"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        one_language(CONTRACT_EXAMPLE),
+        {"name": "N", "metric": "nps", "question": "How likely are you to recommend us to a friend or colleague?"},
+        {**one_language(CONTRACT_EXAMPLE), "appearance": {"position": "callout-left"}, "scale": 7},
+    ],
+    ids=["contract", "nps", "call-out"],
+)
+def test_bytes_are_within_their_budget(house: House, document: dict[str, Any]) -> None:
+    house.site.publish(**document)
+    script, _ = served(house.client, f"/w/{house.site.key}.js", "br")
+    ui, _ = served(house.client, f"/w/ui-{UI_HASH}.js", "br")
+    assert len(script) <= SCRIPT_BUDGET
+    assert len(script) + len(ui) <= ALL_BUDGET
+    print(f"script {len(script)}, ui {len(ui)}, together {len(script) + len(ui)} bytes")  # noqa: T201
+
+
+def test_what_is_committed_weighs_what_the_manifest_says() -> None:
+    folder = ROOT / "collector" / "static" / "widget"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, size in manifest["bytes"].items():
+        assert abs(len(brotli.compress((folder / name).read_bytes(), quality=11)) - size) <= 8
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("", None),
+        ("identity", None),
+        ("*", None),
+        ("br;q=x", None),
+    ],
+)
+def test_script_is_compressed_as_the_browser_can_read_it(house: House, accepted: str, encoding: str | None) -> None:
+    body, headers = served(house.client, f"/w/{house.site.key}.js", accepted)
+    assert headers.get("content-encoding") == encoding
+    assert headers["vary"] == "Accept-Encoding"
+    text = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding](body).decode()
+    assert house.site.key in text
+    assert "__TEVREDEN__" not in text
+
+
+def test_script_is_fresh_for_a_minute_and_then_compared(house: House) -> None:
+    house.site.publish()
+    path = f"/w/{house.site.key}.js"
+    first = house.client.get(path)
+    assert first.headers["cache-control"] == "public, max-age=60, stale-while-revalidate=600"
+    assert first.headers["content-type"].startswith("text/javascript")
+    assert first.headers["access-control-allow-origin"] == "*"
+    for tag in (first.headers["etag"], "*", f'"x", {first.headers["etag"]}'):
+        same = house.client.get(path, headers={"If-None-Match": tag})
+        assert (same.status_code, same.content) == (304, b"")
+        assert same.headers["etag"] == first.headers["etag"]
+    house.site.publish()
+    assert house.client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+
+
+def test_file_that_draws_never_changes_under_its_name(house: House) -> None:
+    reply = house.client.get(f"/w/ui-{UI_HASH}.js")
+    assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert reply.headers["access-control-allow-origin"] == "*"
+
+
+def test_script_holds_no_draft_no_name_and_no_secret(house: House) -> None:
+    house.site.publish(name="Internal name", question="Shown?")
+    house.site.call("POST", "/surveys", {"name": "Draft name", "metric": "nps", "question": "Not yet?"})
+    text = house.client.get(f"/w/{house.site.key}.js").text
+    assert "Shown?" in text
+    for hidden in ("Internal name", "Draft name", "Not yet?", house.site.identify_secret):
+        assert hidden not in text
+
+
+def test_blocking_lists_have_nothing_to_hold_on_to(house: House) -> None:
+    """Common lists match these words in paths, names and classes."""
+    words = re.compile(
+        r"survey[-_]?(popup|widget|modal)|feedback[-_]|collect|metrics|analytics|track|beacon|pixel", re.I
+    )
+    house.site.publish()
+    script = house.client.get(f"/w/{house.site.key}.js").text
+    for path in (f"/w/{house.site.key}.js", f"/w/ui-{UI_HASH}.js", f"/w/{house.site.key}/events"):
+        assert not words.search(path)
+    classes = re.findall(r'class:"([^"]*)"', house.client.get(f"/w/ui-{UI_HASH}.js").text)
+    assert classes
+    assert not [name for name in classes if words.search(name)]
+    assert "sendBeacon" not in script
