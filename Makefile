@@ -1,0 +1,76 @@
+# make demo    a collector with a sample shop and the admin (PORT= to change the port)
+# make test    set up what the tests need, browser included, and run them all
+# make check   the style: ruff, mypy, tsc, prettier, and that the built widget is what its sources give
+# make build   the widget, from its sources into the Python package
+# make pictures   the README's pictures, of a fresh demo
+# make lock    pin the dependencies anew
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check build pictures lock browser clean
+
+demo: $(VENV)/base
+	@$(BIN)/tevreden demo --port $(PORT)
+
+test: $(VENV)/dev $(VENV)/browser widget/node_modules
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/dev widget/node_modules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd widget && npm run --silent check
+	cd widget && node build.mjs --check
+
+build: widget/node_modules
+	cd widget && node build.mjs
+
+browser: $(VENV)/browser
+
+pictures: $(VENV)/browser
+	PYTHONPATH=. $(BIN)/python docs/pictures.py
+
+lock: $(VENV)/dev
+	$(BIN)/pip install -q uv
+	for group in base dev; do \
+	  $(BIN)/uv pip compile pyproject.toml --group $$group --universal --python-version 3.11 --generate-hashes \
+	    --no-header --upgrade -q -o requirements/$$group.txt || exit 1; done
+	$(BIN)/uv pip compile requirements/node.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --upgrade -q -o requirements/node.txt
+	cd widget && npm update
+
+clean:
+	rm -rf $(VENV) .demo widget/node_modules
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Tevreden needs Python 3.11 or later; say which with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base: $(BIN)/python requirements/base.txt pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements/base.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base requirements/dev.txt
+	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/browser: $(VENV)/dev
+	$(BIN)/python tests/browser/install.py
+	@touch $@
+
+# Node 20 or later from the machine if it has one, else into the virtual environment.
+$(VENV)/node: $(BIN)/python requirements/node.txt
+	@{ npm --version >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; } 2>/dev/null || \
+	  $(BIN)/pip install -q --require-hashes -r requirements/node.txt
+	@touch $@
+
+widget/node_modules: $(VENV)/node widget/package-lock.json
+	cd widget && npm ci --silent
+	@touch $@

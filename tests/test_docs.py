@@ -1,0 +1,73 @@
+"""What is not documented fails: settings, commands, attributes of the tag, calls, page events, addresses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from collector.cli import cli
+from collector.settings import described
+from collector.web.api import ENDPOINTS
+from tests.conftest import ROOT, tevreden
+
+README = (ROOT / "README.md").read_text("utf-8")
+EMBED = (ROOT / "widget" / "src" / "embed.ts").read_text("utf-8")
+UI = (ROOT / "widget" / "src" / "ui.ts").read_text("utf-8")
+
+
+@pytest.mark.parametrize("setting", [name for name, _, _ in described()])
+def test_setting_is_in_the_readme_and_the_help(setting: str, tmp_path: Path) -> None:
+    assert f"| `{setting}` |" in README
+    assert setting in tevreden("serve", "--help", folder=tmp_path).stdout
+
+
+def commands() -> list[str]:
+    root = typer.main.get_command(cli)
+    found = []
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found += [f"{name} {one}" for one in inner] if inner else [name]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_in_the_readme(command: str) -> None:
+    assert f"| `tevreden {command}" in README
+
+
+def test_calls_of_the_page_are_in_the_readme() -> None:
+    body = EMBED[EMBED.index("const api:") : EMBED.index("const open =")]
+    calls = set(re.findall(r"^    (\w+)(?:\(|:|,)", body, re.MULTILINE)) - {"push"}
+    assert {"event", "show", "dismiss", "identify", "consent", "reset", "on", "explain"} == calls
+    for call in calls:
+        assert f"| `{call}(" in README
+
+
+def test_attributes_of_the_tag_are_in_the_readme() -> None:
+    attributes = set(re.findall(r"dataset\.(\w+)", EMBED))
+    assert attributes == {"consent", "lang"}
+    for attribute in attributes:
+        assert f"data-{attribute}=" in README
+
+
+def test_events_of_the_page_are_in_the_readme() -> None:
+    events = set(re.findall(r'tell\("(\w+)"', UI))
+    assert events == {"shown", "answered", "dismissed"}
+    for event in events:
+        assert f"`tevreden:{event}`" in README
+
+
+def test_calls_of_the_rest_interface_say_what_they_do() -> None:
+    for endpoint in ENDPOINTS:
+        assert endpoint.summary
+        assert all(query.description for query in endpoint.query)
+
+
+def test_lock_files_hold_no_address() -> None:
+    for file in (*(ROOT / "requirements").glob("*.txt"), ROOT / "widget" / "package-lock.json"):
+        text = file.read_text("utf-8")
+        assert "resolved" not in text
+        assert not re.search(r"https?://(?!(github\.com|opencollective\.com|[\w./-]*/sponsors))", text), file.name

@@ -1,0 +1,78 @@
+"""The widget: its unit tests, and that what is committed is what its sources give."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+WIDGET = ROOT / "widget"
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which(command[0])
+    assert program, "Node is not there: run make test, which sets it up"
+    return subprocess.run([program, *command[1:]], cwd=WIDGET, capture_output=True, text=True, check=False)
+
+
+def test_unit_tests_of_the_widget_pass() -> None:
+    done = run("node", "test.mjs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"pass (\d+)", done.stdout)
+    assert passed
+    assert int(passed.group(1)) >= 60
+
+
+def test_committed_bundle_is_what_the_sources_give() -> None:
+    done = run("node", "build.mjs", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the widget that a test may spoil."""
+    shutil.copytree(WIDGET, tmp_path / "widget", ignore=shutil.ignore_patterns("node_modules"))
+    (tmp_path / "widget" / "node_modules").symlink_to(WIDGET / "node_modules")
+    target = tmp_path / "collector" / "static" / "widget"
+    shutil.copytree(ROOT / "collector" / "static" / "widget", target)
+    return tmp_path / "widget"
+
+
+def build(widget: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    node = shutil.which("node")
+    assert node
+    return subprocess.run([node, "build.mjs", *arguments], cwd=widget, capture_output=True, text=True, check=False)
+
+
+def test_build_fails_when_the_bundle_is_over_its_budget(copy: Path) -> None:
+    source = copy / "src" / "flow.ts"
+    noise = "".join(f"{number * 7919 % 100_003:x}" for number in range(2_000))
+    source.write_text(source.read_text() + f'\nexport const noise = (globalThis as any).noise = "{noise}";\n')
+    done = build(copy)
+    assert done.returncode == 1
+    assert "over budget: ui.js" in done.stderr
+
+
+def test_check_fails_when_the_sources_have_changed(copy: Path) -> None:
+    source = copy / "src" / "rules.ts"
+    source.write_text(source.read_text().replace("SMALL = 768", "SMALL = 767"))
+    done = build(copy, "--check")
+    assert done.returncode == 1
+    assert "is not what the sources give" in done.stderr
+
+
+def test_wheel_knows_whether_the_widget_was_built_from_these_sources() -> None:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec
+    assert spec.loader
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    manifest = json.loads((ROOT / "collector" / "static" / "widget" / "manifest.json").read_text())
+    assert hook.sources_hash() == manifest["sources"]

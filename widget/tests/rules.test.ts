@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { decide, glob, matches } from "../src/rules";
+import type { Memory, Pattern, Survey } from "../src/types";
+
+const contract = (name: string) => JSON.parse(readFileSync(`../tests/contract/${name}.json`, "utf8"));
+const DAY = 86400;
+const NOW = 1_900_000_000;
+const HERE = new URL("https://shop.example/cart");
+
+interface Row {
+  pattern: string;
+  compiled: Pattern;
+  matches: string[];
+  misses: string[];
+}
+
+for (const row of contract("url_patterns").patterns as Row[])
+  test(`pattern ${row.pattern}`, () => {
+    for (const url of row.matches) assert.ok(matches(row.compiled, new URL(url)), `should match ${url}`);
+    for (const url of row.misses) assert.ok(!matches(row.compiled, new URL(url)), `should not match ${url}`);
+  });
+
+test("a pattern of many stars takes no longer than its text", () => {
+  const started = Date.now();
+  assert.equal(glob("*a".repeat(200) + "b", "a".repeat(20_000)), false);
+  assert.ok(Date.now() - started < 1000);
+});
+
+const survey = (change: Partial<Survey> = {}): Survey => ({
+  key: "k",
+  revision: 1,
+  points: 5,
+  neutral: [3, 3],
+  position: "banner",
+  color: "#000",
+  ink: "#fff",
+  language: "en",
+  texts: {},
+  ...change,
+});
+
+const cases: [string, Partial<Survey>, Memory, string][] = [
+  ["nothing known", {}, {}, "show"],
+  ["for a link alone", { manual: true }, {}, "only on request"],
+  ["another page", { include: [{ path: "/home/" }] }, {}, "page not included"],
+  ["an exclude wins", { include: [{}], exclude: [{ path: "/cart/" }] }, {}, "page excluded"],
+  ["drawn out", { sample: 10 }, { draw: 10 }, "not in the sample"],
+  ["drawn in", { sample: 10 }, { draw: 9 }, "show"],
+  ["a sample that grew", { sample: 50 }, { draw: 10 }, "show"],
+  ["answered, never again", {}, { shown: 1, answered: 1 }, "answered already"],
+  ["answered long ago, asked each year", { renew: 365 }, { answered: NOW - 366 * DAY }, "show"],
+  ["answered lately, asked each year", { renew: 365 }, { answered: NOW - 364 * DAY }, "answered already"],
+  ["seen, never again", {}, { shown: 1 }, "seen already"],
+  ["seen, always", { again: 0 }, { shown: NOW }, "show"],
+  ["seen, after 30 days", { again: 30 }, { shown: NOW - 31 * DAY }, "show"],
+  ["seen, within 30 days", { again: 30 }, { shown: NOW - 29 * DAY }, "seen already"],
+  ["seen in the future", { again: 30 }, { shown: NOW + 2 * DAY }, "show"],
+  ["seen a little in the future", { again: 30 }, { shown: NOW + DAY / 2 }, "seen already"],
+];
+for (const [name, change, memory, reason] of cases)
+  test(`decision: ${name}`, () => assert.equal(decide(survey(change), HERE, 1280, memory, NOW), reason));
+
+test("decision: small screens", () => {
+  assert.equal(decide(survey({ large: true }), HERE, 767, {}, NOW), "small screen");
+  assert.equal(decide(survey({ large: true }), HERE, 768, {}, NOW), "show");
+});

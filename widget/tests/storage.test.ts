@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { drop, events, forget, isEmpty, keep, recall, remember, setVisitor, visitor } from "../src/storage";
+import type { Event } from "../src/types";
+
+/** Cookies as a browser keeps them on `hostname`, where a public suffix takes none. */
+const cookies = new Map<string, string>();
+const PUBLIC = ["example", "uk", "co.uk"];
+const page = { hostname: "www.shop.example", protocol: "https:" };
+const written: string[] = [];
+
+const global = globalThis as Record<string, unknown>;
+global.location = page;
+global.document = {
+  get cookie() {
+    return [...cookies].map(([key, value]) => `${key.split("@")[0]}=${value}`).join("; ");
+  },
+  set cookie(text: string) {
+    written.push(text);
+    const [pair = "", ...rest] = text.split(";");
+    const [name, value = ""] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+    const domain = rest.find((part) => part.startsWith("domain="))?.slice(7) ?? page.hostname;
+    if (PUBLIC.includes(domain) || !("." + page.hostname).endsWith("." + domain)) return;
+    if (rest.includes("max-age=0")) cookies.delete(`${name}@${domain}`);
+    else cookies.set(`${name}@${domain}`, value);
+  },
+};
+const local = (full = false) =>
+  new Proxy({} as Record<string, unknown>, {
+    get(target, key: string) {
+      if (key == "setItem")
+        return (name: string, value: string) => {
+          if (full) throw new Error("full");
+          target[name] = value;
+        };
+      if (key == "removeItem") return (name: string) => void delete target[name];
+      return target[key];
+    },
+  });
+
+const place = () => ({ name: "tv_site", held: new Map<string, string>() });
+const event = (id: string, state = 1) =>
+  ({ type: "response", id, state, survey: "k", revision: 1, page: "", language: "en" }) as Event;
+
+beforeEach(() => {
+  cookies.clear();
+  written.length = 0;
+  global.localStorage = local();
+});
+
+test("the cookie goes to the widest domain that takes it", () => {
+  page.hostname = "a.b.shop.co.uk";
+  setVisitor(place(), "token");
+  assert.deepEqual([...cookies.keys()], ["tv_site@shop.co.uk"]);
+  assert.equal(visitor(place()), "token");
+  page.hostname = "www.shop.example";
+});
+
+test("what is remembered comes back, and a visitor's token stays beside it", () => {
+  const here = place();
+  remember(here, "one", { shown: 1_900_000_000 });
+  setVisitor(here, "abc.def-_");
+  remember(here, "two", { shown: 5, answered: 6, draw: 0 });
+  assert.deepEqual(recall(here, "one"), { shown: 1_900_000_000, answered: undefined, draw: undefined });
+  assert.deepEqual(recall(here, "two"), { shown: 5, answered: 6, draw: 0 });
+  assert.deepEqual(recall(here, "three"), { shown: undefined, answered: undefined, draw: undefined });
+  assert.equal(visitor(here), "abc.def-_");
+});
+
+test("forty surveys are remembered, the last ones, in less than 2 KB", () => {
+  const here = place();
+  setVisitor(here, "x".repeat(50));
+  for (let number = 100; number < 200; number++)
+    remember(here, `key${number}`, { shown: 1_900_000_000, answered: 1_900_000_000, draw: 99 });
+  assert.equal(recall(here, "key199").draw, 99);
+  assert.equal(recall(here, "key160").draw, 99);
+  assert.equal(recall(here, "key159").draw, undefined);
+  assert.ok([...cookies.values()][0]!.length < 2048);
+});
+
+test("where cookies fail local storage remembers, and where both fail the page does", () => {
+  PUBLIC.push("shop.example", "www.shop.example");
+  remember(place(), "one", { shown: 7 });
+  assert.equal(recall(place(), "one").shown, 7);
+  global.localStorage = local(true);
+  const here = place();
+  remember(here, "one", { shown: 8 });
+  assert.equal(recall(here, "one").shown, 8);
+  assert.equal(recall(place(), "one").shown, undefined);
+  PUBLIC.splice(-2);
+});
+
+test("events wait until they are dropped, a later state in place of an earlier", () => {
+  for (const full of [false, true]) {
+    global.localStorage = local(full);
+    const here = place();
+    keep(here, event("b"));
+    keep(here, event("a"));
+    keep(here, event("b", 2));
+    assert.deepEqual(
+      events(here).map(({ id, state }) => [id, state]),
+      [
+        ["a", 1],
+        ["b", 2],
+      ],
+    );
+    drop(here, event("b", 1));
+    assert.equal(events(here).length, 2, "a later state has been kept since");
+    drop(here, event("b", 2));
+    drop(here, event("a"));
+    assert.deepEqual(events(here), []);
+  }
+});
+
+test("what is no event is passed over", () => {
+  const here = place();
+  (localStorage as unknown as Record<string, string>)["tv_site.response.x"] = "{broken";
+  assert.deepEqual(events(here), []);
+});
+
+test("forgetting leaves nothing", () => {
+  const here = place();
+  setVisitor(here, "token");
+  keep(here, event("a"));
+  assert.equal(isEmpty(here), false);
+  forget(here);
+  assert.equal(isEmpty(here), true);
+  assert.equal(cookies.size, 0);
+});
