@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID
@@ -11,12 +12,19 @@ import anyio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from anyio.from_thread import start_blocking_portal
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
 from collector.db import Database
 from collector.errors import SettingsError, Unavailable
 from collector.schema import metadata, new_id, sites
+
+
+def in_a_loop(run: Callable[[], Awaitable[None]]) -> None:
+    """In a thread of its own: the browser tests keep a loop in this one."""
+    with start_blocking_portal() as portal:
+        portal.call(run)
 
 
 def test_migrations_make_the_tables_that_the_program_knows(furnished: tuple[Path, str]) -> None:
@@ -57,7 +65,7 @@ def test_connections_are_held_safely(tmp_path: Path) -> None:
                 await connection.execute(text("DELETE FROM sites"))
         await database.close()
 
-    anyio.run(run)
+    in_a_loop(run)
 
 
 def test_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -72,7 +80,7 @@ def test_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
             assert (await connection.execute(select(sites))).all() == []
         await database.close()
 
-    anyio.run(run)
+    in_a_loop(run)
 
 
 def test_moments_come_back_aware_and_in_utc(tmp_path: Path) -> None:
@@ -91,7 +99,7 @@ def test_moments_come_back_aware_and_in_utc(tmp_path: Path) -> None:
                 await connection.execute(insert(sites).values(id=new_id(), key="l", name="m", created_at=naive))
         await database.close()
 
-    anyio.run(run)
+    in_a_loop(run)
 
 
 def test_store_that_cannot_write_is_unavailable_and_recovers(tmp_path: Path) -> None:
@@ -116,7 +124,7 @@ def test_store_that_cannot_write_is_unavailable_and_recovers(tmp_path: Path) -> 
         await database.probe()
         await database.close()
 
-    anyio.run(run)
+    in_a_loop(run)
 
 
 def test_two_processes_take_turns_and_one_serves(tmp_path: Path) -> None:
@@ -147,4 +155,4 @@ def test_two_processes_take_turns_and_one_serves(tmp_path: Path) -> None:
         await second.close()
         await first.close()
 
-    anyio.run(run)
+    in_a_loop(run)
