@@ -43,7 +43,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     # rooms that are folders or a floor of their own: what stands earlier knows nothing of what stands later
     "surveys": ("__init__", "languages", "patterns", "document", "lifecycle", "published"),
     "responses": ("__init__", "events", "intake", "reading"),
-    "web": ("__init__", "http", "auth", "resources", "openapi", "script", "public", "pages", "api", "admin"),
+    "web": ("__init__", "http", "script", "auth", "resources", "openapi", "public", "pages", "api", "admin"),
 }
 LONGEST = 420
 """Lines of a file that is still one room."""

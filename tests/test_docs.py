@@ -14,7 +14,8 @@ from collector.web.api import ENDPOINTS
 from tests.conftest import ROOT, tevreden
 
 README = (ROOT / "README.md").read_text("utf-8")
-EMBED = (ROOT / "widget" / "src" / "embed.ts").read_text("utf-8")
+LOADER = (ROOT / "widget" / "src" / "loader.ts").read_text("utf-8")
+FROZEN = (ROOT / "widget" / "src" / "frozen.ts").read_text("utf-8")
 UI = (ROOT / "widget" / "src" / "ui.ts").read_text("utf-8")
 
 
@@ -39,7 +40,7 @@ def test_command_is_in_the_readme(command: str) -> None:
 
 
 def test_calls_of_the_page_are_in_the_readme() -> None:
-    body = EMBED[EMBED.index("const api:") : EMBED.index("const open =")]
+    body = LOADER[LOADER.index("const api:") : LOADER.index("const open =")]
     calls = set(re.findall(r"^    (\w+)(?:\(|:|,)", body, re.MULTILINE)) - {"push"}
     assert {"event", "show", "dismiss", "identify", "consent", "reset", "on", "explain"} == calls
     for call in calls:
@@ -47,8 +48,8 @@ def test_calls_of_the_page_are_in_the_readme() -> None:
 
 
 def test_attributes_of_the_tag_are_in_the_readme() -> None:
-    attributes = set(re.findall(r"dataset\.(\w+)", EMBED))
-    assert attributes == {"consent", "lang"}
+    attributes = set(re.findall(r"dataset\.(\w+)", LOADER + FROZEN))
+    assert attributes == {"consent", "lang", "site"}
     for attribute in attributes:
         assert f"data-{attribute}=" in README
 

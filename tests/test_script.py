@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
+from base64 import b64encode
 from typing import Any
 
 import brotli
 import pytest
 from starlette.testclient import TestClient
 
+from collector.web.resources import frozen_tag
 from collector.web.script import UI_HASH
 from tests.conftest import ROOT, House
 from tests.test_document import CONTRACT_EXAMPLE
@@ -94,6 +97,20 @@ def test_file_that_draws_never_changes_under_its_name(house: House) -> None:
     reply = house.client.get(f"/w/ui-{UI_HASH}.js")
     assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert reply.headers["access-control-allow-origin"] == "*"
+
+
+def test_frozen_loader_has_the_bytes_that_its_tag_pins(house: House) -> None:
+    pinned = frozen_tag("", house.site.key)
+    path, integrity = re.findall(r'(?:src|integrity)="([^"]+)"', pinned)
+    reply = house.client.get(path)
+    assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert integrity == "sha384-" + b64encode(hashlib.sha384(reply.content).digest()).decode()
+    survey = house.site.publish()
+    config = house.client.get(f"/w/{house.site.key}.json")
+    assert [one["key"] for one in config.json()["surveys"]] == [survey["key"]]
+    assert config.headers["access-control-allow-origin"] == "*"
+    assert house.client.get("/w/nosuch.json").status_code == 404
+    assert house.client.get("/w/loader-000000.js").status_code == 404
 
 
 def test_script_holds_no_draft_no_name_and_no_secret(house: House) -> None:

@@ -25,7 +25,7 @@ from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_survey, list_surveys
 from collector.web.auth import clear_session, require_same_origin, session_of, set_session, signed_in
 from collector.web.http import house_of, moment, page, read_body
-from collector.web.resources import tag
+from collector.web.resources import frozen_tag, tag
 
 TRIES = RateLimitItemPerMinute(10, 15)
 """Wrong passwords for one account in a quarter of an hour."""
@@ -106,8 +106,16 @@ async def overview(request: Request) -> Response:
             counts = await counts_by_survey(connection, site.id)
             surveys = await list_surveys(connection, site.id)
             found.append((site, [_line(survey, counts.get(survey.id, {})) for survey in surveys]))
-    tags = {site.key: tag(house.settings.public_url, site.key) for site, _ in found}
-    return page("overview.html", user=user, sites=found, tags=tags, demo=house.examples is not None, show=show_figure)
+    url = house.settings.public_url
+    return page(
+        "overview.html",
+        user=user,
+        sites=found,
+        tag_of=lambda site: tag(url, site.key),
+        frozen_tag_of=lambda site: frozen_tag(url, site.key),
+        demo=house.examples is not None,
+        show=show_figure,
+    )
 
 
 async def results(request: Request) -> Response:

@@ -13,7 +13,7 @@ from collector.responses.intake import take_in
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import get_revision, live_revisions
 from collector.web.http import house_of, read_json
-from collector.web.script import UI, UI_HASH, ScriptCache, script
+from collector.web.script import FROZEN_FILES, ScriptCache, config_of, script
 
 OPEN_TO_ALL = {
     "Access-Control-Allow-Origin": "*",
@@ -21,7 +21,7 @@ OPEN_TO_ALL = {
     "X-Content-Type-Options": "nosniff",
 }
 SCRIPT_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=60, stale-while-revalidate=600"}
-UI_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, immutable"}
+FROZEN_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, immutable"}
 
 
 async def site_script(request: Request) -> Response:
@@ -43,13 +43,23 @@ async def survey_script(request: Request) -> Response:
         revision = await get_revision(connection, site.id, request.path_params["survey"], None)
     if revision.status != "published":
         raise NotFound("This survey is not published.")
-    return script(site.key, [revision], base="../w/").response(request, SCRIPT_HEADERS)
+    return script(config_of(site.key, [revision], base="../w/")).response(request, SCRIPT_HEADERS)
 
 
-async def ui(request: Request) -> Response:
-    if request.path_params["hash"] != UI_HASH:
+async def site_config(request: Request) -> Response:
+    """What the tag's script holds, as JSON for the frozen loader."""
+    async with house_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        config = config_of(site.key, await live_revisions(connection, site.id))
+    return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
+
+
+async def frozen(request: Request) -> Response:
+    """A file that never changes under its name."""
+    packed = FROZEN_FILES.get(request.url.path.removeprefix("/w/"))
+    if packed is None:
         raise NotFound("This file belongs to another release.")
-    return UI.response(request, UI_HEADERS)
+    return packed.response(request, FROZEN_HEADERS)
 
 
 async def events(request: Request) -> Response:
@@ -79,7 +89,9 @@ async def readyz(request: Request) -> Response:
 
 
 routes = [
-    Route("/w/ui-{hash}.js", ui),
+    Route("/w/ui-{hash}.js", frozen),
+    Route("/w/loader-{hash}.js", frozen),
+    Route("/w/{site}.json", site_config),
     Route("/w/{site}.js", site_script),
     Route("/w/{site}/events", events, methods=["POST"]),
     Route("/s/{site}-{survey}.js", survey_script),

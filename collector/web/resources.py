@@ -16,6 +16,7 @@ from collector.sites import Site
 from collector.surveys.document import SurveyDocument
 from collector.surveys.lifecycle import Status, Survey
 from collector.web.http import moment
+from collector.web.script import FROZEN_HASH, INTEGRITY
 
 Moment = Annotated[
     datetime, PlainSerializer(moment, return_type=str, when_used="json"), Field(description="RFC 3339, UTC")
@@ -157,3 +158,11 @@ class ResponseList(Resource):
 def tag(public_url: str, site_key: str) -> str:
     """The script tag of a site."""
     return f'<script async src="{public_url}/w/{site_key}.js"></script>'
+
+
+def frozen_tag(public_url: str, site_key: str) -> str:
+    """The script tag for pages that pin their scripts."""
+    return (
+        f'<script async src="{public_url}/w/loader-{FROZEN_HASH}.js" data-site="{site_key}"\n'
+        f'        integrity="{INTEGRITY}" crossorigin="anonymous"></script>'
+    )

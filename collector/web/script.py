@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +24,32 @@ FRESH_SECONDS = 2.0
 _MANIFEST = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
 _LOADER = (FOLDER / "loader.js").read_text("utf-8")
 
-UI_HASH: str = _MANIFEST["ui"]
-UI = Packed.pack((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH)
+UI_HASH: str = _MANIFEST["hashes"]["ui.js"]
+FROZEN_HASH: str = _MANIFEST["hashes"]["frozen.js"]
+FROZEN = (FOLDER / "frozen.js").read_text("utf-8")
+FROZEN_FILES = {
+    f"ui-{UI_HASH}.js": Packed.pack((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH),
+    f"loader-{FROZEN_HASH}.js": Packed.pack(FROZEN, JAVASCRIPT, FROZEN_HASH),
+}
+"""Files whose name holds the hash of what is in them, so that they never change."""
+INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).decode()
+"""Of the frozen loader, for the tag of those who pin their scripts."""
 
 
-def script(site_key: str, revisions: Sequence[Revision], *, base: str = "") -> Packed:
-    """The loader for these surveys; ``base`` leads from its own address to ``/w/``."""
+def config_of(site_key: str, revisions: Sequence[Revision], *, base: str = "") -> str:
+    """What the loader works with, as JSON; ``base`` leads from the loader's own address to ``/w/``."""
     config = {
         "site": site_key,
         "ui": f"{base}ui-{UI_HASH}.js",
         "events": f"{base}{site_key}/events",
         "surveys": [published_survey(revision) for revision in revisions],
     }
-    payload = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
-    text = _LOADER.replace("__TEVREDEN__", payload, 1)
+    return json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+
+
+def script(config: str) -> Packed:
+    """The loader with its configuration written into it."""
+    text = _LOADER.replace("__TEVREDEN__", config, 1)
     return Packed.pack(text, JAVASCRIPT, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
@@ -63,7 +76,7 @@ class ScriptCache:
         """The script for what the store says is published."""
         fingerprint = tuple((revision.survey_id, revision.number) for revision in revisions)
         entry = self._entries.get(site.key)
-        packed = entry.packed if entry and entry.fingerprint == fingerprint else script(site.key, revisions)
+        packed = entry.packed if entry and entry.fingerprint == fingerprint else script(config_of(site.key, revisions))
         self._entries[site.key] = _Entry(site, fingerprint, packed, time.monotonic())
         return packed
 

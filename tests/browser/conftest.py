@@ -54,7 +54,7 @@ class Visit:
         self.direction = "ltr"
         self.tag_options = ""
         self.headers: dict[str, str] = {}
-        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108
+        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108  a builtin cannot carry what Playwright ties to it
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         context.route(re.compile(r"^https?://(?!127\.0\.0\.1:)"), self._serve)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from collector.web.resources import frozen_tag
 from tests.browser.conftest import Visit
 
 
@@ -125,6 +126,16 @@ def test_shown_survey_leaves_with_its_page_unless_it_is_being_answered(visit: Vi
     visit.page.evaluate("history.pushState({}, '', '/other')")
     visit.send()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
+
+
+def test_frozen_loader_with_integrity_shows_and_takes_answers(visit: Visit) -> None:
+    visit.site.publish()
+    visit.site.tag = frozen_tag(visit.site.url, visit.site.key)
+    visit.open("https://shop.example/").expect_shown()
+    visit.answer("Satisfied")
+    visit.send()
+    assert len(visit.site.responses()) == 1
+    assert visit.errors == []
 
 
 def test_survey_page_of_its_own(visit: Visit) -> None:

@@ -61,7 +61,7 @@ def test_placement_stands_where_it_says(
     check_sides(box_of(card), placement, width, height)
 
     radios = survey.get_by_role("radio")
-    boxes = [box_of(radios.nth(index)) for index in range(radios.count())]
+    boxes = radios.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().toJSON())")
     assert all(box["height"] >= 44 and box["width"] >= 24 for box in boxes), boxes
     first, second = boxes[0], boxes[1]
     assert (second["x"] > first["x"]) == (direction == "ltr"), "scores run the way people read"
