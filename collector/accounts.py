@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.errors import Conflict, Fault, Invalid, Unauthorized
+from collector.errors import Conflict, Fault, Invalid, Unauthorized, readable_name
 from collector.schema import new_id, sessions, tokens, users
 from collector.signing import digest, new_api_token, new_session
 
@@ -36,7 +36,7 @@ class User:
 async def add_user(connection: AsyncConnection, email: str, password: str, *, now: datetime) -> User:
     """Raises `Invalid` for an address or password that won't do, `Conflict` if the address has an account."""
     email = email.strip().lower()
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254:
+    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", email) or len(email) > 254:
         raise Invalid(faults=[Fault("/email", "must be an e-mail address")])
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise Invalid(faults=[Fault("/password", f"must have at least {SHORTEST_PASSWORD} characters")])
@@ -92,9 +92,7 @@ async def end_session(connection: AsyncConnection, session: str) -> None:
 
 async def add_token(connection: AsyncConnection, name: str, *, now: datetime, token: str | None = None) -> str:
     """Make an API token and return it: this is the one time it can be read. Raises `Invalid` or `Conflict`."""
-    name = name.strip()
-    if not 1 <= len(name) <= 200:
-        raise Invalid(faults=[Fault("/name", "must have 1 to 200 characters")])
+    name = readable_name(name)
     token = token or new_api_token()
     try:
         await connection.execute(insert(tokens).values(id=new_id(), name=name, hash=digest(token), created_at=now))

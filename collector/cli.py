@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -72,16 +73,19 @@ def run_demo(
 
     _with_store(settings, prepare)
     url = settings.public_url
-    typer.echo(
-        f"\n  Sample shop   {url}/demo/\n"
+    _run_server(
+        settings,
+        examples,
+        welcome=f"\n  Sample shop   {url}/demo/\n"
+        f"                Each page has a survey of its own: scroll on Plants, press the call-out on a product\n"
+        f"                and in the cart, order, and see the Dutch and the Arabic page.\n"
         f"  Admin         {url}/admin\n"
         f"     e-mail     {demo.USER}\n"
         f"     password   {signing.demo_password()}\n"
         f"  API           {url}/api\n"
         f"     token      {signing.demo_token()}\n\n"
-        f"  Answers are kept in {folder}; tevreden demo --fresh begins anew. Ctrl-C stops.\n"
+        f"  Answers are kept in {folder}; tevreden demo --fresh begins anew. Ctrl-C stops.\n",
     )
-    _run_server(settings, examples)
 
 
 @cli.command()
@@ -176,7 +180,7 @@ class _Server(uvicorn.Server):
                 signal.signal(one, handler)
 
 
-def _run_server(settings: Settings, examples: Path | None = None) -> None:
+def _run_server(settings: Settings, examples: Path | None = None, welcome: str = "") -> None:
     as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
@@ -188,12 +192,11 @@ def _run_server(settings: Settings, examples: Path | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 
-    async def run() -> bool:
+    async def run() -> None:
         async with open_house(settings, examples=examples) as house:
+            listening = _listen(settings.host, settings.port)
             config = uvicorn.Config(
                 create_app(house),
-                host=settings.host,
-                port=settings.port,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -203,14 +206,26 @@ def _run_server(settings: Settings, examples: Path | None = None) -> None:
                 timeout_graceful_shutdown=10,
                 timeout_keep_alive=20,
             )
+            typer.echo(welcome, nl=False)
             structlog.get_logger().info("serving", url=settings.public_url, database=str(settings.database_file))
-            server = _Server(config)
-            await server.serve()
-            return server.started
+            await _Server(config).serve(sockets=[listening])
 
     with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
-        if not runner.run(run()):
-            raise SettingsError(f"could not listen on {settings.host} port {settings.port}")
+        runner.run(run())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Claim the port. Raises `SettingsError` when it cannot be had."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+        ) from None
+    return listening
 
 
 def main() -> None:
@@ -220,7 +235,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"tevreden: {error}")
     except Problem as error:
-        places = "; ".join(f"{fault.at.lstrip('/?')} {fault.detail}".strip() for fault in error.faults)
+        places = "; ".join(f"{fault.at.lstrip('/?')}: {fault.detail}" for fault in error.faults)
         sys.exit(f"tevreden: {places or error.detail or error.title}")
     except TevredenError as error:
         sys.exit(f"tevreden: {error}")

@@ -74,6 +74,7 @@ class Database:
         cannot be used.
         """
         try:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # answers are not for other users of the machine
             database = cls(file)
         except OSError as error:
             raise SettingsError(f"cannot use {file} as the database: {error.strerror}") from None

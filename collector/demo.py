@@ -116,7 +116,7 @@ async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime
     if await list_sites(connection):
         return
     site = await create_site(connection, SITE, now=now)
-    for document in DOCUMENTS:
+    for document in reversed(DOCUMENTS):  # lists show the newest first
         survey = await create_survey(connection, site.id, read_document(document), now=now)
         await publish_survey(connection, site.id, survey.id, now=now)
     await add_user(connection, USER, signing.demo_password(), now=now)

@@ -13,11 +13,15 @@ LONGEST = 512
 """Characters read of a user agent."""
 
 _ROBOTS = re.compile(
-    r"bot\b|bot[/;+ -]|crawl|spider|slurp|headless|lighthouse|pagespeed|phantomjs|puppeteer|playwright|selenium|"
+    r"(?<!cu)bot\b|crawler|spider|slurp|headless|lighthouse|pagespeed|phantomjs|puppeteer|playwright|selenium|"
     r"^(curl|wget|python-|python/|go-http|java/|okhttp|node|axios|libwww|ruby|php|perl|httpie|postman|insomnia)|"
-    r"monitor|uptime|pingdom|prerender|preview|facebookexternalhit|embedly|scrap|fetch",
+    r"\b(monitoring|uptimerobot|pingdom|prerender|facebookexternalhit|embedly|scrapy|node-fetch)\b",
     re.IGNORECASE,
 )
+
+
+_CUBOT = re.compile(r"\bcubot\b", re.IGNORECASE)
+"""A maker of telephones that parsers take for a robot."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def read_user_agent(value: str | None) -> Device:
     if not value:
         return Device("other", None, None, robot=True)
     agent = parse(value[:LONGEST])
-    robot = bool(agent.is_bot or _ROBOTS.search(value[:LONGEST]))
+    robot = bool(_ROBOTS.search(value[:LONGEST]) or (agent.is_bot and not _CUBOT.search(value[:LONGEST])))
     kind: Literal["desktop", "tablet", "phone", "other"] = (
         "tablet" if agent.is_tablet else "phone" if agent.is_mobile else "desktop" if agent.is_pc else "other"
     )

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.metrics import Figure, figure, scores
-from collector.schema import impressions, responses
+from collector.schema import impressions, moment, responses
 from collector.surveys.lifecycle import Survey
 
 CSV_COLUMNS = (
@@ -147,7 +148,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+    if isinstance(value, datetime):
+        return moment(value)
     text = str(value)
     return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text

@@ -131,7 +131,9 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if first["type"].startswith("int_"):
+            reason = "must be a whole number"
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()} {reason}") from None
     folder = settings.database_file.parent
     if not folder.is_dir():

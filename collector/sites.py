@@ -11,11 +11,9 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.errors import Conflict, Fault, Invalid, NotFound
+from collector.errors import Conflict, Fault, Invalid, NotFound, readable_name
 from collector.schema import new_id, sites
 from collector.signing import new_site_key
-
-LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,7 @@ class Site:
 
 async def create_site(connection: AsyncConnection, name: str, *, now: datetime) -> Site:
     """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
-    name = name.strip()
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise Invalid(faults=[Fault("/name", f"must have 1 to {LONGEST_NAME} characters")])
+    name = readable_name(name)
     site = Site(new_id(), new_site_key(), name, now)
     try:
         await connection.execute(insert(sites).values(id=site.id, key=site.key, name=site.name, created_at=now))

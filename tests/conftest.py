@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -203,7 +204,7 @@ class House:
     def send(self, *events: dict[str, Any], headers: dict[str, str] | None = None, **envelope: Any) -> httpx.Response:
         return self.client.post(
             f"/w/{self.site.key}/events",
-            json={"events": list(events), **envelope},
+            content=json.dumps({"events": list(events), **envelope}),
             headers={"User-Agent": PERSON, **(headers or {})},
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -139,9 +140,18 @@ def test_sites(house: House) -> None:
     assert one == listed["items"][0]
     assert one["tag"] == f'<script async src="http://127.0.0.1:8000/w/{house.site.key}.js"></script>'
     assert house.client.get("/api/v1/sites/nosuch", headers=header).status_code == 404
-    refused: list[Any] = [{}, {"name": ""}, {"name": 5}, {"name": "x" * 201}, {"name": "A", "b": 1}, []]
+    refused: list[Any] = [
+        {},
+        {"name": ""},
+        {"name": 5},
+        {"name": "x" * 201},
+        {"name": "A", "b": 1},
+        {"name": "a\nb"},
+        {"name": "\ud800"},
+        [],
+    ]
     for wrong in refused:
-        reply = house.client.post("/api/v1/sites", json=wrong, headers=header)
+        reply = house.client.post("/api/v1/sites", content=json.dumps(wrong), headers=header)
         assert reply.status_code == 422, wrong
     taken = house.client.post("/api/v1/sites", json={"name": one["name"]}, headers=header)
     assert taken.status_code == 409
@@ -168,6 +178,7 @@ def test_wrong_document_is_refused_and_not_stored(house: House) -> None:
         ({"limit": "1e3"}, "?limit"),
         ({"cursor": "x"}, "?cursor"),
         ({"cursor": "WzEsMl0"}, "?cursor"),
+        ({"cursor": "W1tb" * 100}, "?cursor"),
         ({"grup": "negative"}, "?grup"),
     ],
 )
@@ -256,6 +267,7 @@ def test_openapi_describes_every_call(house: House) -> None:
         ("GET", "/static/nosuch.css", 404),
         ("GET", "/static/..%2f..%2fapp.py", 404),
         ("GET", "/demo/", 404),
+        ("GET", "/w/%00.js", 404),
     ],
 )
 def test_what_is_not_there_is_a_problem_of_its_own(house: House, method: str, path: str, status: int) -> None:

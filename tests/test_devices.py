@@ -19,6 +19,12 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Fi
         (ANDROID, "phone", "Chrome Mobile", "Android"),
         (IPAD, "tablet", "Mobile Safari", "iOS"),
         (FIREFOX, "desktop", "Firefox", "Windows"),
+        (
+            "Mozilla/5.0 (Linux; Android 11; CUBOT P40) Chrome/150.0 Mobile Safari/537.36",
+            "phone",
+            "Chrome",
+            "Android",
+        ),
         ("something else entirely", "other", None, None),
     ],
 )

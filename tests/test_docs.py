@@ -40,7 +40,7 @@ def test_command_is_in_the_readme(command: str) -> None:
 
 
 def test_calls_of_the_page_are_in_the_readme() -> None:
-    body = LOADER[LOADER.index("const api:") : LOADER.index("const open =")]
+    body = LOADER[LOADER.index("const calls:") : LOADER.index("const open =")]
     calls = set(re.findall(r"^    (\w+)(?:\(|:|,)", body, re.MULTILINE)) - {"push"}
     assert {"event", "show", "dismiss", "identify", "consent", "reset", "on", "explain"} == calls
     for call in calls:

@@ -170,7 +170,6 @@ def published(**change: Any) -> dict[str, Any]:
             status="published",
             number=1,
             document=document,
-            is_live=True,
         )
     )
 

@@ -49,6 +49,21 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Identity(Sent):
+    """Whom the page says the visitor is; a claim, unless the signature is right."""
+
+    email: Email
+    signature: Annotated[str, Field(max_length=200)] = ""
+
+
+def _readable_claim(value: object) -> object:
+    """A claim that cannot be read is none; it never costs an answer."""
+    try:
+        return Identity.model_validate(value)
+    except ValidationError:
+        return None
+
+
 class Event(Sent):
     """What every event says: which survey it is about, and where the visitor was."""
 
@@ -59,6 +74,7 @@ class Event(Sent):
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,35}$")] | None = None
     automated: bool = False
     touch: bool = False
+    identity: Annotated[Identity | None, BeforeValidator(_readable_claim)] = None
 
 
 class Impression(Event):
@@ -88,19 +104,11 @@ class Response(Event):
 AnyEvent = Annotated[Impression | Dismissal | Response, Field(discriminator="type")]
 
 
-class Identity(Sent):
-    """Whom the page says the visitor is; a claim, unless the signature is right."""
-
-    email: Email
-    signature: Annotated[str, Field(max_length=200)] = ""
-
-
 class Envelope(Sent):
     """One request: the visitor's token if the browser has one, and what happened."""
 
-    visitor: Annotated[str, Field(max_length=200)] | None = None
+    visitor: Any = Field(None, description="A token that cannot be read is no token; it never costs an answer.")
     anonymous: bool = False
-    identity: Identity | None = None
     events: Annotated[list[Any], Field(min_length=1, max_length=MOST_EVENTS)]
 
 

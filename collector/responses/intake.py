@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.devices import Device
 from collector.errors import Conflict, Fault, Invalid, NotFound, Problem
-from collector.metrics import group_of
+from collector.metrics import group_of, scores
 from collector.responses.events import Dismissal, Envelope, Impression, Response, read_event
 from collector.schema import impressions, new_id, responses
 from collector.signing import Signing
@@ -26,7 +26,8 @@ from collector.surveys.lifecycle import Revision, get_revision
 
 @dataclass(frozen=True)
 class Receipt:
-    """``stored`` are the ids that are on disk once the transaction is; ``refused`` holds each other id's problem.
+    """``stored`` are the ids that are on disk once the transaction is; ``refused`` holds the problem of each other
+    event, by its id, or by its place where it has none.
 
     ``visitor`` is the token that the browser is to keep, None if it already has a good one or wants none.
     """
@@ -52,9 +53,11 @@ async def take_in(
     refused: dict[str, Problem] = {}
     for index, value in enumerate(envelope.events):
         at = f"/events/{index}"
-        name = str(value.get("id", at)) if isinstance(value, dict) else at
+        name = at
         try:
-            await _store(connection, sender, read_event(value, at), at)
+            event = read_event(value, at)
+            name = str(event.id)
+            await _store(connection, sender, event, at)
         except Problem as problem:
             refused[name] = problem
         else:
@@ -83,9 +86,15 @@ class _Sender:
         self.anonymous = envelope.anonymous
         self.device = device
         self.now = now
-        identity = None if envelope.anonymous else envelope.identity
-        self.email = identity.email if identity else None
-        self.email_verified = bool(identity and signing.is_identity(site_id, identity.email, identity.signature))
+        self._signing = signing
+
+    def person(self, event: Response) -> dict[str, Any]:
+        """Whom the page said the visitor was as they answered; nothing if it said nothing."""
+        claim = None if self.anonymous else event.identity
+        if claim is None:
+            return {}
+        verified = self._signing.is_identity(self.site_id, claim.email, claim.signature)
+        return {"email": claim.email, "email_verified": verified}
 
     def ensure_visitor(self) -> UUID | None:
         """The visitor's id, made now if this browser has none; None for one who wants none."""
@@ -106,7 +115,7 @@ class _Sender:
 
 
 def _known_visitor(signing: Signing, site_id: UUID, envelope: Envelope) -> UUID | None:
-    return signing.read_visitor(site_id, envelope.visitor) if envelope.visitor else None
+    return signing.read_visitor(site_id, envelope.visitor) if isinstance(envelope.visitor, str) else None
 
 
 async def _store(
@@ -180,6 +189,10 @@ async def _store_response(
     connection: AsyncConnection, sender: _Sender, event: Response, revision: Revision, at: str
 ) -> None:
     content = _content(sender, event, revision, at)
+    if event.impression is not None:  # whoever closed it and came back did not leave without a score
+        shown_here = (impressions.c.site_id == sender.site_id, impressions.c.id == event.impression)
+        closed = (impressions.c.survey_id == revision.survey_id, impressions.c.dismissed_at.is_not(None))
+        await connection.execute(update(impressions).where(*shown_here, *closed).values(dismissed_at=None))
     earlier = await _find(connection, responses, sender.site_id, event.id)
     if earlier:
         if earlier.survey_id != revision.survey_id:
@@ -204,32 +217,36 @@ async def _store_response(
             visitor_id=sender.ensure_visitor(),
             created_at=sender.now,
             updated_at=sender.now,
-            **content,
+            **{"email_verified": False, **content},
             **sender.circumstances(event),
         )
     )
 
 
 def _content(sender: _Sender, event: Response, revision: Revision, at: str) -> Mapping[str, Any]:
-    """What of a response a later state may replace."""
+    """What of a response a later state replaces; an address that was given stays, unless another comes."""
     document = revision.document
     try:
         group = group_of(document.metric, document.points, event.score)
     except ValueError:
-        first, last = (0, 10) if document.metric == "nps" else (1, document.points)
-        raise Invalid(faults=[Fault(f"{at}/score", f"must be a whole number from {first} to {last}")]) from None
-    typed = event.email
-    if typed and document.email_capture.ask == "never":
+        scale = scores(document.metric, document.points)
+        raise Invalid(faults=[Fault(f"{at}/score", f"must be a whole number from {scale[0]} to {scale[-1]}")]) from None
+    if event.email and document.email_capture.ask == "never":
         raise Invalid(faults=[Fault(f"{at}/email", "was not asked for by this survey")])
-    spoken = document.translations.get(event.language or "", document)
-    return {
+    content = {
         "revision": revision.number,
         "state": event.state,
         "complete": event.complete,
         "score": event.score,
         "group": group,
         "comment": (event.comment or "").strip() or None,
-        "email": typed or sender.email,
-        "email_verified": typed is None and sender.email_verified,
-        "consent_text": spoken.email_capture.consent_text if typed else None,
+        **sender.person(event),
     }
+    if event.email:
+        spoken = document.translations.get(event.language or "", document)
+        content |= {
+            "email": event.email,
+            "email_verified": False,
+            "consent_text": spoken.email_capture.consent_text,
+        }
+    return content

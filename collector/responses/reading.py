@@ -96,6 +96,8 @@ def _cursor(row: Row[Any]) -> str:
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
+        if len(cursor) > 200:
+            raise ValueError(cursor)
         moment, row_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return datetime.fromisoformat(moment).astimezone(UTC), UUID(row_id)
     except (ValueError, TypeError, AttributeError, OverflowError):

@@ -48,7 +48,6 @@ class Revision:
     status: Status
     number: int
     document: SurveyDocument
-    is_live: bool
 
 
 async def create_survey(
@@ -187,7 +186,7 @@ async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: s
 
 
 async def live_revisions(connection: AsyncConnection, site_id: UUID) -> list[Revision]:
-    """Every published survey of the site at its live revision, oldest first."""
+    """Every published survey of the site at its live revision, the highest priority first, then the oldest."""
     query = (
         _revisions()
         .where(
@@ -197,11 +196,12 @@ async def live_revisions(connection: AsyncConnection, site_id: UUID) -> list[Rev
         )
         .order_by(surveys.c.created_at, surveys.c.id)
     )
-    return [_revision(row) for row in await connection.execute(query)]
+    found = [_revision(row) for row in await connection.execute(query)]
+    return sorted(found, key=lambda revision: -revision.document.frequency.priority)
 
 
 def _revisions() -> Any:
-    columns = [surveys.c.id, surveys.c.key, surveys.c.status, surveys.c.revision, revisions.c.number]
+    columns = [surveys.c.id, surveys.c.key, surveys.c.status, revisions.c.number]
     joined = surveys.join(
         revisions, and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_id == surveys.c.id)
     )
@@ -240,4 +240,4 @@ def _survey(row: Row[Any]) -> Survey:
 
 def _revision(row: Row[Any]) -> Revision:
     document = SurveyDocument.model_validate(row.document)
-    return Revision(row.id, row.key, row.status, row.number, document, row.number == row.revision)
+    return Revision(row.id, row.key, row.status, row.number, document)

@@ -76,8 +76,8 @@ def _read_authority(authority: str, compiled: Compiled) -> None:
     if "@" in authority:
         raise ValueError("an address never carries a user name; leave out what stands before @")
     if authority.startswith("["):
-        host, _, port = authority.partition("]")
-        host, port = host + "]", port.removeprefix(":")
+        host, bracket, port = authority.partition("]")
+        host, port = host + bracket, port.removeprefix(":")
         if not re.fullmatch(r"\[[0-9a-f:.]+\]", host.lower()):
             raise ValueError(f"{host} is no IPv6 address")
         compiled["host"] = host.lower()

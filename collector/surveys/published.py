@@ -12,8 +12,11 @@ from collector.surveys.lifecycle import Revision
 from collector.surveys.patterns import compile_pattern
 
 
-def published_survey(revision: Revision) -> dict[str, Any]:
-    """The survey as `widget/src/types.ts` describes it; what is at its default is left out, because bytes count."""
+def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, Any]:
+    """The survey as `widget/src/types.ts` describes it; what is at its default is left out, because bytes count.
+
+    ``manual`` ones show only when the page asks for them.
+    """
     document = revision.document
     low, high = neutral_range(document.metric, document.points)
     where, when, frequency = document.where, document.when, document.frequency
@@ -40,8 +43,7 @@ def published_survey(revision: Revision) -> dict[str, Any]:
         "again": {"never": None, "always": 0, "after": frequency.unanswered_days}[frequency.unanswered],
         "renew": frequency.answered_days,
         "sample": frequency.sample_percent if frequency.sample_percent < 100 else None,
-        "priority": frequency.priority,
-        "manual": document.delivery != "web",
+        "manual": manual or document.delivery != "web",
         "email": document.email_capture.ask == "unknown",
         "language": document.language,
         "texts": {
@@ -52,7 +54,7 @@ def published_survey(revision: Revision) -> dict[str, Any]:
 
 
 def _goes_without_saying(key: str, value: object) -> bool:
-    return value is None or value is False or value == [] or (key, value) in (("priority", 0), ("first", 1))
+    return value is None or value is False or value == [] or (key, value) == ("first", 1)
 
 
 def _texts(document: SurveyDocument, language: str) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from collector.errors import TooManyTries
 from collector.metrics import GOOD_RANGE, Figure, Group, Metric, figure, group_of
 from collector.responses.reading import Filter, list_responses
 from collector.results import Results, counts_by_survey, export_csv, results_of
+from collector.schema import moment
 from collector.sites import Site, list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_survey, list_surveys
 from collector.web.auth import clear_session, require_same_origin, session_of, set_session, signed_in
-from collector.web.http import house_of, moment, page, read_body
-from collector.web.resources import frozen_tag, tag
+from collector.web.http import house_of, page, read_body
+from collector.web.resources import frozen_tag, own_page, tag
 
 TRIES = RateLimitItemPerMinute(10, 15)
 """Wrong passwords for one account in a quarter of an hour."""
@@ -40,15 +41,19 @@ GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
 
 
 class Throttle:
-    """Counts tries at sign-in, by account."""
+    """Counts wrong passwords at sign-in, by account."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def check(self, account: str) -> None:
-        """Count one try. Raises `TooManyTries`."""
-        if not await self._limiter.hit(TRIES, "sign-in", account):
+        """Raises `TooManyTries` after too many wrong passwords."""
+        if not await self._limiter.test(TRIES, "sign-in", account):
             raise TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": "900"})
+
+    async def failed(self, account: str) -> None:
+        """Count a wrong password."""
+        await self._limiter.hit(TRIES, "sign-in", account)
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,13 @@ async def sign_in(request: Request) -> Response:
     house = house_of(request)
     form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
     email, password = form.get("email", [""])[0].strip(), form.get("password", [""])[0]
-    await request.app.state.throttle.check(email.lower()[:254])
+    throttle: Throttle = request.app.state.throttle
+    account = email.lower()[:254]
+    await throttle.check(account)
     async with house.database.read() as connection:
         user, hashed = await password_hash_of(connection, email)
     if not await is_password(hashed, password) or user is None:
+        await throttle.failed(account)
         return page("sign_in.html", status=401, user=None, email=email, failed=True)
     async with house.database.write() as connection:
         session = await start_session(connection, user, now=house.clock())
@@ -133,6 +141,7 @@ async def results(request: Request) -> Response:
         user=user,
         site=site,
         survey=survey,
+        own_page=own_page(house_of(request).settings.public_url, site, survey),
         results=found,
         latest=latest,
         bars=_bars(found),

@@ -10,14 +10,14 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.errors import Fault, Invalid
 from collector.metrics import GROUPS
 from collector.responses.reading import MOST, Filter, delete_response, get_response, list_responses
 from collector.results import results_of
-from collector.sites import LONGEST_NAME, Site, create_site, list_sites, only_site, site_by_key
+from collector.sites import Site, create_site, list_sites, only_site, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import (
     Survey,
@@ -32,7 +32,7 @@ from collector.surveys.lifecycle import (
     replace_survey,
 )
 from collector.web.auth import require_token
-from collector.web.http import MOST_DOCUMENT_BYTES, house_of, page, read_json
+from collector.web.http import MOST_DOCUMENT_BYTES, house_of, json_response, page, read_json
 from collector.web.openapi import Endpoint, Query, openapi
 from collector.web.resources import (
     NewSite,
@@ -43,6 +43,7 @@ from collector.web.resources import (
     SiteResource,
     SurveyList,
     SurveyResource,
+    read_new_site,
 )
 
 PREFIX = "/api/v1"
@@ -75,11 +76,9 @@ async def sites_list(request: Request) -> Response:
 async def sites_create(request: Request) -> Response:
     await require_token(request)
     house = house_of(request)
-    body = await read_json(request)
-    if not isinstance(body, dict) or set(body) != {"name"} or not isinstance(body["name"], str):
-        raise Invalid(faults=[Fault("", f'must be {{"name": …}} with 1 to {LONGEST_NAME} characters')])
+    name = read_new_site(await read_json(request))
     async with house.database.write() as connection:
-        site = await create_site(connection, body["name"], now=house.clock())
+        site = await create_site(connection, name, now=house.clock())
     return _json(_site_resource(request, site), 201)
 
 
@@ -367,11 +366,11 @@ ENDPOINTS = (
 
 
 async def describe(request: Request) -> Response:
-    return JSONResponse(openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url))
+    return json_response(openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url))
 
 
 async def survey_schema(request: Request) -> Response:  # noqa: ARG001
-    return JSONResponse(json_schema(), media_type="application/schema+json")
+    return json_response(json_schema(), media_type="application/schema+json")
 
 
 async def reference(request: Request) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -60,7 +58,8 @@ def require_same_origin(request: Request) -> None:
     if site is not None:
         same = site == "same-origin"
     else:
-        same = urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host", "?")
+        scheme, _, host = request.headers.get("origin", "").partition("://")
+        same = bool(scheme and host) and host == request.headers.get("host")
     if not same:
         raise Forbidden("This form was sent from another site.")
 

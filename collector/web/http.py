@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +15,8 @@ import brotli
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
 
 from collector.db import Database
 from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem, TooLarge
@@ -59,10 +59,13 @@ async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
     if length.isdigit() and int(length[:12]) > most:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise too_large
+    except ClientDisconnect:
+        raise BadRequest("The body did not arrive whole.") from None
     return bytes(body)
 
 
@@ -76,19 +79,24 @@ def parse_json(body: bytes) -> Any:
         raise BadRequest(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
         raise BadRequest(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise BadRequest(f"The JSON is nested deeper than {DEEPEST} levels.") from None
     except ValueError as error:
         raise BadRequest(f"The body is not JSON that can be used: {error}.") from None
 
 
-_NOT_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}]+', re.DOTALL)
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^"\[\]{}]+', re.DOTALL)
 
 
 def _depth(body: bytes) -> int:
     """How deep brackets are nested outside texts."""
     depth = deepest = 0
-    for byte in _NOT_BRACKETS.sub(b"", body):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
+    for byte in _TEXTS.sub(b"", body):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
     return deepest
 
 
@@ -105,13 +113,15 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
+def json_response(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None, media_type: str = "application/json"
+) -> Response:
+    """JSON in ASCII alone, so that whatever text a client sent can be named back to it."""
+    return Response(json.dumps(value), status, headers, media_type=media_type)
+
+
 async def read_json(request: Request, most: int = MOST_BYTES) -> Any:
     return parse_json(await read_body(request, most))
-
-
-def moment(value: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond."""
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
@@ -196,4 +206,4 @@ async def render_problem(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         return page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
     headers = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*", **problem.headers}
-    return JSONResponse(problem.as_json(), problem.status, headers, media_type=PROBLEM_JSON)
+    return json_response(problem.as_json(), problem.status, headers, media_type=PROBLEM_JSON)

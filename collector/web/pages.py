@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -61,11 +62,12 @@ async def example_page(request: Request) -> Response:
     """A page or file of the examples, with the demo's own tag in place of the sample one."""
     house = house_of(request)
     assert house.examples
-    folder = (house.examples / EXAMPLES[request.url.path.split("/")[1]]).resolve()
-    file = (folder / (request.path_params.get("path") or "index.html")).resolve()
-    if file.suffix == "":
-        file = file.with_suffix(".html")
-    if not file.is_relative_to(folder) or not file.is_file():
+    folder = house.examples / EXAMPLES[request.url.path.split("/")[1]]
+    name = request.path_params.get("path") or "index.html"
+    if not re.fullmatch(r"[a-z][a-z-]{0,63}(\.[a-z]{1,8})?", name):
+        raise NotFound("There is no such page.")
+    file = folder / (name if "." in name else name + ".html")
+    if not file.is_file():
         raise NotFound("There is no such page.")
     media_type = guess_type(file.name)[0] or "application/octet-stream"
     headers = {"Cache-Control": "no-cache"}

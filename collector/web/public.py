@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from collector.devices import read_user_agent
@@ -12,8 +14,8 @@ from collector.responses.events import read_envelope
 from collector.responses.intake import take_in
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import get_revision, live_revisions
-from collector.web.http import house_of, read_json
-from collector.web.script import FROZEN_FILES, ScriptCache, config_of, script
+from collector.web.http import house_of, json_response, read_json
+from collector.web.script import FROZEN_FILES, ScriptCache, config_of
 
 OPEN_TO_ALL = {
     "Access-Control-Allow-Origin": "*",
@@ -26,24 +28,35 @@ FROZEN_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, imm
 
 async def site_script(request: Request) -> Response:
     """The tag's one request: the loader with the site's published surveys in it."""
-    cache: ScriptCache = request.app.state.scripts
     key = request.path_params["site"]
-    packed = cache.fresh(key)
-    if packed is None:
+
+    async def config() -> str:
         async with house_of(request).database.read() as connection:
             site = await site_by_key(connection, key)
-            packed = cache.renew(site, await live_revisions(connection, site.id))
-    return packed.response(request, SCRIPT_HEADERS)
+            return config_of(site.key, await live_revisions(connection, site.id))
+
+    return await _script(request, key, config)
 
 
 async def survey_script(request: Request) -> Response:
     """The loader with one published survey alone, for the survey's own page."""
-    async with house_of(request).database.read() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
-        revision = await get_revision(connection, site.id, request.path_params["survey"], None)
-    if revision.status != "published":
-        raise NotFound("This survey is not published.")
-    return script(config_of(site.key, [revision], base="../w/")).response(request, SCRIPT_HEADERS)
+    key, survey = request.path_params["site"], request.path_params["survey"]
+
+    async def config() -> str:
+        async with house_of(request).database.read() as connection:
+            site = await site_by_key(connection, key)
+            revision = await get_revision(connection, site.id, survey, None)
+        if revision.status != "published":
+            raise NotFound("This survey is not published.")
+        return config_of(site.key, [revision], own_page=True)
+
+    return await _script(request, f"{key}-{survey}", config)
+
+
+async def _script(request: Request, name: str, config: Callable[[], Awaitable[str]]) -> Response:
+    cache: ScriptCache = request.app.state.scripts
+    packed = cache.fresh(name) or cache.renew(name, await config())
+    return packed.response(request, SCRIPT_HEADERS)
 
 
 async def site_config(request: Request) -> Response:
@@ -75,7 +88,7 @@ async def events(request: Request) -> Response:
         body["refused"] = {name: problem.as_json() for name, problem in receipt.refused.items()}
     if receipt.visitor:
         body["visitor"] = receipt.visitor
-    return JSONResponse(body, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"})
+    return json_response(body, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"})
 
 
 async def healthz(request: Request) -> Response:  # noqa: ARG001

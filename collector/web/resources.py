@@ -6,16 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 from sqlalchemy import Row
 
+from collector.errors import Invalid
 from collector.metrics import Group
 from collector.results import Results
+from collector.schema import moment
 from collector.signing import Signing
 from collector.sites import Site
-from collector.surveys.document import SurveyDocument
+from collector.surveys.document import FilledLine, SurveyDocument, faults_of
 from collector.surveys.lifecycle import Status, Survey
-from collector.web.http import moment
 from collector.web.script import FROZEN_HASH, INTEGRITY
 
 Moment = Annotated[
@@ -28,7 +29,15 @@ class Resource(BaseModel):
 
 
 class NewSite(Resource):
-    name: str = Field(description="What the site is called; visitors never see it.")
+    name: FilledLine = Field(description="What the site is called; visitors never see it.")
+
+
+def read_new_site(value: object) -> str:
+    """The name of a site that is to be made. Raises `Invalid`."""
+    try:
+        return NewSite.model_validate(value, strict=True).name
+    except ValidationError as error:
+        raise Invalid(faults=faults_of(error)) from None
 
 
 class SiteResource(Resource):
@@ -72,7 +81,7 @@ class SurveyResource(Resource):
             name=survey.name,
             status=survey.status,
             revision=survey.revision,
-            url=f"{public_url}/s/{site.key}-{survey.key}",
+            url=own_page(public_url, site, survey),
             document=survey.document,
             created_at=survey.created_at,
             updated_at=survey.updated_at,
@@ -153,6 +162,11 @@ class SurveyList(Resource):
 class ResponseList(Resource):
     items: list[ResponseResource]
     next: str | None
+
+
+def own_page(public_url: str, site: Site, survey: Survey) -> str:
+    """The address of a survey's own page."""
+    return f"{public_url}/s/{site.key}-{survey.key}"
 
 
 def tag(public_url: str, site_key: str) -> str:

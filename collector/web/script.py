@@ -9,9 +9,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
-from collector.sites import Site
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey
 from collector.web.http import Packed
@@ -36,13 +34,14 @@ INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).deco
 """Of the frozen loader, for the tag of those who pin their scripts."""
 
 
-def config_of(site_key: str, revisions: Sequence[Revision], *, base: str = "") -> str:
-    """What the loader works with, as JSON; ``base`` leads from the loader's own address to ``/w/``."""
+def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = False) -> str:
+    """What the loader works with, as JSON. On its ``own_page``, outside ``/w/``, a survey shows when that page asks."""
+    base = "../w/" if own_page else ""
     config = {
         "site": site_key,
         "ui": f"{base}ui-{UI_HASH}.js",
         "events": f"{base}{site_key}/events",
-        "surveys": [published_survey(revision) for revision in revisions],
+        "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
     }
     return json.dumps(config, ensure_ascii=False, separators=(",", ":"))
 
@@ -55,29 +54,27 @@ def script(config: str) -> Packed:
 
 @dataclass
 class _Entry:
-    site: Site
-    fingerprint: tuple[tuple[UUID, int], ...]
+    config: str
     packed: Packed
     checked: float
 
 
 class ScriptCache:
-    """Each site's script as last built; a script is built again only when what is published has changed."""
+    """Scripts as last built, by name; one is compressed again only when what is in it has changed."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
-    def fresh(self, site_key: str) -> Packed | None:
+    def fresh(self, name: str) -> Packed | None:
         """The script, if it was checked against the store just now."""
-        entry = self._entries.get(site_key)
+        entry = self._entries.get(name)
         return entry.packed if entry and time.monotonic() - entry.checked < FRESH_SECONDS else None
 
-    def renew(self, site: Site, revisions: Sequence[Revision]) -> Packed:
+    def renew(self, name: str, config: str) -> Packed:
         """The script for what the store says is published."""
-        fingerprint = tuple((revision.survey_id, revision.number) for revision in revisions)
-        entry = self._entries.get(site.key)
-        packed = entry.packed if entry and entry.fingerprint == fingerprint else script(config_of(site.key, revisions))
-        self._entries[site.key] = _Entry(site, fingerprint, packed, time.monotonic())
+        entry = self._entries.get(name)
+        packed = entry.packed if entry and entry.config == config else script(config)
+        self._entries[name] = _Entry(config, packed, time.monotonic())
         return packed
 
     def forget(self) -> None:

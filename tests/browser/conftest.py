@@ -23,6 +23,7 @@ def browser_type_launch_args(browser_type: BrowserType) -> dict[str, Any]:
     """Playwright's own browser where it was downloaded, else the system's."""
     arguments = [
         "--disable-gpu",
+        f"--user-agent={PERSON}",  # a headless one counts as a robot's
         "--disable-background-networking",
         "--disable-component-update",
         "--no-first-run",
@@ -121,7 +122,7 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     contexts: list[BrowserContext] = []
 
     def visit(**options: Any) -> Visit:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "user_agent": PERSON, **options})
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
         return Visit(context, site)

@@ -176,6 +176,23 @@ def test_closing_records_a_dismissal_once(visit: Visit) -> None:
     assert (counts["impressions"], counts["dismissals"], counts["scores"]) == (1, 1, 0)
 
 
+def test_thanks_without_a_heading_still_have_a_name(visit: Visit) -> None:
+    visit.site.publish(thank_you={"positive": {"heading": "", "body": "We read every answer."}})
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.send()
+    expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("We read every answer.")
+
+
+def test_comment_full_of_brackets_arrives(visit: Visit) -> None:
+    visit.site.publish()
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.survey.get_by_role("textbox").first.fill(':[ "' * 40)
+    visit.send()
+    assert stored(visit)["comment"] == (':[ "' * 40).strip()
+
+
 def test_escape_closes_only_with_the_focus_inside(visit: Visit) -> None:
     visit.site.publish()
     visit.body = "<input id=search autofocus>"
@@ -258,6 +275,8 @@ def test_page_script_cannot_answer_in_markup(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("lang", "data_lang", "locale", "asked"),
     [
+        ("NL", "", "en-US", "Hoe tevreden ben je?"),
+        ("constructor", "", "en-US", "How satisfied are you?"),
         ("nl", "", "en-US", "Hoe tevreden ben je?"),
         ("nl-BE", "", "en-US", "Hoe tevreden ben je?"),
         ("", "", "ar-EG", "ما مدى رضاك؟"),

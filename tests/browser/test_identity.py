@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit, Visitor
 
@@ -36,7 +37,7 @@ def test_seen_on_one_subdomain_is_seen_on_the_other(visit: Visit) -> None:
     visit.open("https://www.shop.example/").expect_shown()
     visit.settle()
     visit.requests.clear()
-    visit.open("https://my.shop.example/").expect_not_shown(because="seen already")
+    visit.open("https://my.shop.example/").expect_not_shown(because="seen")
 
 
 def test_the_same_visitor_answers_two_surveys(visit: Visit) -> None:
@@ -69,7 +70,7 @@ def test_where_cookies_fail_local_storage_remembers(visit: Visit) -> None:
     visit.open().expect_shown()
     visit.settle()
     visit.requests.clear()
-    visit.open().expect_not_shown(because="seen already")
+    visit.open().expect_not_shown(because="seen")
 
 
 def test_consent_required_keeps_and_sends_nothing_until_it_is_given(visit: Visit) -> None:
@@ -113,7 +114,7 @@ def test_global_privacy_control_sends_no_visitor_and_keeps_only_what_was_seen(vi
     assert response["email"] is None
     assert cookie(visit)["value"].startswith("!")
     visit.requests.clear()
-    visit.open().expect_not_shown(because="answered already")
+    visit.open().expect_not_shown(because="answered")
 
 
 def test_signed_identity_is_verified_and_is_not_asked_for_its_address(visit: Visit) -> None:
@@ -139,6 +140,112 @@ def test_identity_with_a_wrong_signature_stays_a_claim(visit: Visit) -> None:
     visit.send()
     (response,) = visit.site.responses()
     assert (response["email"], response["email_verified"]) == ("boss@example.com", False)
+
+
+def test_consent_withdrawn_on_a_later_page_removes_everything(visit: Visit) -> None:
+    visit.site.publish(frequency={"unanswered": "always"})
+    visit.tag_options = 'data-consent="required"'
+    visit.head = "<script>(window.tevreden ||= []).push(['consent', true])</script>"
+    visit.open().expect_shown()
+    visit.settle()
+    assert cookie(visit)
+    visit.head = ""
+    visit.open()
+    visit.requests.clear()
+    visit.page.evaluate("tevreden.consent(false)")
+    assert visit.context.cookies() == []
+    assert visit.to_collector() == []
+
+
+def test_consent_given_after_loading_sends_what_waits(visit: Visit) -> None:
+    visit.site.publish(frequency={"unanswered": "always"})
+    visit.tag_options = 'data-consent="required"'
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.open()
+    visit.page.evaluate("tevreden.consent(true)")
+    visit.expect_shown()
+    visit.answer("Satisfied")
+    visit.context.unroute("**/events")
+    visit.open("http://shop.example/next")
+    visit.page.evaluate("tevreden.consent(true)")
+    visit.settle()
+    assert len(visit.site.responses()) == 1
+
+
+@pytest.mark.parametrize("way", ["async", ""])
+def test_calls_made_while_the_page_still_loads_are_heard(visit: Visit, way: str) -> None:
+    visit.site.tag = visit.site.tag.replace("async", way)
+    visit.site.publish()
+    visit.tag_options = 'data-consent="required"'
+    visit.body = """<script>(window.tevreden ||= []).push(['identify', {email: 'jo@example.com'}]);
+      (window.tevreden ||= []).push(['consent', true])</script>"""
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.send()
+    assert visit.site.responses()[0]["email"] == "jo@example.com"
+
+
+def test_waiting_answer_stays_with_whoever_gave_it(visit: Visit) -> None:
+    def person(email: str) -> str:
+        signature = hmac.new(visit.site.identify_secret.encode(), email.encode(), hashlib.sha256).hexdigest()
+        return f"<script>(window.tevreden ||= []).push(['identify', {{email: '{email}'}}, '{signature}'])</script>"
+
+    visit.site.publish()
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.head = person("anna@example.com")
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.context.unroute("**/events")
+    visit.head = person("bob@example.com")
+    visit.open("http://shop.example/next")
+    visit.settle()
+    (response,) = visit.site.responses()
+    assert (response["email"], response["email_verified"]) == ("anna@example.com", True)
+
+
+@pytest.mark.parametrize("claim", ["{email: ''}", "{email: 7}, 7", "null", "{}", "'jo@example.com'"])
+def test_identity_that_is_none_costs_no_answer(visit: Visit, claim: str) -> None:
+    visit.site.publish()
+    visit.head = f"<script>(window.tevreden ||= []).push(['identify', {claim}])</script>"
+    visit.open().expect_shown()
+    visit.page.evaluate(f"tevreden.identify({claim})")
+    visit.answer("Satisfied")
+    visit.send()
+    (response,) = visit.site.responses()
+    assert (response["email"], response["email_verified"]) == (None, False)
+    assert visit.errors == []
+
+
+def test_reset_forgets_the_visitor_and_loses_no_answer(visit: Visit) -> None:
+    visit.site.publish(frequency={"unanswered": "always"})
+    visit.open("https://shop.example/").expect_shown()
+    visit.settle()
+    before = cookie(visit)["value"].split("!")[0]
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.answer("Satisfied")
+    visit.page.evaluate("tevreden.reset()")
+    expect(visit.survey).to_have_count(0)
+    assert visit.context.cookies() == []
+    visit.page.wait_for_function("Object.values(localStorage).some((text) => text.includes('\"old\":true'))")
+    visit.context.unroute("**/events")
+    visit.open("https://shop.example/next").expect_shown()
+    visit.settle()
+    assert len(visit.site.responses()) == 1
+    assert cookie(visit)["value"].split("!")[0] != before
+
+
+def test_late_reply_does_not_bring_a_forgotten_visitor_back(visit: Visit) -> None:
+    visit.site.publish()
+    held: list[Route] = []
+    visit.context.route("**/events", lambda route: held.append(route))  # noqa: PLW0108  as in conftest
+    visit.open().expect_shown()
+    visit.page.wait_for_function("document.cookie")
+    visit.page.evaluate("tevreden.reset()")
+    visit.context.unroute("**/events")
+    with visit.page.expect_response("**/events"):
+        held[0].continue_()
+    visit.page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    assert visit.context.cookies() == []
 
 
 def test_reset_forgets_the_visitor(visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from collector.web.resources import frozen_tag
@@ -51,6 +52,35 @@ def test_show_mounts_in_an_element(visit: Visit) -> None:
     assert len(visit.site.responses()) == 1
 
 
+def test_mounted_survey_stays_when_the_route_or_escape_would_close_it(visit: Visit) -> None:
+    survey = visit.site.publish(where={"include": ["/elsewhere"]})
+    visit.body = "<main id=here></main>"
+    visit.open("https://shop.example/")
+    visit.page.evaluate("(key) => tevreden.show(key, {mount: document.getElementById('here')})", survey["key"])
+    visit.survey.get_by_role("radio").first.focus()
+    visit.page.keyboard.press("Escape")
+    visit.page.evaluate("history.pushState({}, '', '/other')")
+    expect(visit.page.locator("#here > tevreden-survey")).to_be_visible()
+
+
+def test_what_was_asked_for_wins_over_what_is_due(visit: Visit) -> None:
+    asked = visit.site.publish(question="Asked for?", where={"include": ["/elsewhere"]})
+    due = visit.site.publish(question="Due?", frequency={"unanswered": "always"})
+    visit.head = f"<script>(window.tevreden ||= []).push(['show', '{asked['key']}'])</script>"
+    visit.open()
+    expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("Asked for?")
+    visit.settle()
+    assert visit.site.results(due)["counts"]["impressions"] == 0
+
+
+def test_page_that_replaces_its_body_gets_its_next_survey(visit: Visit) -> None:
+    visit.site.publish(frequency={"unanswered": "always"})
+    visit.open("https://shop.example/").expect_shown()
+    visit.page.evaluate("document.body.replaceWith(document.createElement('body'))")
+    visit.page.evaluate("history.pushState({}, '', '/next')")
+    visit.expect_shown()
+
+
 def test_show_of_a_survey_that_is_not_there_does_nothing(visit: Visit) -> None:
     visit.site.publish(when={"event": "never"})
     visit.open()
@@ -75,7 +105,7 @@ def test_explain_gives_each_survey_its_reason(visit: Visit) -> None:
     visit.open()
     assert visit.page.evaluate("tevreden.explain()") == [
         {"survey": here["key"], "reason": "show"},
-        {"survey": elsewhere["key"], "reason": "page not included"},
+        {"survey": elsewhere["key"], "reason": "page"},
     ]
 
 
@@ -138,9 +168,13 @@ def test_frozen_loader_with_integrity_shows_and_takes_answers(visit: Visit) -> N
     assert visit.errors == []
 
 
-def test_survey_page_of_its_own(visit: Visit) -> None:
-    survey = visit.site.publish(delivery="link", language="nl", question="Hoe tevreden ben je?")
-    visit.open("https://shop.example/").expect_not_shown(because="only on request")
+@pytest.mark.parametrize("delivery", ["link", "web"])
+def test_survey_page_of_its_own(visit: Visit, delivery: str) -> None:
+    survey = visit.site.publish(
+        delivery=delivery, language="nl", question="Hoe tevreden ben je?", frequency={"unanswered": "always"}
+    )
+    if delivery == "link":
+        visit.open("https://shop.example/").expect_not_shown(because="manual")
     own = survey["url"].replace(survey["url"].split("/s/")[0], visit.site.url)
     visit.page.goto(own)
     expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("Hoe tevreden ben je?")
@@ -148,6 +182,7 @@ def test_survey_page_of_its_own(visit: Visit) -> None:
     visit.send()
     expect(visit.survey.get_by_role("heading")).to_have_text("Bedankt!")
     assert len(visit.site.responses()) == 1
+    assert visit.site.results(survey)["counts"]["impressions"] == 1
     visit.site.call("POST", f"/surveys/{survey['id']}/pause")
     reply = visit.page.goto(own)
     assert reply

@@ -69,9 +69,11 @@ def test_no_global_but_ours(visit: Visit) -> None:
     assert added == ["tevreden"]
 
 
-def test_tag_that_is_there_twice_shows_one_survey(visit: Visit) -> None:
+@pytest.mark.parametrize("way", ["async", "", "defer"])
+def test_tag_that_is_there_twice_shows_one_survey(visit: Visit, way: str) -> None:
+    visit.site.tag = visit.site.tag.replace("async", way)
     visit.head = visit.site.tag
-    visit.site.publish()
+    visit.site.publish(frequency={"unanswered": "always"})
     visit.open().expect_shown()
     visit.settle()
     expect(visit.survey).to_have_count(1)
@@ -128,6 +130,18 @@ def test_collector_that_is_down_harms_nothing(visit: Visit) -> None:
     visit.page.goto("http://shop.example/")
     expect(visit.page.get_by_role("heading")).to_be_visible()
     assert len(visit.errors) <= 1
+
+
+def test_survey_shows_when_a_second_try_finds_the_collector_back(visit: Visit) -> None:
+    visit.site.publish(when={"event": "go"})
+    visit.context.route("**/w/ui-*.js", lambda route: route.abort())
+    visit.open()
+    with visit.page.expect_event("requestfailed"):
+        visit.page.evaluate("tevreden.event('go')")
+    visit.context.unroute("**/w/ui-*.js")
+    visit.page.evaluate("new Promise((done) => setTimeout(done))")
+    visit.page.evaluate("tevreden.event('go')")
+    visit.expect_shown()
 
 
 def test_collector_that_goes_away_before_the_survey_shows_harms_nothing(visit: Visit) -> None:
@@ -189,6 +203,49 @@ def test_reply_that_is_lost_doubles_nothing(visit: Visit) -> None:
     assert (counts["impressions"], counts["scores"]) == (1, 1)
 
 
+def test_many_waiting_events_all_arrive(visit: Visit) -> None:
+    survey = visit.site.publish(frequency={"unanswered": "always"})
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.open().expect_shown()
+    for _ in range(27):
+        visit.page.evaluate("(key) => tevreden.show(key)", survey["key"])
+        visit.page.wait_for_function("document.querySelector('tevreden-survey')")
+        visit.page.evaluate("tevreden.dismiss()")
+        visit.page.wait_for_function("!document.querySelector('tevreden-survey')")
+    assert visit.page.evaluate("Object.keys(localStorage).length") > 50
+    visit.context.unroute("**/events")
+    visit.open("http://shop.example/next").expect_shown()
+    visit.settle()
+    counts = visit.site.results(survey)["counts"]
+    assert (counts["impressions"], counts["dismissals"]) == (29, 28)
+
+
+def test_one_refused_event_costs_its_neighbours_nothing(visit: Visit) -> None:
+    survey = visit.site.publish(frequency={"unanswered": "always"})
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.page.evaluate(
+        """([site, survey]) => { for (const [type, id] of [['response', 'not-an-id'], ['nonsense', '1'], ['x', '2']])
+          localStorage[`tv_${site}.${type}.${id}`] = type == 'x' ? 'null' : JSON.stringify({type, id, survey}) }""",
+        [visit.site.key, survey["key"]],
+    )
+    visit.context.unroute("**/events")
+    visit.open("http://shop.example/next")
+    visit.settle()
+    assert len(visit.site.responses()) == 1
+
+
+def test_storage_that_keeps_everything_is_not_sent_twice(visit: Visit) -> None:
+    visit.site.publish()
+    visit.head = "<script>Storage.prototype.removeItem = () => {}</script>"
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.send()
+    visit.page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert len([request for request in visit.requests if request.url.endswith("/events")]) == 3
+
+
 def test_refused_answer_is_dropped_for_good(visit: Visit) -> None:
     survey = visit.site.publish()
     visit.open().expect_shown()
@@ -219,6 +276,10 @@ ODD = {
         Object.defineProperty(window, name, {get() { throw new Error('no') }});
         Object.defineProperty(document, 'cookie', {get() { return '' }, set() {}});""",
     "storage that is full": "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') };",
+    "Prototype.js": """Array.prototype.toJSON = function () { return '[' + this.map(Object.toJSON).join() + ']' };
+        Object.toJSON = JSON.stringify; Array.from = (all) => [].slice.call(all);""",
+    "toJSON everywhere": "Object.prototype.toJSON = String.prototype.toJSON = () => 'spoilt';",
+    "an element by our name": "document.write('<i id=tevreden></i>')",
     "a queue filled with nonsense": "window.tevreden = [['toString'], ['no such call'], [], null, 7, ['on']];",
 }
 

@@ -165,7 +165,7 @@ def test_of_two_due_at_once_the_higher_priority_shows_and_no_other(visit: Visit)
 def test_small_screens_are_left_alone_when_the_survey_says_so(visitor: Visitor) -> None:
     phone = visitor(viewport={"width": 375, "height": 740})
     phone.site.publish(where={"small_screens": False})
-    phone.open().expect_not_shown(because="small screen")
+    phone.open().expect_not_shown(because="screen")
     tablet = visitor(viewport={"width": 768, "height": 1024})
     tablet.open().expect_shown()
 

@@ -4,64 +4,83 @@
  * An event is kept before it is sent and dropped when the collector says that it is on disk, or that it never will take
  * it. On all else it stays: for the next try, the next page view, the next day.
  */
-import { drop, events, keep, setVisitor, visitor } from "./storage";
+import { drop, events, json, keep } from "./storage";
 import type { Event, Host } from "./types";
 
-/** Milliseconds until a reply is given up, and until the first new try, doubled each time. */
+/** Milliseconds until a reply is given up; until the first new try, doubled each time; and between tries at most. */
 const PATIENCE = 15_000;
 const FIRST_TRY = 5_000;
+const LAST_TRY = 300_000;
 /** Characters in one request, which may be three bytes each: browsers allow 64 KiB to a page that is going away. */
 const MOST = 20_000;
+/** Events in one request; the collector takes 50. */
+const MANY = 40;
 
 export interface Outbox {
   send: (event: Event) => void;
   flush: () => void;
+  /** What waits is not to bring a forgotten visitor back. */
+  age: () => void;
 }
 
-export const openOutbox = ({ events: url, place, identity, allowed }: Host): Outbox => {
-  let flying: Event[] = [];
+export const openOutbox = (host: Host): Outbox => {
+  /** On their way, or acknowledged on this page and not to be sent again, whatever storage says. */
+  const gone = new Set<string>();
+  let busy = 0;
   let pause = FIRST_TRY;
+  let many = MANY;
   const anonymous = (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
 
   /** What waits and is not on its way, as much as one request takes. */
   const batch = () => {
     let room = MOST;
-    return events(place).filter((event) => {
-      if (flying.some(({ id, state }) => id == event.id && state == event.state)) return;
-      room -= JSON.stringify(event).length;
-      return room > 0 || room + JSON.stringify(event).length == MOST;
-    });
+    return events(host)
+      .filter((event) => !gone.has(json(event)))
+      .filter((event, index) => (room -= json(event).length) > 0 || !index)
+      .slice(0, many);
   };
+  /** What of an event travels. */
+  const wire = (event: Event) => ({ ...event, old: undefined, ...(anonymous && { identity: undefined }) });
   const post = async (sent: Event[]) => {
-    const who = anonymous ? { anonymous } : { visitor: visitor(place) || undefined, identity: identity() };
-    const response = await fetch(url, {
+    const { era } = host;
+    const who = anonymous ? { anonymous } : { visitor: host.visitor(host) || undefined };
+    const response = await fetch(host.url, {
       method: "POST",
       keepalive: true,
       credentials: "omit",
       headers: { "content-type": "text/plain" },
-      body: JSON.stringify({ ...who, events: sent }),
+      body: json({ ...who, events: sent.map(wire) }),
       signal: AbortSignal.timeout?.(PATIENCE) ?? null,
     });
     const reply = await response.json();
+    if (!response.ok && reply.permanent && sent.length > 1) {
+      many = 1; // a refusal of several says nothing of each: they are sent again one by one
+      throw response;
+    }
     if (!(response.ok ? reply.stored : reply.permanent)) throw response;
-    for (const event of sent) drop(place, event);
-    if (reply.visitor && allowed()) setVisitor(place, reply.visitor);
+    for (const event of sent) drop(host, event);
+    if (reply.visitor && host.allowed && era == host.era && !sent.some(({ old }) => old))
+      host.remember(host, sent[0]!.survey, {}, reply.visitor);
   };
   /** One request at a time keeps things in order; a page that goes away can't wait for the last. */
   const flush = (leaving?: boolean) => {
-    if ((flying.length && !leaving) || !allowed()) return;
+    if ((busy && !leaving) || !host.allowed) return;
     const sent = batch();
     if (!sent.length) return;
-    flying = [...flying, ...sent];
+    const texts = sent.map(json);
+    for (const text of texts) gone.add(text);
+    busy++;
     post(sent).then(
       () => {
-        flying = flying.filter((event) => !sent.includes(event));
+        busy--;
         pause = FIRST_TRY;
         flush();
       },
       () => {
-        flying = flying.filter((event) => !sent.includes(event));
-        setTimeout(flush, (pause *= 2));
+        busy--;
+        for (const text of texts) gone.delete(text);
+        setTimeout(flush, pause);
+        pause = Math.min(pause * 2, LAST_TRY);
       },
     );
   };
@@ -69,9 +88,12 @@ export const openOutbox = ({ events: url, place, identity, allowed }: Host): Out
   addEventListener("online", () => flush());
   return {
     send(event) {
-      keep(place, event);
+      keep(host, event);
       flush();
     },
     flush: () => flush(),
+    age() {
+      for (const event of events(host)) keep(host, { ...event, old: true });
+    },
   };
 };

@@ -1,5 +1,6 @@
 /** The loader for pages that pin their scripts: its bytes never change, so it asks for the site's surveys. */
-import { guard, start } from "./loader";
+import { guard } from "./guard";
+import { start } from "./loader";
 
 guard(() => {
   const tag = document.currentScript as HTMLScriptElement;

@@ -1,33 +1,28 @@
 /** Page rules: does an address match, and may a survey show here and now. Pure; every "no" has its reason. */
+import { guard } from "./guard";
 import type { Memory, Pattern, Survey } from "./types";
 
 const DAY = 86400;
 /** Narrower than this, in CSS pixels, is a small screen. */
 export const SMALL = 768;
 
-export type Reason =
-  | "show"
-  | "only on request"
-  | "page not included"
-  | "page excluded"
-  | "small screen"
-  | "not in the sample"
-  | "answered already"
-  | "seen already";
+/** Why a survey shows or not; the README says what each means. */
+export type Reason = "show" | "manual" | "page" | "excluded" | "screen" | "sample" | "answered" | "seen";
 
 /** Whether `text` is `pattern`, where `*` is any run of characters; takes time in proportion to the two. */
 export const glob = (pattern: string, text: string): boolean => {
-  const [head = "", ...pieces] = pattern.split("*");
-  const tail = pieces.pop();
-  if (tail === undefined) return head == text;
-  if (!text.startsWith(head)) return false;
-  let at = head.length;
-  for (const piece of pieces) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return text.length - tail.length >= at && text.endsWith(tail);
+  const pieces = pattern.split("*");
+  const last = pieces.length - 1;
+  let at = 0;
+  return (
+    pieces.every((piece, index) => {
+      const found = index && index == last ? text.length - piece.length : text.indexOf(piece, at);
+      const fits = found >= at && (index || !found) && text.startsWith(piece, found);
+      at = found + piece.length;
+      return fits;
+    }) &&
+    (last > 0 || at == text.length)
+  );
 };
 
 /** A star in an address is not one in a pattern. */
@@ -36,13 +31,9 @@ const literal = (text: string) => text.replace(/\*/g, "%2A");
 /** Percent-decode what need not be encoded: all but `# % * / ?` and what is no UTF-8. */
 const decode = (text: string) =>
   literal(
-    text.replace(/(%(?!2[35af]|3f)[\da-f]{2})+|%[\da-f]{2}/gi, (run) => {
-      try {
-        return /^%(2[35af]|3f)/i.test(run) ? run.toUpperCase() : decodeURIComponent(run);
-      } catch {
-        return run.toUpperCase();
-      }
-    }),
+    text
+      .replace(/(%(?!2[35af]|3f)[\da-f]{2})+/gi, (run) => guard(() => decodeURIComponent(run)) ?? run)
+      .replace(/%[\da-f]{2}/gi, (kept) => kept.toUpperCase()),
   );
 
 /** Whether a pattern matches an address. */
@@ -74,12 +65,12 @@ export const decide = (survey: Survey, url: URL, width: number, memory: Memory, 
   /** A moment in the future comes from a clock that was wrong, and holds nobody off. */
   const within = (moment: number, days: number | undefined) =>
     days === undefined || (now < moment + days * DAY && now >= moment - DAY);
-  if (survey.manual) return "only on request";
-  if (survey.include && !any(survey.include)) return "page not included";
-  if (survey.exclude && any(survey.exclude)) return "page excluded";
-  if (survey.large && width < SMALL) return "small screen";
-  if (survey.sample && (draw || 0) >= survey.sample) return "not in the sample";
-  if (answered && within(answered, survey.renew)) return "answered already";
-  if (shown && shown > (answered || 0) && within(shown, survey.again)) return "seen already";
+  if (survey.manual) return "manual";
+  if (survey.include && !any(survey.include)) return "page";
+  if (survey.exclude && any(survey.exclude)) return "excluded";
+  if (survey.large && width < SMALL) return "screen";
+  if (survey.sample && (draw || 0) >= survey.sample) return "sample";
+  if (answered && within(answered, survey.renew)) return "answered";
+  if (shown && shown > (answered || 0) && within(shown, survey.again)) return "seen";
   return "show";
 };

@@ -14,7 +14,7 @@ export const MARK = "tevreden:mark";
  */
 export const watch = (survey: Survey, named: Set<string>, due: () => void): (() => void) => {
   const { delay, scroll, exit, event, element } = survey;
-  const needed = [delay !== undefined, scroll, exit, event, element].filter(Boolean).length;
+  let needed = 0;
   const met = new Set<string>();
   const undo: (() => void)[] = [];
   const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
@@ -31,6 +31,7 @@ export const watch = (survey: Survey, named: Set<string>, due: () => void): (() 
   };
 
   if (element) {
+    needed++;
     const seen = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && hold("element"),
     );
@@ -40,27 +41,34 @@ export const watch = (survey: Survey, named: Set<string>, due: () => void): (() 
     grown.observe(document, { childList: true, subtree: true });
     undo.push(() => (seen.disconnect(), grown.disconnect()));
   }
-  if (!needed) due();
-  if (delay !== undefined) after(delay * 1000, () => hold("delay"));
-  if (scroll) {
-    const check = () => {
-      const page = document.documentElement;
-      const room = page.scrollHeight - innerHeight;
-      if (room <= 0 ? document.readyState == "complete" : scrollY * 100 >= room * scroll - 100)
-        hold("scroll");
-    };
-    listen(window, "scroll", check);
-    listen(window, "load", () => after(SETTLE, check));
-    after(SETTLE, check);
+  if (delay !== undefined) {
+    needed++;
+    after(delay * 1000, () => hold("delay"));
   }
-  if (exit)
+  if (scroll) {
+    needed++;
+    const check = () => {
+      const room = document.documentElement.scrollHeight - innerHeight;
+      if (scrollY * 100 >= room * scroll - 100) hold("scroll");
+    };
+    const settled = () => after(SETTLE, check);
+    listen(window, "scroll", check);
+    if (document.readyState == "complete") settled();
+    else listen(window, "load", settled);
+  }
+  if (exit) {
+    needed++;
     listen(document.documentElement, "mouseleave", (leave) => {
       if ((leave as MouseEvent).clientY <= 0) hold("exit");
       met.delete("exit"); // it is over at once
     });
-  if (event) {
-    listen(document, MARK, () => named.has(event) && hold("event"));
-    if (named.has(event)) hold("event");
   }
+  if (event) {
+    needed++; // last, because it may hold already
+    const check = () => named.has(event) && hold("event");
+    listen(document, MARK, check);
+    check();
+  }
+  if (!needed) due();
   return () => undo.forEach((call) => call());
 };

@@ -1,3 +1,5 @@
+import type { Place } from "./storage";
+
 /** What travels on the wire. The server's side of each stands beside its name. */
 
 /** A URL pattern as the server compiled it (`collector/surveys/patterns.py`); a part left out matches anything. */
@@ -76,7 +78,6 @@ export interface Survey {
   renew?: number;
   /** Percent. */
   sample?: number;
-  priority?: number;
   /** Shows only when asked to. */
   manual?: boolean;
   email?: boolean;
@@ -91,6 +92,7 @@ export interface Config {
   ui: string;
   /** Relative to the script. */
   events: string;
+  /** The one to show first stands first. */
   surveys: Survey[];
 }
 
@@ -118,6 +120,10 @@ export interface Event {
   comment?: string;
   email?: string;
   complete?: boolean;
+  /** Whom the page said the visitor was, at the time. */
+  identity?: Identity | undefined;
+  /** From before the visitor was forgotten; stays in the browser. */
+  old?: boolean;
 }
 
 export interface Identity {
@@ -125,19 +131,22 @@ export interface Identity {
   signature?: string;
 }
 
-/** What the loader hands to the file that draws, once a page. */
-export interface Host {
+/** What the loader and the file that draws share, one a page; it is also where this site's things are kept. */
+export interface Host extends Place {
   /** Where events go. */
-  events: string;
-  place: import("./storage").Place;
-  identity: () => Identity | undefined;
+  url: string;
   /** Whether anything may be kept and sent at all. */
-  allowed: () => boolean;
+  allowed: boolean;
+  identity?: Identity | undefined;
+  /** From `storage.ts`, so that it travels once. */
+  visitor: (place: Place) => string;
+  remember: (place: Place, survey: string, memory: Memory, token?: string) => void;
 }
 
 /** How one survey is to be shown. */
 export interface Showing {
-  language: string;
+  /** What the tag prefers, over the page's and the browser's own. */
+  language: string | undefined;
   /** An element to draw in, instead of floating over the page. */
   mount?: Element | undefined;
   /** It is gone from the page. */
@@ -146,6 +155,7 @@ export interface Showing {
 
 /** A survey on the page. */
 export interface Shown {
+  root: Element;
   /** Someone has given a score. */
   answered: () => boolean;
   /** As if the visitor pressed the close button. */
@@ -156,10 +166,9 @@ export interface Shown {
 
 /** What the file that draws offers to the loader. */
 export interface Ui {
-  /** Nothing, if the draw of a sample leaves this visitor out. */
-  show: (survey: Survey, showing: Showing) => Shown | undefined;
+  show: (survey: Survey, showing: Showing) => Shown;
   /** Send what still waits to be acknowledged. */
   flush: () => void;
-  /** Remove everything that was kept. */
-  forget: () => void;
+  /** The visitor was forgotten: what waits is not to bring them back. */
+  age: () => void;
 }

@@ -1,7 +1,6 @@
 /** What draws: one element in a shadow root, an adopted style sheet, DOM calls only. */
 import { openOutbox } from "./api";
 import { followUp, groupOf, thanksFor } from "./flow";
-import { forget, recall, remember } from "./storage";
 import css from "./style.css";
 import type { Event, Host, Showing, Shown, Survey, Ui } from "./types";
 
@@ -44,9 +43,8 @@ const face = (mood: number) =>
 /** A UUIDv7: its time is this clock's, its order and uniqueness are what counts. */
 const newId = () => {
   const time = Date.now().toString(16).padStart(12, "0").slice(-12);
-  const random = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) =>
-    (byte + 256).toString(16).slice(1),
-  ).join("");
+  const bytes = [...crypto.getRandomValues(new Uint8Array(9))]; // pages replace Array.from
+  const random = bytes.map((byte) => (byte + 256).toString(16).slice(1)).join("");
   return [
     time.slice(0, 8),
     time.slice(8),
@@ -58,20 +56,22 @@ const newId = () => {
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
+/** The first language wished for that the survey speaks: the tag's, the page's, the browser's, else the survey's. */
+const languageOf = ({ texts, language }: Survey, preferred: string | undefined) => {
+  for (const wish of [preferred, document.documentElement.lang, ...navigator.languages])
+    for (const name of [wish, wish?.split("-")[0]].map((name) => (name || "").toLowerCase()))
+      if (texts[name]?.question) return name;
+  return language;
+};
+
 export const create = (host: Host): Ui => {
-  const { place } = host;
   const outbox = openOutbox(host);
 
-  const show = (survey: Survey, { language, mount, closed }: Showing): Shown | undefined => {
+  const show = (survey: Survey, { language, mount, closed }: Showing): Shown => {
     const { key, revision, points, first = 1, faces, position } = survey;
-    const texts = survey.texts[language]!;
+    const spoken = languageOf(survey, language);
+    const texts = survey.texts[spoken]!;
     const callout = !mount && texts.callout;
-    const memory = recall(place, key);
-    if (survey.sample && !mount && memory.draw === undefined) {
-      memory.draw = Math.floor(Math.random() * 100);
-      remember(place, key, memory);
-      if (memory.draw >= survey.sample) return;
-    }
 
     const impression = newId();
     const id = newId();
@@ -87,7 +87,8 @@ export const create = (host: Host): Ui => {
         survey: key,
         revision,
         page: location.href.slice(0, LONGEST_PAGE),
-        language,
+        language: spoken,
+        identity: host.identity,
         ...(navigator.webdriver && { automated: true }),
         ...(navigator.maxTouchPoints > 1 && { touch: true }),
         ...event,
@@ -99,7 +100,7 @@ export const create = (host: Host): Ui => {
     const answer = (extra: Partial<Event> = {}) => {
       complete ||= !!extra.complete;
       send({ type: "response", id, impression, state: ++state, score: score!, ...extra });
-      remember(place, key, { ...recall(place, key), answered: seconds() });
+      host.remember(host, key, { answered: seconds() });
       const { comment } = extra;
       tell("answered", {
         score,
@@ -114,7 +115,7 @@ export const create = (host: Host): Ui => {
       { class: "close", type: "button", "aria-label": texts.close, onclick: () => dismiss() },
       picture(h("path", { d: "M6 6l12 12M18 6L6 18" })),
     );
-    const radios = Array.from({ length: points }, (_, index) =>
+    const radios = [...Array(points).keys()].map((index) =>
       h(
         "label",
         {},
@@ -181,7 +182,7 @@ export const create = (host: Host): Ui => {
       "data-survey": key,
       "data-position": mount ? "inline" : position,
       "data-state": callout ? "closed" : "open",
-      lang: language,
+      lang: spoken,
       dir: texts.rtl ? "rtl" : "ltr",
     });
     const shadow = root.attachShadow({ mode: "open" });
@@ -222,7 +223,7 @@ export const create = (host: Host): Ui => {
     const choose = (chosen: number) => {
       score = chosen;
       answer();
-      const next = followUp(survey, texts, score, !!host.identity());
+      const next = followUp(survey, texts, score, !!host.identity);
       if (!next.question && !next.email && pointed) return thank();
       ask.replaceChildren(...(next.question ? [h("label", { for: "comment" }, next.question)] : []));
       more.replaceChildren(
@@ -254,11 +255,12 @@ export const create = (host: Host): Ui => {
       const inside = focused();
       root.dataset.state = "thanks";
       form.remove();
-      dialog.setAttribute("aria-labelledby", "thanks");
+      dialog.removeAttribute("aria-labelledby");
+      dialog.setAttribute("aria-label", heading || body || texts.question);
       said.replaceChildren(
         ...[
           !plain && picture(h("path", { d: "M6 12.5l4 4 8-9" })),
-          heading && h("h2", { id: "thanks" }, heading),
+          heading && h("h2", {}, heading),
           body && h("p", {}, body),
           link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link_text),
         ].filter((child): child is Element => !!child),
@@ -274,18 +276,14 @@ export const create = (host: Host): Ui => {
 
     shadow.addEventListener("keydown", (event) => {
       event.stopPropagation(); // the page's own shortcuts are not for what is typed here
-      if ((event as KeyboardEvent).key == "Escape" && root.dataset.state != "closed") dismiss();
+      if ((event as KeyboardEvent).key == "Escape" && !mount && root.dataset.state != "closed") dismiss();
     });
     (mount || document.body).append(root);
-    remember(place, key, { ...recall(place, key), shown: seconds() });
+    host.remember(host, key, { shown: seconds() });
     send({ type: "impression", id: impression });
     tell("shown");
-    return { answered: () => !!state, dismiss, destroy };
+    return { root, answered: () => !!state, dismiss, destroy };
   };
 
-  return {
-    show,
-    flush: outbox.flush,
-    forget: () => forget(place),
-  };
+  return { show, flush: outbox.flush, age: outbox.age };
 };

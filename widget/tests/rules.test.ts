@@ -43,26 +43,26 @@ const survey = (change: Partial<Survey> = {}): Survey => ({
 
 const cases: [string, Partial<Survey>, Memory, string][] = [
   ["nothing known", {}, {}, "show"],
-  ["for a link alone", { manual: true }, {}, "only on request"],
-  ["another page", { include: [{ path: "/home/" }] }, {}, "page not included"],
-  ["an exclude wins", { include: [{}], exclude: [{ path: "/cart/" }] }, {}, "page excluded"],
-  ["drawn out", { sample: 10 }, { draw: 10 }, "not in the sample"],
+  ["for a link alone", { manual: true }, {}, "manual"],
+  ["another page", { include: [{ path: "/home/" }] }, {}, "page"],
+  ["an exclude wins", { include: [{}], exclude: [{ path: "/cart/" }] }, {}, "excluded"],
+  ["drawn out", { sample: 10 }, { draw: 10 }, "sample"],
   ["drawn in", { sample: 10 }, { draw: 9 }, "show"],
   ["a sample that grew", { sample: 50 }, { draw: 10 }, "show"],
-  ["answered, never again", {}, { shown: 1, answered: 1 }, "answered already"],
+  ["answered, never again", {}, { shown: 1, answered: 1 }, "answered"],
   ["answered long ago, asked each year", { renew: 365 }, { answered: NOW - 366 * DAY }, "show"],
-  ["answered lately, asked each year", { renew: 365 }, { answered: NOW - 364 * DAY }, "answered already"],
-  ["seen, never again", {}, { shown: 1 }, "seen already"],
+  ["answered lately, asked each year", { renew: 365 }, { answered: NOW - 364 * DAY }, "answered"],
+  ["seen, never again", {}, { shown: 1 }, "seen"],
   ["seen, always", { again: 0 }, { shown: NOW }, "show"],
   ["seen, after 30 days", { again: 30 }, { shown: NOW - 31 * DAY }, "show"],
-  ["seen, within 30 days", { again: 30 }, { shown: NOW - 29 * DAY }, "seen already"],
+  ["seen, within 30 days", { again: 30 }, { shown: NOW - 29 * DAY }, "seen"],
   ["seen in the future", { again: 30 }, { shown: NOW + 2 * DAY }, "show"],
-  ["seen a little in the future", { again: 30 }, { shown: NOW + DAY / 2 }, "seen already"],
+  ["seen a little in the future", { again: 30 }, { shown: NOW + DAY / 2 }, "seen"],
 ];
 for (const [name, change, memory, reason] of cases)
   test(`decision: ${name}`, () => assert.equal(decide(survey(change), HERE, 1280, memory, NOW), reason));
 
 test("decision: small screens", () => {
-  assert.equal(decide(survey({ large: true }), HERE, 767, {}, NOW), "small screen");
+  assert.equal(decide(survey({ large: true }), HERE, 767, {}, NOW), "screen");
   assert.equal(decide(survey({ large: true }), HERE, 768, {}, NOW), "show");
 });

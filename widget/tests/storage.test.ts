@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { drop, events, forget, isEmpty, keep, recall, remember, setVisitor, visitor } from "../src/storage";
+import { drop, erase, events, forget, json, keep, recall, remember, visitor, waiting } from "../src/storage";
 import type { Event } from "../src/types";
 
 /** Cookies as a browser keeps them on `hostname`, where a public suffix takes none. */
@@ -38,7 +38,7 @@ const local = (full = false) =>
     },
   });
 
-const place = () => ({ name: "tv_site", held: new Map<string, string>() });
+const place = () => ({ name: "tv_site", held: new Map<string, string>(), era: 0 });
 const event = (id: string, state = 1) =>
   ({ type: "response", id, state, survey: "k", revision: 1, page: "", language: "en" }) as Event;
 
@@ -50,7 +50,7 @@ beforeEach(() => {
 
 test("the cookie goes to the widest domain that takes it", () => {
   page.hostname = "a.b.shop.co.uk";
-  setVisitor(place(), "token");
+  remember(place(), "zero", {}, "token");
   assert.deepEqual([...cookies.keys()], ["tv_site@shop.co.uk"]);
   assert.equal(visitor(place()), "token");
   page.hostname = "www.shop.example";
@@ -59,7 +59,7 @@ test("the cookie goes to the widest domain that takes it", () => {
 test("what is remembered comes back, and a visitor's token stays beside it", () => {
   const here = place();
   remember(here, "one", { shown: 1_900_000_000 });
-  setVisitor(here, "abc.def-_");
+  remember(here, "zero", {}, "abc.def-_");
   remember(here, "two", { shown: 5, answered: 6, draw: 0 });
   assert.deepEqual(recall(here, "one"), { shown: 1_900_000_000, answered: undefined, draw: undefined });
   assert.deepEqual(recall(here, "two"), { shown: 5, answered: 6, draw: 0 });
@@ -69,7 +69,7 @@ test("what is remembered comes back, and a visitor's token stays beside it", () 
 
 test("forty surveys are remembered, the last ones, in less than 2 KB", () => {
   const here = place();
-  setVisitor(here, "x".repeat(50));
+  remember(here, "zero", {}, "x".repeat(50));
   for (let number = 100; number < 200; number++)
     remember(here, `key${number}`, { shown: 1_900_000_000, answered: 1_900_000_000, draw: 99 });
   assert.equal(recall(here, "key199").draw, 99);
@@ -118,12 +118,37 @@ test("what is no event is passed over", () => {
   assert.deepEqual(events(here), []);
 });
 
-test("forgetting leaves nothing", () => {
+test("forgetting leaves what has to arrive, erasing leaves nothing", () => {
   const here = place();
-  setVisitor(here, "token");
+  remember(here, "zero", {}, "token");
   keep(here, event("a"));
-  assert.equal(isEmpty(here), false);
   forget(here);
-  assert.equal(isEmpty(here), true);
+  assert.equal(visitor(here), "");
+  assert.equal(waiting(here).length, 1);
+  assert.equal(here.era, 1);
+  erase(here);
+  assert.equal(waiting(here).length, 0);
   assert.equal(cookies.size, 0);
+});
+
+test("a cookie that someone else removed does not come back", () => {
+  const here = place();
+  remember(here, "zero", {}, "token");
+  cookies.clear();
+  remember(here, "one", { shown: 1 });
+  assert.equal(visitor(here), "");
+});
+
+test("JSON is JSON whatever the page has added to prototypes", () => {
+  const prototypes = [Array.prototype, Object.prototype, String.prototype] as unknown as {
+    toJSON?: unknown;
+  }[];
+  for (const one of prototypes)
+    Object.defineProperty(one, "toJSON", { value: () => "spoilt", configurable: true });
+  try {
+    const value = { list: [1, "two", { three: null }], yes: true, no: undefined, 'quo"te': "\u2028" };
+    assert.equal(json(value), '{"list":[1,"two",{"three":null}],"yes":true,"quo\\"te":"\u2028"}');
+  } finally {
+    for (const one of prototypes) delete one.toJSON;
+  }
 });
