@@ -42,7 +42,9 @@ lock: $(VENV)/dev
 	    --no-header --upgrade -q -o requirements/$$group.txt || exit 1; done
 	$(BIN)/uv pip compile requirements/node.in --universal --python-version 3.11 --generate-hashes \
 	  --no-header --upgrade -q -o requirements/node.txt
-	cd widget && npm update
+	cd widget && npm update && node -e 'const f = "package-lock.json", lock = require("./" + f); \
+	  Object.values(lock.packages).forEach((one) => delete one.funding); \
+	  require("fs").writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")'
 
 clean:
 	rm -rf $(VENV) .demo widget/node_modules

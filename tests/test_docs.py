@@ -70,5 +70,5 @@ def test_calls_of_the_rest_interface_say_what_they_do() -> None:
 def test_lock_files_hold_no_address() -> None:
     for file in (*(ROOT / "requirements").glob("*.txt"), ROOT / "widget" / "package-lock.json"):
         text = file.read_text("utf-8")
-        assert "resolved" not in text
-        assert not re.search(r"https?://(?!(github\.com|opencollective\.com|[\w./-]*/sponsors))", text), file.name
+        assert "resolved" not in text, file.name
+        assert "://" not in text, file.name

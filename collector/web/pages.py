@@ -52,7 +52,7 @@ async def survey_page(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    packed = _STATIC.get(request.path_params["name"])
+    packed = _STATIC.get(request.path_params.get("name", "icon.svg"))
     if packed is None:
         raise NotFound("There is no such file.")
     return packed.response(request, {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
@@ -86,6 +86,7 @@ async def to_admin(request: Request) -> Response:  # noqa: ARG001
 routes: list[BaseRoute] = [
     Route("/s/{site}-{survey}", survey_page),
     Route("/static/{name}", static),
+    Route("/favicon.ico", static),
     Route("/", to_admin),
 ]
 

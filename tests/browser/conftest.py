@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, Request, Route, expect
 
 from tests.conftest import PERSON, Site
 
@@ -135,3 +135,11 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
 @pytest.fixture
 def visit(visitor: Visitor) -> Visit:
     return visitor()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a browser of its own, for what needs no site."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()

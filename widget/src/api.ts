@@ -23,13 +23,15 @@ export interface Outbox {
   age: () => void;
 }
 
+/** Whether this browser asks not to be known (Global Privacy Control). */
+export const isPrivate = () => !!(navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
+
 export const openOutbox = (host: Host): Outbox => {
   /** On their way, or acknowledged on this page and not to be sent again, whatever storage says. */
   const gone = new Set<string>();
   let busy = 0;
   let pause = FIRST_TRY;
   let many = MANY;
-  const anonymous = (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
 
   /** What waits and is not on its way, as much as one request takes. */
   const batch = () => {
@@ -39,17 +41,15 @@ export const openOutbox = (host: Host): Outbox => {
       .filter((event, index) => (room -= json(event).length) > 0 || !index)
       .slice(0, many);
   };
-  /** What of an event travels. */
-  const wire = (event: Event) => ({ ...event, old: undefined, ...(anonymous && { identity: undefined }) });
   const post = async (sent: Event[]) => {
     const { era } = host;
-    const who = anonymous ? { anonymous } : { visitor: host.visitor(host) || undefined };
+    const who = isPrivate() ? { anonymous: true } : { visitor: host.visitor(host) || undefined };
     const response = await fetch(host.url, {
       method: "POST",
       keepalive: true,
       credentials: "omit",
       headers: { "content-type": "text/plain" },
-      body: json({ ...who, events: sent.map(wire) }),
+      body: json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),
       signal: AbortSignal.timeout?.(PATIENCE) ?? null,
     });
     const reply = await response.json();

@@ -1,5 +1,5 @@
 /** What draws: one element in a shadow root, an adopted style sheet, DOM calls only. */
-import { openOutbox } from "./api";
+import { isPrivate, openOutbox } from "./api";
 import { followUp, groupOf, thanksFor } from "./flow";
 import css from "./style.css";
 import type { Event, Host, Showing, Shown, Survey, Ui } from "./types";
@@ -88,7 +88,7 @@ export const create = (host: Host): Ui => {
         revision,
         page: location.href.slice(0, LONGEST_PAGE),
         language: spoken,
-        identity: host.identity,
+        identity: isPrivate() ? undefined : host.identity,
         ...(navigator.webdriver && { automated: true }),
         ...(navigator.maxTouchPoints > 1 && { touch: true }),
         ...event,
