@@ -23,8 +23,9 @@ SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash("nobody has this password")
-"""Checked when the account does not exist, so that both cases take the same time."""
+_COST = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+_NOBODY = f"$argon2id$v=19${_COST}${'A' * 22}${'A' * 43}"
+"""Checked when the account does not exist, so that both cases take the same time; no password is known to fit."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import re
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
+from collector import accounts
 from collector.web.admin import routes as admin_routes
 from collector.web.http import TEMPLATES
 from tests.conftest import PASSWORD, USER, House
@@ -57,6 +59,13 @@ def test_wrong_sign_in_is_told_without_saying_what_was_wrong(house: House, email
     assert reply.status_code == 401
     assert "do not belong together" in reply.text
     assert "set-cookie" not in reply.headers
+
+
+def test_unknown_account_is_checked_as_long_as_a_known_one() -> None:
+    known = accounts._hasher.hash("x").rsplit("$", 2)[0]
+    assert accounts._NOBODY.rsplit("$", 2)[0] == known
+    with start_blocking_portal() as portal:
+        assert portal.call(accounts.is_password, accounts._NOBODY, PASSWORD) is False
 
 
 def test_guessing_is_slowed_per_account(house: House) -> None:

@@ -122,7 +122,8 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     contexts: list[BrowserContext] = []
 
     def visit(**options: Any) -> Visit:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        context = browser.new_context(**{**usual, **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
         return Visit(context, site)

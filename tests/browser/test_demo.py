@@ -57,6 +57,7 @@ def test_answer_in_the_shop_outlives_the_collector(page: Page, shop: Process) ->
 @pytest.mark.parametrize("width", [1280, 375])
 def test_every_page_of_the_shop_has_its_survey(page: Page, shop: Process, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 740})
+    page.clock.install()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -72,6 +73,8 @@ def test_every_page_of_the_shop_has_its_survey(page: Page, shop: Process, width:
     ):
         page.goto(f"{shop.url}/{path}")
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        page.wait_for_function("window.tevreden && !Array.isArray(window.tevreden)")
+        page.clock.run_for(4_000)
         survey = page.locator("tevreden-survey")
         expect(survey).to_be_visible()
         expect(survey).to_have_attribute("data-position", position)

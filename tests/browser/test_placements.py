@@ -89,7 +89,8 @@ def test_callout_says_its_other_text_once_closed(visit: Visit) -> None:
     expect(survey.get_by_role("radiogroup")).to_be_visible()
 
 
-def test_layout_does_not_shift(visit: Visit) -> None:
+def test_layout_does_not_shift(visitor: Visitor) -> None:
+    visit = visitor(reduced_motion="no-preference")
     visit.site.publish(appearance={"position": "banner"})
     visit.head = """<script>window.shift = 0; new PerformanceObserver((list) => {
       for (const entry of list.getEntries()) shift += entry.value;
@@ -108,11 +109,12 @@ def test_host_styles_do_not_reach_in(visit: Visit) -> None:
     assert survey.get_by_role("heading").evaluate("(e) => getComputedStyle(e).fontSize") == "16px"
 
 
-def test_motion_is_off_for_those_who_ask(visitor: Visitor) -> None:
-    visit = visitor(reduced_motion="reduce")
+@pytest.mark.parametrize(("preference", "motion"), [("reduce", "none"), ("no-preference", "in")])
+def test_motion_is_off_for_those_who_ask(visitor: Visitor, preference: str, motion: str) -> None:
+    visit = visitor(reduced_motion=preference)
     visit.site.publish()
     survey = visit.open().expect_shown()
-    assert survey.get_by_role("dialog").evaluate("(e) => getComputedStyle(e).animationName") == "none"
+    assert survey.get_by_role("dialog").evaluate("(e) => getComputedStyle(e).animationName") == motion
 
 
 @pytest.mark.parametrize(
