@@ -11,7 +11,7 @@ const here = new URL("./", import.meta.url);
 const target = new URL("../collector/static/widget/", here);
 
 /** Bytes in brotli 11. The loader's leaves room for the texts of one survey, see `tests/test_script.py` for the sums. */
-const BUDGETS = { "loader.js": 2570, "frozen.js": 2600, "ui.js": 4400 };
+const BUDGETS = { "loader.js": 2570, "frozen.js": 2610, "ui.js": 4400 };
 
 const bundle = async (entry, format) => {
   const result = await build({

@@ -203,7 +203,9 @@ def test_waiting_answer_stays_with_whoever_gave_it(visit: Visit) -> None:
     assert (response["email"], response["email_verified"]) == ("anna@example.com", True)
 
 
-@pytest.mark.parametrize("claim", ["{email: ''}", "{email: 7}, 7", "null", "{}", "'jo@example.com'"])
+@pytest.mark.parametrize(
+    "claim", ["{email: 'x'.repeat(70000)}", "{email: ''}", "{email: 7}, 7", "null", "{}", "'jo@example.com'"]
+)
 def test_identity_that_is_none_costs_no_answer(visit: Visit, claim: str) -> None:
     visit.site.publish()
     visit.head = f"<script>(window.tevreden ||= []).push(['identify', {claim}])</script>"
@@ -232,6 +234,44 @@ def test_reset_forgets_the_visitor_and_loses_no_answer(visit: Visit) -> None:
     visit.settle()
     assert len(visit.site.responses()) == 1
     assert cookie(visit)["value"].split("!")[0] != before
+
+
+def test_who_comes_after_a_reset_is_someone_else(visit: Visit) -> None:
+    visit.site.publish(where={"include": ["/"]})
+    visit.site.publish(where={"include": ["/b"]})
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.open("https://shop.example/").expect_shown()
+    visit.answer("Satisfied")
+    visit.page.evaluate("tevreden.reset()")
+    visit.page.evaluate("history.pushState({}, '', '/b')")
+    visit.expect_shown()
+    visit.answer("Dissatisfied")
+    visit.context.unroute("**/events")
+    visit.page.evaluate("dispatchEvent(new Event('online'))")
+    visit.settle()
+    first, second = visit.site.responses()
+    assert first["visitor"] != second["visitor"]
+    assert cookie(visit)["value"].split("!")[0]
+
+
+def test_consent_withdrawn_by_who_hears_that_it_was_shown(visit: Visit) -> None:
+    visit.site.publish()
+    visit.head = "<script>document.addEventListener('tevreden:shown', () => tevreden.consent(false))</script>"
+    visit.open()
+    visit.page.wait_for_function("performance.getEntriesByType('resource').some((one) => one.name.includes('/w/ui-'))")
+    expect(visit.survey).to_have_count(0)
+    assert visit.context.cookies() == []
+
+
+def test_consent_that_comes_back_while_loading_shows(visit: Visit) -> None:
+    visit.site.publish()
+    held: list[Route] = []
+    visit.context.route("**/w/ui-*.js", lambda route: held.append(route))  # noqa: PLW0108  as in conftest
+    visit.open()
+    visit.page.evaluate("tevreden.consent(false)")
+    visit.page.evaluate("tevreden.consent(true)")
+    held[0].continue_()
+    visit.expect_shown()
 
 
 def test_late_reply_does_not_bring_a_forgotten_visitor_back(visit: Visit) -> None:

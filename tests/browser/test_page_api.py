@@ -41,6 +41,22 @@ def test_show_asks_whatever_the_targeting_says(visit: Visit) -> None:
     visit.expect_shown()
 
 
+def test_survey_shown_by_who_hears_an_answer_stays_theirs_to_close(visit: Visit) -> None:
+    visit.page.clock.install()
+    visit.site.publish()
+    second = visit.site.publish(question="And this?", where={"include": ["/elsewhere"]})
+    visit.head = f"""<script>(window.tevreden ||= []).push(['on', 'answered', (answer) => {{
+      if (answer.complete) {{ tevreden.dismiss(); tevreden.show('{second["key"]}') }} }}])</script>"""
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.survey.locator("button.send").click()
+    expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("And this?")
+    visit.page.clock.run_for(20_000)
+    expect(visit.survey).to_have_count(1)
+    visit.page.evaluate("tevreden.dismiss()")
+    expect(visit.survey).to_have_count(0)
+
+
 def test_show_mounts_in_an_element(visit: Visit) -> None:
     survey = visit.site.publish(where={"include": ["/elsewhere"]})
     visit.body = "<main id=here></main>"

@@ -33,17 +33,19 @@ export const openOutbox = (host: Host): Outbox => {
   let pause = FIRST_TRY;
   let many = MANY;
 
-  /** What waits and is not on its way, as much as one request takes. */
+  /** What waits and is not on its way, as much as one request takes; of a forgotten visitor or of this one. */
   const batch = () => {
     let room = MOST;
     return events(host)
       .filter((event) => !gone.has(json(event)))
+      .filter((event, _, [first]) => !event.old == !first!.old)
       .filter((event, index) => (room -= json(event).length) > 0 || !index)
       .slice(0, many);
   };
   const post = async (sent: Event[]) => {
     const { era } = host;
-    const who = isPrivate() ? { anonymous: true } : { visitor: host.visitor(host) || undefined };
+    const { old, survey } = sent[0]!;
+    const who = isPrivate() ? { anonymous: true } : { visitor: (!old && host.visitor(host)) || undefined };
     const response = await fetch(host.url, {
       method: "POST",
       keepalive: true,
@@ -59,8 +61,8 @@ export const openOutbox = (host: Host): Outbox => {
     }
     if (!(response.ok ? reply.stored : reply.permanent)) throw response;
     for (const event of sent) drop(host, event);
-    if (reply.visitor && host.allowed && era == host.era && !sent.some(({ old }) => old))
-      host.remember(host, sent[0]!.survey, {}, reply.visitor);
+    if (reply.visitor && host.allowed && era == host.era && !old)
+      host.remember(host, survey, {}, reply.visitor);
   };
   /** One request at a time keeps things in order; a page that goes away can't wait for the last. */
   const flush = (leaving?: boolean) => {
@@ -88,6 +90,7 @@ export const openOutbox = (host: Host): Outbox => {
   addEventListener("online", () => flush());
   return {
     send(event) {
+      if (!host.allowed) return;
       keep(host, event);
       flush();
     },

@@ -111,6 +111,7 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
       begin();
     });
   const leave = () => {
+    if (pending) taken = false;
     host.identity = pending = undefined;
     shown?.destroy();
   };
@@ -127,7 +128,7 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
     },
     dismiss: () => shown?.dismiss(),
     identify({ email }: Identity, signature?: string) {
-      host.identity = email ? { email: email + "", signature: (signature || "") + "" } : undefined;
+      host.identity = email ? { email: email + "", signature: signature + "" } : undefined;
     },
     consent(given: boolean) {
       if (!given) {

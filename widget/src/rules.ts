@@ -40,7 +40,7 @@ const decode = (text: string) =>
 export const matches = (pattern: Pattern, url: URL): boolean => {
   const { scheme, host, port, path, query, hash } = pattern;
   const is = (wanted: string | undefined, text: string) => wanted === undefined || glob(wanted, text);
-  const name = url.hostname.replace(/\.$/, "");
+  const name = url.hostname;
   return (
     is(scheme, url.protocol.slice(0, -1)) &&
     (is(host, name) || is(host, name.replace(/^www\./, ""))) &&

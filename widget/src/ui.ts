@@ -2,12 +2,15 @@
 import { isPrivate, openOutbox } from "./api";
 import { followUp, groupOf, thanksFor } from "./flow";
 import css from "./style.css";
-import type { Event, Host, Showing, Shown, Survey, Ui } from "./types";
+import { json } from "./storage";
+import type { Event, Host, Memory, Showing, Shown, Survey, Ui } from "./types";
 
 /** Milliseconds that a thank-you without a link stays. */
 const FAREWELL = 8_000;
 const LONGEST_COMMENT = 5_000;
 const LONGEST_PAGE = 2_000;
+/** Characters of who the page says it is; the collector takes no more. */
+const LONGEST_CLAIM = 500;
 const GROUPS = ["negative", "neutral", "positive"];
 
 type Child = Node | string | false | undefined;
@@ -81,6 +84,8 @@ export const create = (host: Host): Ui => {
     let dismissed = false;
     let pointed = false;
     let timer = 0;
+    /** Off the page for good. */
+    let over = false;
 
     const send = (event: Partial<Event>) =>
       outbox.send({
@@ -88,7 +93,7 @@ export const create = (host: Host): Ui => {
         revision,
         page: location.href.slice(0, LONGEST_PAGE),
         language: spoken,
-        identity: isPrivate() ? undefined : host.identity,
+        identity: isPrivate() || json(host.identity || 0).length > LONGEST_CLAIM ? undefined : host.identity,
         ...(navigator.webdriver && { automated: true }),
         ...(navigator.maxTouchPoints > 1 && { touch: true }),
         ...event,
@@ -97,10 +102,11 @@ export const create = (host: Host): Ui => {
       root.dispatchEvent(
         new CustomEvent("tevreden:" + name, { bubbles: true, detail: { survey: key, revision, ...detail } }),
       );
+    const note = (memory: Memory) => host.allowed && host.remember(host, key, memory);
     const answer = (extra: Partial<Event> = {}) => {
       complete ||= !!extra.complete;
       send({ type: "response", id, impression, state: ++state, score: score!, ...extra });
-      host.remember(host, key, { answered: seconds() });
+      note({ answered: seconds() });
       const { comment } = extra;
       tell("answered", {
         score,
@@ -202,6 +208,8 @@ export const create = (host: Host): Ui => {
       dialog.focus();
     };
     const destroy = () => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       root.remove();
       closed();
@@ -251,6 +259,7 @@ export const create = (host: Host): Ui => {
     };
     const thank = () => {
       if (!complete) answer({ complete: true });
+      if (over) return; // someone who heard the answer took it off
       const { heading, body, plain, link, link_text } = thanksFor(survey, texts, score!);
       const inside = focused();
       root.dataset.state = "thanks";
@@ -279,9 +288,9 @@ export const create = (host: Host): Ui => {
       if ((event as KeyboardEvent).key == "Escape" && !mount && root.dataset.state != "closed") dismiss();
     });
     (mount || document.body).append(root);
-    host.remember(host, key, { shown: seconds() });
+    note({ shown: seconds() });
     send({ type: "impression", id: impression });
-    tell("shown");
+    queueMicrotask(() => root.isConnected && tell("shown")); // when the loader knows of it
     return { root, answered: () => !!state, dismiss, destroy };
   };
 

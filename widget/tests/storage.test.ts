@@ -67,6 +67,15 @@ test("what is remembered comes back, and a visitor's token stays beside it", () 
   assert.equal(visitor(here), "abc.def-_");
 });
 
+test("what is spoilt in the cookie is left out", () => {
+  for (const spoilt of ["t!one:___:_:_!" + "j".repeat(3900), "t!!!!", "t!one:nan"]) {
+    cookies.set("tv_site@shop.example", spoilt);
+    assert.deepEqual(recall(place(), "one"), { shown: undefined, answered: undefined, draw: undefined });
+    remember(place(), "two", { shown: 1 });
+    assert.equal(cookies.get("tv_site@shop.example"), "t!two:1::");
+  }
+});
+
 test("forty surveys are remembered, the last ones, in less than 2 KB", () => {
   const here = place();
   remember(here, "zero", {}, "x".repeat(50));
