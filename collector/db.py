@@ -59,7 +59,6 @@ class Database:
     """Open it with `open`; `read` and `write` hand out connections inside a transaction."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
         self._turn = asyncio.Lock()
         self._write_lock = FileLock(file.with_name(file.name + ".lock"))
         self._serving_lock: FileLock | None = None
@@ -81,6 +80,7 @@ class Database:
         if serving:
             database._serving_lock = FileLock(file.with_name(file.name + ".serving"))
             if not database._serving_lock.try_hold():
+                await database.close()
                 raise SettingsError(f"another collector is already serving {file}; stop it first, or use another file")
         try:
             async with database.write() as connection:

@@ -17,9 +17,11 @@ Group = Literal["negative", "neutral", "positive"]
 
 GROUPS: tuple[Group, ...] = ("negative", "neutral", "positive")
 SCALES: Mapping[Metric, tuple[int, ...]] = {"csat": (3, 5, 7), "nps": (11,), "ces": (7,)}
-"""How many points a metric's scale may have, the usual first choice of an editor in the middle of `DEFAULT_SCALE`."""
+"""How many points a metric's scale may have."""
 DEFAULT_SCALE: Mapping[Metric, int] = {"csat": 5, "nps": 11, "ces": 7}
+"""The points of a scale that a survey does not name."""
 GOOD_RANGE: Mapping[Metric, tuple[float, float] | None] = {"csat": (75.0, 85.0), "nps": None, "ces": None}
+"""The usual good range of a headline figure, in its own unit; None where the field has none."""
 
 _NEUTRAL: Mapping[tuple[Metric, int], tuple[int, int]] = {
     ("csat", 3): (2, 2),
