@@ -55,7 +55,7 @@ async def add_user(connection: AsyncConnection, email: str, password: str, *, no
 async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[User | None, str]:
     """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
     query = select(users).where(users.c.email == email.strip().lower())
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
     return (User(row.id, row.email), row.password_hash) if row else (None, _NOBODY)
 
 

@@ -2,38 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from collector.db import Database
+from collector.channels.outbound import Outbound
+from collector.db.group import GroupCommit
+from collector.db.opening import open_database
+from collector.db.store import Database
 from collector.errors import Problem
+from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
 from collector.web import admin, api, pages, public
 from collector.web.http import House, render_problem
-from collector.web.script import ScriptCache
+from collector.web.limits import Limits
+from collector.web.live import Live
+from collector.web.measures import Measures
+from collector.web.public import Front
+from collector.worker import Worker
+
+LARGEST_BATCH = 500
+"""Requests in one transaction."""
+MOST_WAITING = 10_000
+"""Requests that may wait for one; more are asked to come again."""
+
+
+def clock() -> datetime:
+    """The time, for every edge of this process."""
+    return datetime.now(UTC)
 
 
 @asynccontextmanager
 async def open_house(settings: Settings, *, examples: Path | None = None) -> AsyncIterator[House]:
-    """Open the store for one collector, and close it in the end.
+    """Open the store for one collector with a worker in it, and close both in the end.
 
     Raises `SettingsError` when the store cannot be used, or another collector is using it.
     """
     settings = settings.with_secret()
-    database = await Database.open(settings.database_file, serving=True)
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings, serving=True)
+        stack.push_async_callback(database.close)
+        live, measures, signing = Live(database), Measures(), Signing(settings.secret)
+        worker = await stack.enter_async_context(_working(settings, database, signing))
+        intake = _intake(database, measures)
+        stack.push_async_callback(intake.drain)
+        await database.listen(live.forget)
+        limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
+        yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, examples)
+
+
+async def work(settings: Settings) -> None:
+    """Only the worker, until it is cancelled; for PostgreSQL, where any number may run."""
+    database = await open_database(settings)
     try:
-        yield House(settings, database, Signing(settings.secret), lambda: datetime.now(UTC), examples)
+        async with _working(settings, database, Signing(settings.with_secret().secret)):
+            await asyncio.get_running_loop().create_future()
     finally:
         await database.close()
 
 
-def create_app(house: House) -> Starlette:
+@asynccontextmanager
+async def _working(settings: Settings, database: Database, signing: Signing) -> AsyncIterator[Worker]:
+    async with Outbound(settings.networks) as outbound:
+        worker = Worker(database, signing, outbound, clock)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Receipt]:
+    async def take(arrivals: list[Arrival]) -> Sequence[Receipt | Problem]:
+        began = time.perf_counter()
+        try:
+            receipts = await database.batch(lambda: take_in(arrivals, now=clock(), lane=database.lane))
+        except BaseException:
+            measures.batch_failed()
+            raise
+        measures.batch(receipts, time.perf_counter() - began)
+        return receipts
+
+    return GroupCommit(take, largest=LARGEST_BATCH, most_waiting=MOST_WAITING, lanes=database.batches_at_once)
+
+
+def create_app(house: House) -> Front:
     """The application over an open house."""
     routes = [*public.routes, *api.routes, *admin.routes, *pages.routes]
     if house.examples:
@@ -41,6 +102,5 @@ def create_app(house: House) -> Starlette:
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.house = house
-    app.state.scripts = ScriptCache()
     app.state.throttle = admin.Throttle()
-    return app
+    return Front(app)

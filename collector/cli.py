@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvicorn
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
-from collector.app import create_app, open_house
-from collector.db import Database
+from collector.app import create_app, open_house, work
+from collector.backup import back_up, restore
+from collector.db.opening import open_database
+from collector.db.store import Database
 from collector.errors import Problem, SettingsError, TevredenError
+from collector.rollups import hold_rollups, put_right, recount
 from collector.settings import Settings, described, load
 from collector.signing import Signing
-from collector.sites import create_site
+from collector.sites import create_site, list_sites
+from collector.surveys.lifecycle import list_surveys
+from collector.web.protocol import guarded
 from collector.web.resources import tag
 
 cli = typer.Typer(
@@ -43,6 +52,7 @@ SETTINGS_HELP = "**Settings** are environment variables, or lines of a `.env` fi
     f"`{name}` {meaning}" + (f" Default: `{default}`." if default else "") for name, default, meaning in described()
 )
 Host = Annotated[str | None, typer.Option(help="Instead of TEVREDEN_HOST.")]
+MOST_OPEN_FILES = 65_536
 Port = Annotated[int | None, typer.Option(help="Instead of TEVREDEN_PORT.")]
 
 
@@ -97,6 +107,112 @@ def migrate() -> None:
 
     _with_store(load(), nothing)
     typer.echo("The tables are up to date.")
+
+
+@cli.command()
+def worker() -> None:
+    """Run only the jobs: webhooks and what else happens because of an answer. With PostgreSQL, any number of them."""
+    settings = load()
+    if settings.database_file:
+        raise SettingsError("with SQLite the collector does the jobs itself: one process writes the file")
+    _log_to_stderr(settings)
+
+    async def run() -> None:
+        working = asyncio.ensure_future(work(settings))
+        for one in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(one, working.cancel)
+        structlog.get_logger().info("working")
+        with suppress(asyncio.CancelledError):
+            await working
+
+    _in_a_loop(run())
+
+
+@cli.command("check-data")
+def check_data(
+    repair: Annotated[bool, typer.Option("--repair", help="Put what was counted in place of what is kept.")] = False,
+) -> None:
+    """Count every answer again, and compare with the sums that the results show. Exit code 3 if they differ."""
+    settings = load()
+
+    async def check() -> int:
+        database = await open_database(settings)
+        try:
+            return await _check_sums(database, repair=repair)
+        finally:
+            await database.close()
+
+    if differences := asyncio.run(check()):
+        typer.echo(f"{differences} sums {'were put right' if repair else 'differ; --repair puts them right'}.")
+        raise typer.Exit(0 if repair else 3)
+    typer.echo("Every sum is what the answers add up to.")
+
+
+async def _check_sums(database: Database, *, repair: bool) -> int:
+    async with database.read() as connection:
+        every = [survey for site in await list_sites(connection) for survey in await list_surveys(connection, site.id)]
+    found = 0
+    for survey in every:
+        async with database.write() if repair else database.read() as connection:
+            if repair:
+                await hold_rollups(connection)
+            counted, differences = await recount(connection, survey.site_id, survey.id)
+            if differences and repair:
+                await put_right(connection, survey.site_id, survey.id, counted)
+        for one in differences:
+            where = f"{one.day} {one.dimension} {one.value or 'other'}"
+            typer.echo(f"{survey.name}, {where}: kept {one.kept}, counted {one.counted}")
+        found += len(differences)
+    return found
+
+
+@cli.command("backup")
+def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")]) -> None:
+    """Copy everything into one file while the collector goes on. Keep the secret with it: tokens rest on it."""
+    settings = load()
+
+    async def run() -> None:
+        database = await open_database(settings)
+        try:
+            with _progress() as progress:
+                await back_up(database, file, progress)
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    kept = f"the file {settings.database_file}.secret" if settings.database_file else "TEVREDEN_SECRET"
+    also = "" if settings.secret and settings.database_file else f" Keep {kept} with it: every token rests on it."
+    typer.echo(f"Everything is in {file}.{also}")
+
+
+@cli.command("restore")
+def run_restore(
+    file: Annotated[Path, typer.Argument(help="A backup, taken from either kind of database.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the database holds.")] = False,
+) -> None:
+    """Put a backup into the database that the settings name. Stop the collector first."""
+    settings = load()
+
+    async def run() -> None:
+        database = await open_database(settings, serving=True)
+        try:
+            with _progress() as progress:
+                await restore(file, database, progress, overwrite=overwrite)
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    typer.echo(f"Everything in {file} is back.")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], None]]:
+    """A line that says how far it has come, for people who watch."""
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("")
+        yield lambda table, done: bar.update(task, description=f"{table}: {done:,} rows")
 
 
 @user_commands.command("add")
@@ -157,7 +273,7 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
     """Run some work in one transaction of its own."""
 
     async def run() -> Any:
-        database = await Database.open(settings.database_file)
+        database = await open_database(settings)
         try:
             async with database.write() as connection:
                 return await work(connection)
@@ -180,7 +296,7 @@ class _Server(uvicorn.Server):
                 signal.signal(one, handler)
 
 
-def _run_server(settings: Settings, examples: Path | None = None, welcome: str = "") -> None:
+def _log_to_stderr(settings: Settings) -> None:
     as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
@@ -192,11 +308,25 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 
+
+def _in_a_loop(running: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
+        runner.run(running)
+
+
+def _run_server(settings: Settings, examples: Path | None = None, welcome: str = "") -> None:
+    _log_to_stderr(settings)
+    _open_files()
+
     async def run() -> None:
         async with open_house(settings, examples=examples) as house:
             listening = _listen(settings.host, settings.port)
+            proxies = [ip_network(part.strip()) for part in settings.trusted_proxies.split(",") if part.strip()]
             config = uvicorn.Config(
                 create_app(house),
+                http=guarded(exempt=lambda peer: any(ip_address(peer) in network for network in proxies)),
+                ws="none",
+                interface="asgi3",
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -207,11 +337,18 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
                 timeout_keep_alive=20,
             )
             typer.echo(welcome, nl=False)
-            structlog.get_logger().info("serving", url=settings.public_url, database=str(settings.database_file))
+            structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])
 
-    with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
-        runner.run(run())
+    _in_a_loop(run())
+
+
+def _open_files() -> None:
+    """As many connections as the system allows; what a shell starts with is often a tenth of that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,16 +4,21 @@
 
     TevredenError
     ├── SettingsError          the process cannot start as it was asked to
+    ├── BackupError            a backup cannot be made, or not be restored
+    ├── OutboundError          something could not be sent: `collector.channels.outbound`
     └── Problem                something a client can be told, as RFC 9457 problem+json
         ├── BadRequest         400  the request could not be read at all
         ├── Unauthorized       401  no valid token or session
         ├── Forbidden          403  the request came from another origin
         ├── NotFound           404  no such thing, or not yours to know of
         ├── MethodNotAllowed   405  the address exists, the method does not
+        ├── TooSlow            408  the request took too long to arrive
         ├── Conflict           409  not possible in the state things are in
         ├── TooLarge           413  the body is larger than what is read
+        ├── TargetTooLong      414  the address is longer than what is read
         ├── Invalid            422  understood, but wrong in the places it names
         ├── TooManyTries       429  come back later
+        ├── HeadersTooLarge    431  the headers are more than what is read
         └── Unavailable        503  cannot store anything right now
 """
 
@@ -30,6 +35,10 @@ class TevredenError(Exception):
 
 class SettingsError(TevredenError):
     """A setting is missing, unknown or unsafe; the message is one line that says what to do."""
+
+
+class BackupError(TevredenError):
+    """A backup cannot be made or restored as it was asked; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,24 @@ class Conflict(Problem):
     """What was asked is not possible in the state things are in."""
 
     code, status, title, permanent = "conflict", 409, "That is not possible in this state", True
+
+
+class TooSlow(Problem):
+    """The request did not arrive in time."""
+
+    code, status, title = "too-slow", 408, "The request took too long to arrive"
+
+
+class TargetTooLong(Problem):
+    """The address that was asked for is longer than what is read."""
+
+    code, status, title, permanent = "target-too-long", 414, "The address is too long", True
+
+
+class HeadersTooLarge(Problem):
+    """The head of the request has more bytes or more headers than are read."""
+
+    code, status, title = "headers-too-large", 431, "The headers are too large"
 
 
 class TooLarge(Problem):

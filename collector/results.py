@@ -1,4 +1,4 @@
-"""Figures and exports. Only reads; robots are flagged at intake and never counted here."""
+"""Figures and exports. Only reads; figures come from the sums that are kept with every answer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.metrics import Figure, figure, scores
-from collector.schema import impressions, moment, responses
+from collector.rollups import total_of
+from collector.schema import moment, responses
 from collector.surveys.lifecycle import Survey
 
 CSV_COLUMNS = (
@@ -69,55 +69,21 @@ class Results:
 
 async def results_of(connection: AsyncConnection, survey: Survey) -> Results:
     """The figures of one survey over all its revisions."""
-    mine = (responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id)
-    by_score = (
-        select(
-            responses.c.score,
-            func.count().label("people"),
-            func.count(responses.c.comment).label("comments"),
-            func.count(responses.c.email).label("emails"),
-        )
-        .where(*mine, responses.c.bot.is_(False))
-        .group_by(responses.c.score)
-    )
-    rows = (await connection.execute(by_score)).all()
-    shown, dismissed = (
-        await connection.execute(
-            select(func.count(), func.count(impressions.c.dismissed_at)).where(
-                impressions.c.site_id == survey.site_id,
-                impressions.c.survey_id == survey.id,
-                impressions.c.bot.is_(False),
-            )
-        )
-    ).one()
-    robots = (await connection.execute(select(func.count()).where(*mine, responses.c.bot.is_(True)))).scalar_one()
+    total = await total_of(connection, survey.site_id, survey.id)
     document = survey.document
-    people = {row.score: row.people for row in rows}
+    people = total.scores
     return Results(
         figure(document.metric, document.points, people),
         Counts(
-            shown,
-            dismissed,
+            total.impressions,
+            total.dismissals,
             sum(people.values()),
-            sum(row.comments for row in rows),
-            sum(row.emails for row in rows),
-            robots,
+            total.comments,
+            total.emails,
+            total.robots,
         ),
         [(score, people.get(score, 0)) for score in scores(document.metric, document.points)],
     )
-
-
-async def counts_by_survey(connection: AsyncConnection, site_id: UUID) -> dict[UUID, dict[int, int]]:
-    """For every survey of a site with answers: score → number of people."""
-    query = (
-        select(responses.c.survey_id, responses.c.score, func.count().label("people"))
-        .where(responses.c.site_id == site_id, responses.c.bot.is_(False))
-        .group_by(responses.c.survey_id, responses.c.score)
-    )
-    found: dict[UUID, dict[int, int]] = {}
-    for row in await connection.execute(query):
-        found.setdefault(row.survey_id, {})[row.score] = row.people
-    return found
 
 
 async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:

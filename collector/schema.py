@@ -17,6 +17,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -117,6 +119,7 @@ revisions = Table(
 def _circumstances() -> list[Column[Any]]:
     return [
         Column("page", Text, nullable=True),
+        Column("page_label", String(200), nullable=True),  # what the results count the page as
         Column("language", String(35), nullable=True),
         Column("device", String(16), nullable=False),
         Column("browser", String(64), nullable=True),
@@ -125,6 +128,7 @@ def _circumstances() -> list[Column[Any]]:
     ]
 
 
+# The ledger of the web: what each visitor was shown, and what they did with it.
 impressions = Table(
     "impressions",
     metadata,
@@ -135,10 +139,11 @@ impressions = Table(
     Column("visitor_id", Uuid, nullable=True),
     Column("shown_at", Instant, nullable=False),
     Column("dismissed_at", Instant, nullable=True),
+    Column("answered_at", Instant, nullable=True),
     *_circumstances(),
     ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
-    Index(None, "site_id", "survey_id", "shown_at"),
     Index(None, "site_id", "visitor_id"),
+    postgresql_partition_by="RANGE (id)",
 )
 
 responses = Table(
@@ -164,7 +169,82 @@ responses = Table(
     ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
     Index(None, "site_id", "created_at", "id"),
     Index(None, "site_id", "survey_id", "created_at", "id"),
-    Index(None, "site_id", "visitor_id"),
+    postgresql_partition_by="RANGE (id)",
+)
+
+PARTITIONED = (impressions, responses)
+"""On PostgreSQL by month: ids are UUIDv7, so a range of ids is a span of time, and an id stays unique over all."""
+
+COUNTERS = ("impressions", "dismissals", "completed", "comments", "emails", "robots")
+HIGHEST_SCORE = 10
+SCORE_COUNTERS = tuple(f"score_{score}" for score in range(HIGHEST_SCORE + 1))
+
+
+def _counter(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+# Sums that are kept with every answer, so that no figure ever scans responses. A row is one day (UTC) of a survey at
+# one value of one dimension; processes that write at the same time add to lanes of their own.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("site_id", Uuid, primary_key=True),
+    Column("dimension", String(8), primary_key=True),
+    Column("survey_id", Uuid, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("value", String(200), primary_key=True),
+    Column("lane", SmallInteger, primary_key=True, autoincrement=False),
+    *map(_counter, COUNTERS),
+    *map(_counter, SCORE_COUNTERS),
+    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+)
+
+# The pages that a survey's results name, up to a limit; all others count as one.
+pages = Table(
+    "pages",
+    metadata,
+    Column("site_id", Uuid, primary_key=True),
+    Column("survey_id", Uuid, primary_key=True),
+    Column("label", String(200), primary_key=True),
+    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# The outbox: what must happen because of something that was stored, written in the same transaction.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("target_id", Uuid, nullable=True),  # the webhook
+    Column("subject_id", Uuid, nullable=True),  # the response
+    Column("payload", Text, nullable=False),
+    Column("status", String(8), nullable=False),  # waiting, done or failed
+    Column("attempts", SmallInteger, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("lease", Uuid, nullable=True),  # who is at it until due_at
+    Column("reason", Text, nullable=True),  # why the last try failed
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=True),
+    Index(
+        "ix_jobs_waiting",
+        "site_id",
+        "due_at",
+        sqlite_where=text("status = 'waiting'"),
+        postgresql_where=text("status = 'waiting'"),
+    ),
+    Index(None, "site_id", "target_id", "id"),
+    Index(None, "site_id", "subject_id"),
 )
 
 users = Table(

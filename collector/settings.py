@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,12 +33,13 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite:///tevreden.db",
-        description="Where answers are kept: sqlite:///FILE, or sqlite:////FILE from the root of the disk.",
+        description="Where answers are kept: sqlite:///FILE (sqlite:////FILE from the root of the disk), or "
+        "postgresql://USER:PASSWORD@HOST:PORT/NAME, with several hosts after commas for a cluster.",
     )
     secret: str = Field(
         "",
         description=f"What tokens are signed with: {SHORTEST_SECRET} characters or more, the same after each start. "
-        "Left out, one is made once and kept in a file beside the database.",
+        "Left out, one is made once and kept in a file beside a SQLite database; PostgreSQL needs it set.",
     )
     base_url: str = Field(
         "",
@@ -50,13 +51,29 @@ class Settings(BaseSettings):
         "",
         description="Addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
+    rate_per_address: int = Field(
+        6_000,
+        ge=0,
+        description="Requests with events a minute from one client address, where many people may sit behind one; "
+        "0 for no limit. What is refused stays in the browser and comes again.",
+    )
+    rate_per_site: int = Field(
+        120_000, ge=0, description="Requests with events a minute to one site, from all addresses; 0 for no limit."
+    )
+    allowed_networks: str = Field(
+        "",
+        description="Networks inside your own walls that webhooks may call, comma-separated, such as 10.0.0.0/8. "
+        "Without, only public addresses are called.",
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
 
     @field_validator("database_url")
     @classmethod
     def _known_store(cls, value: str) -> str:
-        if not re.fullmatch(r"sqlite:///[^?]+", value) or value.endswith(":memory:"):
-            raise ValueError("must be sqlite:///FILE; an answer needs a file on disk to be kept in")
+        if re.fullmatch(r"sqlite:///[^?]+", value) and not value.endswith(":memory:"):
+            return value
+        if not re.fullmatch(r"postgres(ql)?://[^/?#]*/[^/?#]+(\?[^#]*)?", value):
+            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME")
         return value
 
     @field_validator("secret")
@@ -75,7 +92,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as https://surveys.example.com, with no query")
         return value.rstrip("/")
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "allowed_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
         for part in filter(None, (piece.strip() for piece in value.split(","))):
@@ -91,8 +108,10 @@ class Settings(BaseSettings):
         return {key: value.strip() if isinstance(value, str) else value for key, value in values.items()}
 
     @property
-    def database_file(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
+    def database_file(self) -> Path | None:
+        """The file of a SQLite database, None for a server's."""
+        prefix = "sqlite:///"
+        return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
 
     @property
     def public_url(self) -> str:
@@ -101,10 +120,20 @@ class Settings(BaseSettings):
         host = f"[{host}]" if ":" in host else host
         return self.base_url or f"http://{host}:{self.port}"
 
+    @property
+    def networks(self) -> list[IPv4Network | IPv6Network]:
+        """Those of `allowed_networks`."""
+        return [ip_network(part.strip()) for part in self.allowed_networks.split(",") if part.strip()]
+
     def with_secret(self) -> Self:
         """These settings with the secret that is kept beside the database, made now if there is none yet."""
         if self.secret:
             return self
+        if self.database_file is None:
+            raise SettingsError(
+                f"{PREFIX}SECRET must be set with PostgreSQL, the same for every process: "
+                f"{SHORTEST_SECRET} random characters or more, such as {secrets.token_urlsafe(32)}"
+            )
         file = self.database_file.with_name(self.database_file.name + ".secret")
         try:
             kept = file.read_text("utf-8").strip()
@@ -135,8 +164,8 @@ def load(**overrides: Any) -> Settings:
         if first["type"].startswith("int_"):
             reason = "must be a whole number"
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()} {reason}") from None
-    folder = settings.database_file.parent
-    if not folder.is_dir():
+    folder = settings.database_file.parent if settings.database_file else None
+    if folder and not folder.is_dir():
         raise SettingsError(
             f"{PREFIX}DATABASE_URL names a file in {folder}, a folder that does not exist; make it first"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -21,9 +21,12 @@ class Signing:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def visitor_token(self, site_id: UUID, visitor_id: UUID) -> str:
-        """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone."""
-        value = urlsafe_b64encode(visitor_id.bytes).rstrip(b"=")
+    def visitor_token(self, site_id: UUID, visitor: str) -> str:
+        """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone.
+
+        ``visitor`` is the visitor's id in hex.
+        """
+        value = urlsafe_b64encode(bytes.fromhex(visitor)).rstrip(b"=")
         return self._signer("visitor", site_id).sign(value).decode()
 
     def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
@@ -42,6 +45,11 @@ class Signing:
         """Whether the site owner's server vouched for this address: HMAC-SHA-256 in lower-case hex."""
         expected = hmac.new(self.identify_secret(site_id).encode(), email.strip().lower().encode(), hashlib.sha256)
         return hmac.compare_digest(expected.hexdigest().encode(), signature.encode())
+
+    def webhook_secret(self, webhook_id: UUID) -> str:
+        """What events sent to a webhook are signed with, as Standard Webhooks writes it."""
+        digest = hmac.new(self._secret.encode(), f"tevreden.webhook:{webhook_id}".encode(), hashlib.sha256).digest()
+        return f"whsec_{b64encode(digest).decode()}"
 
     def session_cookie(self, session: str) -> str:
         return self._signer("session").sign(session).decode()
@@ -79,14 +87,22 @@ def new_session() -> str:
     return secrets.token_urlsafe(32)
 
 
+_KEY_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
 def new_site_key() -> str:
     """A public site key: 12 characters with none that look alike."""
-    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
+    return "".join(secrets.choice(_KEY_LETTERS) for _ in range(12))
 
 
 def new_survey_key() -> str:
     """A survey's public key, unique within its site: 6 characters, because every visitor's cookie carries it."""
-    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6))
+    return "".join(secrets.choice(_KEY_LETTERS) for _ in range(6))
+
+
+def is_key(text: str) -> bool:
+    """Whether this could be the public key of anything."""
+    return 0 < len(text) <= 32 and set(text) <= set(_KEY_LETTERS)
 
 
 def digest(token: str) -> str:

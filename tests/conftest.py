@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 
 from collector.app import create_app, open_house
 from collector.settings import Settings
+from tests.postgres import Cluster, missing
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = Path(__file__).parent / "contract"
@@ -210,6 +211,31 @@ class House:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for one test process, quick rather than durable."""
+    lacking = missing()
+    if lacking:
+        pytest.skip(f"these packages are not installed: {', '.join(lacking)}")
+    cluster = Cluster.create(durable=False)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def furnished_postgres(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The name of a database with its tables, a user and an API token, for tests to copy; and the token."""
+    url = postgres.create_database("furnished")
+    environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_DATABASE_URL": url}
+    folder = tmp_path_factory.mktemp("furnished-postgres")
+    token = tevreden("token", "add", "tests", folder=folder, **environment).stdout.strip()
+    tevreden("user", "add", USER, "--password", PASSWORD, folder=folder, **environment)
+    return "furnished", token
+
+
+@pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A store with its tables, a user and an API token, for tests to copy."""
     file = tmp_path_factory.mktemp("furnished") / "tevreden.db"
@@ -219,12 +245,27 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return file, token
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The URL of a furnished store of this test's own, on either database, and an API token for it."""
+    if request.param == "sqlite":
+        file, token = request.getfixturevalue("furnished")
+        shutil.copy(file, tmp_path)
+        yield f"sqlite:///{tmp_path / file.name}", token
+        return
+    cluster: Cluster = request.getfixturevalue("postgres")
+    template, token = request.getfixturevalue("furnished_postgres")
+    name = f"test_{next(_numbers)}"
+    cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield cluster.url(name), token
+    cluster.drop_database(name)
+
+
 @pytest.fixture
-def house(tmp_path: Path, furnished: tuple[Path, str]) -> Iterator[House]:
+def house(tmp_path: Path, store: tuple[str, str]) -> Iterator[House]:
     """An application on a store of its own, with one site and a user."""
-    file, token = furnished
-    shutil.copy(file, tmp_path)
-    settings = Settings(database_url=f"sqlite:///{tmp_path / file.name}", secret=SECRET)
+    url, token = store
+    settings = Settings(database_url=url, secret=SECRET)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal

@@ -9,7 +9,8 @@ from uuid import uuid4
 import jsonschema
 import pytest
 
-from collector.web.api import ENDPOINTS, PREFIX
+from collector.web.api import ALL as ENDPOINTS
+from collector.web.rest import PREFIX
 from tests.conftest import House
 from tests.test_intake import impression, response
 
@@ -26,7 +27,9 @@ def create(house: House, **change: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.handler.__name__)
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer tvr_wrong", "Basic dXNlcg=="])
 def test_every_call_needs_a_valid_token(house: House, endpoint: Any, header: str | None) -> None:
-    path = PREFIX + endpoint.path.replace("{id}", str(uuid4())).replace("{key}", house.site.key)
+    path = PREFIX + endpoint.path.replace("{id}", str(uuid4())).replace("{key}", house.site.key).replace(
+        "{delivery}", str(uuid4())
+    )
     reply = house.client.request(endpoint.method, path, headers={"Authorization": header} if header else {})
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"].startswith("Bearer")

@@ -28,7 +28,7 @@ from tests.conftest import PASSWORD, Process, tevreden
         ({"TEVREDEN_LOG_FORMAT": "xml"}, "TEVREDEN_LOG_FORMAT"),
         (
             {"TEVREDEN_DATABSE_URL": "x"},
-            "TEVREDEN_DATABSE_URL in the environment is no setting; there are TEVREDEN_BASE",
+            "TEVREDEN_DATABSE_URL in the environment is no setting; there are TEVREDEN_ALLOWED",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
-from collector.db import Database
+from collector.db.sqlite import SQLite
 from collector.errors import SettingsError, Unavailable
 from collector.schema import metadata, new_id, sites
 
@@ -51,7 +51,7 @@ def test_ids_are_version_seven_and_in_order_of_time() -> None:
 
 def test_connections_are_held_safely(tmp_path: Path) -> None:
     async def run() -> None:
-        database = await Database.open(tmp_path / "a.db")
+        database = await SQLite.open(tmp_path / "a.db")
         async with database.write() as connection:
             pragmas = {
                 name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
@@ -70,7 +70,7 @@ def test_connections_are_held_safely(tmp_path: Path) -> None:
 
 def test_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     async def run() -> None:
-        database = await Database.open(tmp_path / "a.db")
+        database = await SQLite.open(tmp_path / "a.db")
         row = {"id": new_id(), "key": "k", "name": "n", "created_at": datetime.now(UTC)}
         with pytest.raises(RuntimeError):
             async with database.write() as connection:
@@ -87,7 +87,7 @@ def test_moments_come_back_aware_and_in_utc(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hours=2)))
 
     async def run() -> None:
-        database = await Database.open(tmp_path / "a.db")
+        database = await SQLite.open(tmp_path / "a.db")
         async with database.write() as connection:
             await connection.execute(insert(sites).values(id=new_id(), key="k", name="n", created_at=moment))
         async with database.read() as connection:
@@ -106,7 +106,7 @@ def test_store_that_cannot_write_is_unavailable_and_recovers(tmp_path: Path) -> 
     file = tmp_path / "a.db"
 
     async def run() -> None:
-        database = await Database.open(file)
+        database = await SQLite.open(file)
         await database.probe()
         other = sqlite3.connect(file, isolation_level=None)
         pages = other.execute("PRAGMA page_count").fetchone()[0]
@@ -129,10 +129,10 @@ def test_store_that_cannot_write_is_unavailable_and_recovers(tmp_path: Path) -> 
 
 def test_two_processes_take_turns_and_one_serves(tmp_path: Path) -> None:
     async def run() -> None:
-        first = await Database.open(tmp_path / "a.db", serving=True)
+        first = await SQLite.open(tmp_path / "a.db", serving=True)
         with pytest.raises(SettingsError, match="already serving"):
-            await Database.open(tmp_path / "a.db", serving=True)
-        second = await Database.open(tmp_path / "a.db")
+            await SQLite.open(tmp_path / "a.db", serving=True)
+        second = await SQLite.open(tmp_path / "a.db")
         order: list[str] = []
 
         async def slow() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -25,7 +24,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def _uuid(value: object) -> object:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise PydanticCustomError("uuid", "must be a UUID in lower case, such as 0199f3c2-0000-7000-8000-000000000000")
-    return UUID(value)
+    return value.replace("-", "")
 
 
 def _email(value: str) -> str:
@@ -40,7 +39,8 @@ def _storable(value: str) -> str:
     return _UNSTORABLE.sub("\ufffd", value)
 
 
-Id = Annotated[UUID, BeforeValidator(_uuid)]
+Id = Annotated[str, BeforeValidator(_uuid)]
+"""Hex without dashes, as the intake works with it."""
 Email = Annotated[str, AfterValidator(_storable), AfterValidator(_email)]
 Text = Annotated[str, AfterValidator(_storable)]
 

@@ -1,252 +1,389 @@
-"""Takes events in: idempotent, one transaction for all that came together.
+"""Takes events in: idempotent, many requests in one transaction, with the sums and the jobs that follow from them.
 
 The id comes from the browser, so sending again changes nothing. One event that is wrong never costs its neighbours:
-each is stored or refused by itself, and a refusal is final.
+each is stored or refused by itself, and a refusal is final. Ids are hex in here, as `collector.db.verbs` wants them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table
 
+from collector.db.verbs import Call, Find, Insert, Replace, Steps
 from collector.devices import Device
-from collector.errors import Conflict, Fault, Invalid, NotFound, Problem
+from collector.errors import Conflict, Fault, Invalid, Problem
 from collector.metrics import group_of, scores
-from collector.responses.events import Dismissal, Envelope, Impression, Response, read_event
-from collector.schema import impressions, new_id, responses
+from collector.outbox import new_job, put_jobs
+from collector.responses.events import AnyEvent, Dismissal, Response
+from collector.responses.open_sites import OpenSite, OpenSurvey
+from collector.rollups import MOST_PAGES, Sums, add_to_rollups, page_label
+from collector.schema import impressions, new_id, pages, responses
 from collector.signing import Signing
-from collector.surveys.lifecycle import Revision, get_revision
+from collector.surveys.document import SurveyDocument
+from collector.webhooks import KIND, EventType, event_body
+
+KEY = ("site_id", "id")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
+class Arrived:
+    """One event of a request, with the survey it is about; or why it is refused."""
+
+    name: str
+    at: str
+    event: AnyEvent | None = None
+    survey: OpenSurvey | None = None
+    content: dict[str, Any] | None = None
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One request: who sent it, with what, and its events."""
+
+    site: OpenSite
+    visitor: str | None
+    anonymous: bool
+    device: Device
+    events: list[Arrived]
+
+
+@dataclass(slots=True)
 class Receipt:
-    """``stored`` are the ids that are on disk once the transaction is; ``refused`` holds the problem of each other
-    event, by its id, or by its place where it has none.
-
-    ``visitor`` is the token that the browser is to keep, None if it already has a good one or wants none.
-    """
+    """``stored`` are the ids that are on disk; ``refused`` holds the problem of each other event, by its id, or by its
+    place where it has none. ``visitor`` is whoever the browser is from now on, in hex."""
 
     stored: list[str]
     refused: dict[str, Problem]
     visitor: str | None
 
 
-async def take_in(
-    connection: AsyncConnection,
-    signing: Signing,
-    site_id: UUID,
-    envelope: Envelope,
-    device: Device,
-    *,
-    now: datetime,
-) -> Receipt:
-    """Store what is right of an envelope. Raises the problem itself when nothing of it could be stored."""
-    visitor = None if envelope.anonymous else _known_visitor(signing, site_id, envelope)
-    sender = _Sender(site_id, visitor, envelope, signing, device, now)
-    stored: list[str] = []
-    refused: dict[str, Problem] = {}
-    for index, value in enumerate(envelope.events):
-        at = f"/events/{index}"
-        name = at
-        try:
-            event = read_event(value, at)
-            name = str(event.id)
-            await _store(connection, sender, event, at)
-        except Problem as problem:
-            refused[name] = problem
-        else:
-            stored.append(name)
-    if not stored:
-        raise next(iter(refused.values()))
-    known = envelope.anonymous or (visitor is not None and visitor == sender.visitor)
-    token = None if known or sender.visitor is None else signing.visitor_token(site_id, sender.visitor)
-    return Receipt(stored, refused, token)
-
-
-class _Sender:
-    """Who sent an envelope, and with what."""
-
-    def __init__(
-        self,
-        site_id: UUID,
-        visitor: UUID | None,
-        envelope: Envelope,
-        signing: Signing,
-        device: Device,
-        now: datetime,
-    ) -> None:
-        self.site_id = site_id
-        self.visitor = visitor
-        self.anonymous = envelope.anonymous
-        self.device = device
-        self.now = now
-        self._signing = signing
-
-    def person(self, event: Response) -> dict[str, Any]:
-        """Whom the page said the visitor was as they answered; nothing if it said nothing."""
-        claim = None if self.anonymous else event.identity
-        if claim is None:
-            return {}
-        verified = self._signing.is_identity(self.site_id, claim.email, claim.signature)
-        return {"email": claim.email, "email_verified": verified}
-
-    def ensure_visitor(self) -> UUID | None:
-        """The visitor's id, made now if this browser has none; None for one who wants none."""
-        if self.visitor is None and not self.anonymous:
-            self.visitor = new_id()
-        return self.visitor
-
-    def circumstances(self, event: Impression | Dismissal | Response) -> dict[str, Any]:
-        kind = "tablet" if event.touch and self.device.system == "Mac OS X" else self.device.kind  # an iPad says Mac
-        return {
-            "page": event.page,
-            "language": event.language,
-            "device": kind,
-            "browser": self.device.browser,
-            "system": self.device.system,
-            "bot": self.device.robot or event.automated,
-        }
-
-
-def _known_visitor(signing: Signing, site_id: UUID, envelope: Envelope) -> UUID | None:
-    return signing.read_visitor(site_id, envelope.visitor) if isinstance(envelope.visitor, str) else None
-
-
-async def _store(
-    connection: AsyncConnection, sender: _Sender, event: Impression | Dismissal | Response, at: str
-) -> None:
+def check(arrived: Arrived, site: OpenSite, signing: Signing, anonymous: bool) -> None:
+    """What can be said of an event before anything is looked up: note its content, or why it is refused."""
+    event, survey, at = arrived.event, arrived.survey, arrived.at
+    assert event is not None
+    assert survey is not None
     try:
-        revision = await get_revision(connection, sender.site_id, event.survey, event.revision)
-    except NotFound:
-        raise NotFound(faults=[Fault(f"{at}/survey", "names no published survey of this site")]) from None
-    if revision.status == "archived":
-        raise Conflict("This survey is closed.", faults=[Fault(f"{at}/survey", "takes no more answers")])
-    if isinstance(event, Impression):
-        await _store_impression(connection, sender, event, revision)
-    elif isinstance(event, Dismissal):
-        await _store_dismissal(connection, sender, event, revision, at)
-    else:
-        await _store_response(connection, sender, event, revision, at)
+        if survey.is_closed:
+            raise Conflict("This survey is closed.", faults=[Fault(f"{at}/survey", "takes no more answers")])
+        if isinstance(event, Response):
+            arrived.content = _content(event, survey.revisions[event.revision], at)
+            if event.identity and not anonymous:
+                claim = event.identity
+                verified = signing.is_identity(site.id, claim.email, claim.signature)
+                arrived.content = {"email": claim.email, "email_verified": verified, **arrived.content}
+    except Problem as problem:
+        arrived.problem = problem
 
 
-async def _find(connection: AsyncConnection, table: Any, site_id: UUID, row_id: UUID | None) -> Row[Any] | None:
-    if row_id is None:
-        return None
-    query = select(table).where(table.c.site_id == site_id, table.c.id == row_id)
-    row: Row[Any] | None = (await connection.execute(query)).one_or_none()
-    return row
-
-
-async def _store_impression(
-    connection: AsyncConnection, sender: _Sender, event: Impression, revision: Revision
-) -> None:
-    if await _find(connection, impressions, sender.site_id, event.id):
-        return
-    await connection.execute(
-        insert(impressions).values(
-            site_id=sender.site_id,
-            id=event.id,
-            survey_id=revision.survey_id,
-            revision=revision.number,
-            visitor_id=sender.ensure_visitor(),
-            shown_at=sender.now,
-            **sender.circumstances(event),
-        )
-    )
-
-
-async def _store_dismissal(
-    connection: AsyncConnection, sender: _Sender, event: Dismissal, revision: Revision, at: str
-) -> None:
-    shown = await _find(connection, impressions, sender.site_id, event.id)
-    if shown and shown.survey_id != revision.survey_id:
-        raise Conflict(faults=[Fault(f"{at}/id", "is the impression of another survey")])
-    if shown is None:  # the impression's own event is still on its way, and will change nothing
-        values = sender.circumstances(event) | {"visitor_id": sender.ensure_visitor()}
-        await connection.execute(
-            insert(impressions).values(
-                site_id=sender.site_id,
-                id=event.id,
-                survey_id=revision.survey_id,
-                revision=revision.number,
-                shown_at=sender.now,
-                dismissed_at=sender.now,
-                **values,
-            )
-        )
-    elif shown.dismissed_at is None:
-        here = (impressions.c.site_id == sender.site_id, impressions.c.id == event.id)
-        await connection.execute(update(impressions).where(*here).values(dismissed_at=sender.now))
-
-
-async def _store_response(
-    connection: AsyncConnection, sender: _Sender, event: Response, revision: Revision, at: str
-) -> None:
-    content = _content(sender, event, revision, at)
-    if event.impression is not None:  # whoever closed it and came back did not leave without a score
-        shown_here = (impressions.c.site_id == sender.site_id, impressions.c.id == event.impression)
-        closed = (impressions.c.survey_id == revision.survey_id, impressions.c.dismissed_at.is_not(None))
-        await connection.execute(update(impressions).where(*shown_here, *closed).values(dismissed_at=None))
-    earlier = await _find(connection, responses, sender.site_id, event.id)
-    if earlier:
-        if earlier.survey_id != revision.survey_id:
-            raise Conflict(faults=[Fault(f"{at}/id", "is the response to another survey")])
-        if event.state > earlier.state:
-            here = (responses.c.site_id == sender.site_id, responses.c.id == event.id)
-            await connection.execute(update(responses).where(*here).values(**content, updated_at=sender.now))
-        elif event.state == earlier.state and all(getattr(earlier, key) == value for key, value in content.items()):
-            return
-        else:
-            raise Conflict(faults=[Fault(f"{at}/state", f"must be above {earlier.state}, which is stored already")])
-        return
-    shown = await _find(connection, impressions, sender.site_id, event.impression)
-    if shown and shown.survey_id == revision.survey_id and sender.visitor is None and not sender.anonymous:
-        sender.visitor = shown.visitor_id  # answered before the browser had heard its id
-    await connection.execute(
-        insert(responses).values(
-            site_id=sender.site_id,
-            id=event.id,
-            survey_id=revision.survey_id,
-            impression_id=event.impression,
-            visitor_id=sender.ensure_visitor(),
-            created_at=sender.now,
-            updated_at=sender.now,
-            **{"email_verified": False, **content},
-            **sender.circumstances(event),
-        )
-    )
-
-
-def _content(sender: _Sender, event: Response, revision: Revision, at: str) -> Mapping[str, Any]:
+def _content(event: Response, document: SurveyDocument, at: str) -> dict[str, Any]:
     """What of a response a later state replaces; an address that was given stays, unless another comes."""
-    document = revision.document
     try:
         group = group_of(document.metric, document.points, event.score)
     except ValueError:
         scale = scores(document.metric, document.points)
         raise Invalid(faults=[Fault(f"{at}/score", f"must be a whole number from {scale[0]} to {scale[-1]}")]) from None
-    if event.email and document.email_capture.ask == "never":
-        raise Invalid(faults=[Fault(f"{at}/email", "was not asked for by this survey")])
     content = {
-        "revision": revision.number,
+        "revision": event.revision,
         "state": event.state,
         "complete": event.complete,
         "score": event.score,
         "group": group,
         "comment": (event.comment or "").strip() or None,
-        **sender.person(event),
     }
     if event.email:
+        if document.email_capture.ask == "never":
+            raise Invalid(faults=[Fault(f"{at}/email", "was not asked for by this survey")])
         spoken = document.translations.get(event.language or "", document)
-        content |= {
-            "email": event.email,
-            "email_verified": False,
-            "consent_text": spoken.email_capture.consent_text,
-        }
+        consent = spoken.email_capture.consent_text
+        content |= {"email": event.email, "email_verified": False, "consent_text": consent}
     return content
+
+
+def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[list[Receipt | Problem]]:
+    """Store what is right of every arrival; the problem itself stands for one of which nothing could be stored."""
+    batch = _Batch(now)
+    shown, answered = _keys(arrivals)
+    batch.impressions.know((yield Call(_impressions.find, shown)))
+    batch.responses.know((yield Call(_responses.find, answered)))
+    receipts = [batch.take(arrival) for arrival in arrivals]
+    yield Call(_impressions.insert, batch.impressions.new())
+    yield Call(_responses.insert, batch.responses.new())
+    yield Call(_impressions.replace, batch.impressions.changed())
+    yield Call(_responses.replace, batch.responses.changed())
+    yield Call(_new_pages, batch.pages)
+    yield Call(put_jobs, batch.jobs)
+    yield Call(add_to_rollups, batch.sums(lane).rows())
+    return receipts
+
+
+def _keys(arrivals: Sequence[Arrival]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The impressions and the responses that must be known to decide on some arrivals."""
+    shown, answered = [], []
+    for arrival in arrivals:
+        site = arrival.site.hex
+        for one in arrival.events:
+            if one.problem is not None or one.event is None:
+                continue
+            if isinstance(one.event, Response):
+                answered.append((site, one.event.id))
+                if one.event.impression:
+                    shown.append((site, one.event.impression))
+            else:
+                shown.append((site, one.event.id))
+    return shown, answered
+
+
+class _Batch:
+    """Everything that one transaction is about to change."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.impressions = _Rows(_impressions)
+        self.responses = _Rows(_responses)
+        self.pages: list[tuple[str, str, str]] = []
+        self.jobs: list[tuple[Any, ...]] = []
+
+    def take(self, arrival: Arrival) -> Receipt | Problem:
+        sender = _Sender(arrival)
+        receipt = Receipt([], {}, None)
+        for one in arrival.events:
+            problem = one.problem
+            if problem is None:
+                try:
+                    self._store(sender, one)
+                except Problem as found:
+                    problem = found
+            if problem is None:
+                receipt.stored.append(one.name)
+            else:
+                receipt.refused[one.name] = problem
+        if not receipt.stored:
+            return next(iter(receipt.refused.values()))
+        receipt.visitor = sender.visitor
+        return receipt
+
+    def sums(self, lane: int) -> Sums:
+        """How the sums change: less what was, plus what is."""
+        sums = Sums(lane)
+        for rows, count in (
+            (self.impressions, sums.count_impression),
+            (self.responses, sums.count_response),
+        ):
+            for row in rows.touched():
+                if row.before is not None:
+                    count(row.before, -1)
+                count(row.values)
+        return sums
+
+    def _store(self, sender: _Sender, one: Arrived) -> None:
+        event, survey = one.event, one.survey
+        assert event is not None
+        assert survey is not None
+        if isinstance(event, Response):
+            self._store_response(sender, event, survey, one)
+            return
+        shown = self.impressions.get(sender.site, event.id)
+        if shown is None:
+            shown = self._show(sender, event, event.id, survey)
+        elif shown.values["survey_id"] != survey.id:
+            raise Conflict(faults=[Fault(f"{one.at}/id", "is the impression of another survey")])
+        if isinstance(event, Dismissal) and shown.values["dismissed_at"] is None and not shown.values["answered_at"]:
+            shown.change({"dismissed_at": self.now})
+
+    def _show(self, sender: _Sender, event: AnyEvent, impression: str, survey: OpenSurvey) -> _Row:
+        """An impression; whatever comes of one says that it was, when its own event is still on its way."""
+        values = {
+            "site_id": sender.site,
+            "id": impression,
+            "survey_id": survey.id,
+            "revision": event.revision,
+            "visitor_id": sender.ensure_visitor(),
+            "shown_at": self.now,
+            "dismissed_at": None,
+            "answered_at": None,
+        }
+        return self.impressions.add(values | self._circumstances(sender, event, survey))
+
+    def _store_response(self, sender: _Sender, event: Response, survey: OpenSurvey, one: Arrived) -> None:
+        content = one.content
+        assert content is not None
+        earlier = self.responses.get(sender.site, event.id)
+        if earlier is not None:
+            if _replace(earlier, event, survey, one, self.now):
+                self._answered(sender, event, survey)
+                self._tell(sender.arrival.site, survey, earlier)
+            return
+        self._answered(sender, event, survey)
+        row = self.responses.add(
+            {
+                "site_id": sender.site,
+                "id": event.id,
+                "survey_id": survey.id,
+                "impression_id": event.impression,
+                "visitor_id": sender.ensure_visitor(),
+                "email": None,
+                "email_verified": False,
+                "consent_text": None,
+                "created_at": self.now,
+                "updated_at": self.now,
+                **content,
+                **self._circumstances(sender, event, survey),
+            }
+        )
+        self._tell(sender.arrival.site, survey, row)
+
+    def _answered(self, sender: _Sender, event: Response, survey: OpenSurvey) -> None:
+        """Whoever closed it and came back did not leave without a score."""
+        if event.impression is None:
+            return
+        shown = self.impressions.get(sender.site, event.impression)
+        if shown is None:
+            shown = self._show(sender, event, event.impression, survey)
+        elif shown.values["survey_id"] != survey.id:
+            return
+        elif sender.visitor is None and not sender.anonymous:
+            sender.visitor = shown.values["visitor_id"]  # answered before the browser had heard its id
+        if shown.values["answered_at"] is None:
+            shown.change({"answered_at": self.now, "dismissed_at": None})
+
+    def _tell(self, site: OpenSite, survey: OpenSurvey, row: _Row) -> None:
+        """Jobs for whoever wants to hear of an answer; nobody wants to hear of robots."""
+        if not site.webhooks or row.values["bot"]:
+            return
+        kind: EventType = "response.created" if row.before is None else "response.updated"
+        body = event_body(kind, row.values, survey.key, survey.name, now=self.now)
+        self.jobs += [new_job(site.hex, KIND, webhook, row.values["id"], body, self.now) for webhook in site.webhooks]
+
+    def _circumstances(self, sender: _Sender, event: AnyEvent, survey: OpenSurvey) -> dict[str, Any]:
+        device = sender.arrival.device
+        kind = "tablet" if event.touch and device.system == "Mac OS X" else device.kind  # an iPad says Mac
+        document = survey.revisions[event.revision]
+        language = event.language
+        if language != document.language and language not in document.translations:
+            language = None  # it was shown in none but its own
+        return {
+            "page": event.page,
+            "page_label": self._label(sender.site, survey, event.page),
+            "language": language,
+            "device": kind,
+            "browser": device.browser,
+            "system": device.system,
+            "bot": device.robot or event.automated,
+        }
+
+    def _label(self, site: str, survey: OpenSurvey, page: str | None) -> str:
+        label = page_label(page)
+        if label and label not in survey.labels:
+            if len(survey.labels) >= MOST_PAGES:
+                return ""
+            survey.labels.add(label)
+            self.pages.append((site, survey.id, label))
+        return label
+
+
+def _replace(earlier: _Row, event: Response, survey: OpenSurvey, one: Arrived, now: datetime) -> bool:
+    """Put a later state in the place of an earlier one; whether it says anything new."""
+    stored, content = earlier.values, one.content
+    assert content is not None
+    if stored["survey_id"] != survey.id:
+        raise Conflict(faults=[Fault(f"{one.at}/id", "is the response to another survey")])
+    if event.state > stored["state"]:
+        earlier.change({**content, "updated_at": now})
+        return True
+    if event.state < stored["state"] or any(stored[key] != value for key, value in content.items()):
+        raise Conflict(faults=[Fault(f"{one.at}/state", f"must be above {stored['state']}, which is stored already")])
+    return False
+
+
+class _Sender:
+    """Who sent an arrival."""
+
+    __slots__ = ("anonymous", "arrival", "site", "visitor")
+
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.site = arrival.site.hex
+        self.visitor = arrival.visitor
+        self.anonymous = arrival.anonymous
+
+    def ensure_visitor(self) -> str | None:
+        """The visitor's id, made now if this browser has none; None for one who wants none."""
+        if self.visitor is None and not self.anonymous:
+            self.visitor = new_id().hex
+        return self.visitor
+
+
+class _Stored:
+    """The columns of a table that the intake reads and writes."""
+
+    def __init__(self, table: Table, changing: Sequence[str]) -> None:
+        self.names = [column.name for column in table.columns]
+        self.find = Find(table, KEY, self.names)
+        self.insert = Insert(table, self.names)
+        self.replace = Replace(table, KEY, changing)
+        self.insert_row = itemgetter(*self.names)
+        self.replace_row = itemgetter(*KEY, *changing)
+
+
+_impressions = _Stored(impressions, ("dismissed_at", "answered_at"))
+_responses = _Stored(
+    responses,
+    (
+        *("revision", "state", "complete", "score", "group", "comment"),
+        *("email", "email_verified", "consent_text", "updated_at"),
+    ),
+)
+_new_pages = Insert(pages, ("site_id", "survey_id", "label"), ignore_known=True)
+
+
+class _Row:
+    """One row as it will be; ``before`` is what it was, None for a new one."""
+
+    __slots__ = ("before", "is_changed", "is_new", "values")
+
+    def __init__(self, values: dict[str, Any], *, is_new: bool) -> None:
+        self.values, self.is_new = values, is_new
+        self.is_changed = False
+        self.before: Mapping[str, Any] | None = None
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        if not self.is_new and not self.is_changed:
+            self.before, self.is_changed = dict(self.values), True
+        self.values.update(values)
+
+
+class _Rows:
+    """The rows of one table that a batch is about."""
+
+    def __init__(self, stored: _Stored) -> None:
+        self._stored = stored
+        self._rows: dict[tuple[str, str], _Row] = {}
+
+    def know(self, found: Sequence[tuple[Any, ...]]) -> None:
+        for one in found:
+            values = dict(zip(self._stored.names, one, strict=True))
+            self._rows[values["site_id"], values["id"]] = _Row(values, is_new=False)
+
+    def get(self, site: str, row: str) -> _Row | None:
+        return self._rows.get((site, row))
+
+    def add(self, values: dict[str, Any]) -> _Row:
+        row = self._rows[values["site_id"], values["id"]] = _Row(values, is_new=True)
+        return row
+
+    def touched(self) -> Iterator[_Row]:
+        return (row for row in self._rows.values() if row.is_new or row.is_changed)
+
+    def new(self) -> list[tuple[Any, ...]]:
+        pick = self._stored.insert_row
+        return [pick(row.values) for row in self._rows.values() if row.is_new]
+
+    def changed(self) -> list[tuple[Any, ...]]:
+        pick = self._stored.replace_row
+        return [pick(row.values) for row in self._rows.values() if row.is_changed]

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import Fault, Invalid, NotFound
 from collector.metrics import Group
+from collector.outbox import forget_subject
+from collector.rollups import Sums, add_up
 from collector.schema import responses, surveys
 
 MOST = 200
@@ -60,10 +62,16 @@ async def get_response(connection: AsyncConnection, site_id: UUID, response_id: 
 
 
 async def delete_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> None:
-    """Raises `NotFound`."""
-    query = delete(responses).where(responses.c.site_id == site_id, responses.c.id == response_id)
-    if not (await connection.execute(query)).rowcount:
+    """Remove a response, what was counted for it, and what was still to happen because of it. Raises `NotFound`."""
+    here = responses.c.site_id == site_id, responses.c.id == response_id
+    row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
+    if row is None:
         raise NotFound("This site has no such response.")
+    sums = Sums(lane=0)
+    sums.count_response(row, -1)
+    await add_up(connection, sums)
+    await forget_subject(connection, site_id, response_id)
+    await connection.execute(delete(responses).where(*here))
 
 
 def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:

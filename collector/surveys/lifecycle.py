@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import Conflict, Fault, NotFound
 from collector.schema import new_id, revisions, surveys
-from collector.signing import new_survey_key
+from collector.signing import is_key, new_survey_key
 from collector.surveys.document import SurveyDocument
 
 Status = Literal["draft", "published", "paused", "archived"]
@@ -82,9 +82,11 @@ async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Surve
     return [_survey(row) for row in await connection.execute(query)]
 
 
-async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Survey:
-    """Raises `NotFound`."""
+async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool = False) -> Survey:
+    """Raises `NotFound`. ``to_change`` keeps other processes from changing it until the transaction ends."""
     query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
+    if to_change:
+        query = query.with_for_update()
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound("This site has no such survey.")
@@ -99,7 +101,7 @@ async def replace_survey(
     Raises `NotFound`, or `Conflict` for an archived survey, a name that is taken, and a changed metric, scale or
     delivery once answers may exist.
     """
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
         raise Conflict("An archived survey cannot be changed; clone it.")
     if survey.revision is not None:
@@ -117,7 +119,7 @@ async def replace_survey(
 
 async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
     """Remove a draft that was never published. Raises `NotFound`, or `Conflict` once it was."""
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.revision is not None:
         raise Conflict("A survey that was published keeps its answers; archive it instead.")
     await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))
@@ -128,7 +130,7 @@ async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
 
     Raises `NotFound`, or `Conflict` for an archived survey.
     """
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
         raise Conflict("An archived survey cannot be published; clone it.")
     number = survey.revision
@@ -149,7 +151,7 @@ async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
 
 async def pause_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
     """Show it no more until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status not in ("published", "paused"):
         raise Conflict(f"Only a published survey can be paused; this one is {_called(survey.status)}.")
     await _update(connection, survey, status="paused", updated_at=now)
@@ -158,7 +160,7 @@ async def pause_survey(connection: AsyncConnection, site_id: UUID, survey_id: UU
 
 async def archive_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
     """Close it for good: it shows no more and takes no more answers. Raises `NotFound`."""
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     await _update(connection, survey, status="archived", updated_at=now)
     return await get_survey(connection, site_id, survey_id)
 
@@ -179,7 +181,7 @@ async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: s
     """A frozen revision by the survey's public key; ``number`` None means the live one. Raises `NotFound`."""
     wanted = surveys.c.revision if number is None else number
     query = _revisions().where(surveys.c.site_id == site_id, surveys.c.key == survey_key, revisions.c.number == wanted)
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none() if is_key(survey_key) else None
     if row is None:
         raise NotFound("This site has no such published survey.")
     return _revision(row)

@@ -19,7 +19,8 @@ from collector.accounts import end_session, is_password, password_hash_of, start
 from collector.errors import TooManyTries
 from collector.metrics import GOOD_RANGE, Figure, Group, Metric, figure, group_of
 from collector.responses.reading import Filter, list_responses
-from collector.results import Results, counts_by_survey, export_csv, results_of
+from collector.results import Results, export_csv, results_of
+from collector.rollups import Total, totals_by_survey
 from collector.schema import moment
 from collector.sites import Site, list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
@@ -111,9 +112,9 @@ async def overview(request: Request) -> Response:
     found: list[tuple[Site, list[Line]]] = []
     async with house.database.read() as connection:
         for site in await list_sites(connection):
-            counts = await counts_by_survey(connection, site.id)
+            totals = await totals_by_survey(connection, site.id)
             surveys = await list_surveys(connection, site.id)
-            found.append((site, [_line(survey, counts.get(survey.id, {})) for survey in surveys]))
+            found.append((site, [_line(survey, totals.get(survey.id, Total()).scores) for survey in surveys]))
     url = house.settings.public_url
     return page(
         "overview.html",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +14,9 @@ from starlette.routing import Route
 
 from collector.errors import Fault, Invalid
 from collector.metrics import GROUPS
-from collector.responses.reading import MOST, Filter, delete_response, get_response, list_responses
+from collector.responses.reading import Filter, delete_response, get_response, list_responses
 from collector.results import results_of
-from collector.sites import Site, create_site, list_sites, only_site, site_by_key
+from collector.sites import Site, create_site, list_sites, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import (
     Survey,
@@ -31,6 +30,7 @@ from collector.surveys.lifecycle import (
     publish_survey,
     replace_survey,
 )
+from collector.web import api_webhooks
 from collector.web.auth import require_token
 from collector.web.http import MOST_DOCUMENT_BYTES, house_of, json_response, page, read_json
 from collector.web.openapi import Endpoint, Query, openapi
@@ -45,22 +45,7 @@ from collector.web.resources import (
     SurveyResource,
     read_new_site,
 )
-
-PREFIX = "/api/v1"
-
-SITE = Query("site", "The site's key; can be left out where there is one site.", {"type": "string"})
-
-
-def _json(resource: BaseModel, status: int = 200) -> Response:
-    return Response(
-        resource.model_dump_json(), status, headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
-
-
-async def _site(request: Request, connection: AsyncConnection) -> Site:
-    key = request.query_params.get("site")
-    return await site_by_key(connection, key) if key is not None else await only_site(connection)
-
+from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, site_of
 
 # ---- sites
 
@@ -70,7 +55,7 @@ async def sites_list(request: Request) -> Response:
     house = house_of(request)
     async with house.database.read() as connection:
         found = await list_sites(connection)
-    return _json(SiteList(items=[_site_resource(request, site) for site in found], next=None))
+    return answer(SiteList(items=[_site_resource(request, site) for site in found], next=None))
 
 
 async def sites_create(request: Request) -> Response:
@@ -79,14 +64,14 @@ async def sites_create(request: Request) -> Response:
     name = read_new_site(await read_json(request))
     async with house.database.write() as connection:
         site = await create_site(connection, name, now=house.clock())
-    return _json(_site_resource(request, site), 201)
+    return answer(_site_resource(request, site), 201)
 
 
 async def sites_get(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["key"])
-    return _json(_site_resource(request, site))
+    return answer(_site_resource(request, site))
 
 
 def _site_resource(request: Request, site: Site) -> SiteResource:
@@ -100,9 +85,9 @@ def _site_resource(request: Request, site: Site) -> SiteResource:
 async def surveys_list(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         found = await list_surveys(connection, site.id)
-    return _json(SurveyList(items=[_survey_resource(request, survey, site) for survey in found], next=None))
+    return answer(SurveyList(items=[_survey_resource(request, survey, site) for survey in found], next=None))
 
 
 async def surveys_create(request: Request) -> Response:
@@ -110,17 +95,17 @@ async def surveys_create(request: Request) -> Response:
     house = house_of(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
     async with house.database.write() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         survey = await create_survey(connection, site.id, document, now=house.clock())
-    return _json(_survey_resource(request, survey, site), 201)
+    return answer(_survey_resource(request, survey, site), 201)
 
 
 async def surveys_get(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         survey = await get_survey(connection, site.id, request.path_params["id"])
-    return _json(_survey_resource(request, survey, site))
+    return answer(_survey_resource(request, survey, site))
 
 
 async def surveys_replace(request: Request) -> Response:
@@ -136,7 +121,7 @@ async def surveys_replace(request: Request) -> Response:
 async def surveys_delete(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.write() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         await delete_survey(connection, site.id, request.path_params["id"])
     return Response(status_code=204)
 
@@ -164,20 +149,21 @@ async def surveys_clone(request: Request) -> Response:
 async def surveys_results(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         survey = await get_survey(connection, site.id, request.path_params["id"])
         results = await results_of(connection, survey)
-    return _json(ResultsResource.of(results))
+    return answer(ResultsResource.of(results))
 
 
 async def _act(request: Request, act: Callable[..., Awaitable[Survey]], *, status: int = 200) -> Response:
     """One step of a survey's life, then the script anew."""
     house = house_of(request)
     async with house.database.write() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         survey = await act(connection, site.id, request.path_params["id"], now=house.clock())
-    request.app.state.scripts.forget()
-    return _json(_survey_resource(request, survey, site), status)
+        await house.database.tell(connection)
+    house.live.forget()
+    return answer(_survey_resource(request, survey, site), status)
 
 
 def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyResource:
@@ -190,35 +176,27 @@ def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyReso
 async def responses_list(request: Request) -> Response:
     await require_token(request)
     query = request.query_params
-    limit, wanted = _limit(query.get("limit")), _filter(dict(query))
+    limit, wanted = limit_of(request), _filter(dict(query))
     async with house_of(request).database.read() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         rows, following = await list_responses(connection, site.id, wanted, limit=limit, cursor=query.get("cursor"))
-    return _json(ResponseList(items=[ResponseResource.of(row) for row in rows], next=following))
+    return answer(ResponseList(items=[ResponseResource.of(row) for row in rows], next=following))
 
 
 async def responses_get(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         row = await get_response(connection, site.id, request.path_params["id"])
-    return _json(ResponseResource.of(row))
+    return answer(ResponseResource.of(row))
 
 
 async def responses_delete(request: Request) -> Response:
     await require_token(request)
     async with house_of(request).database.write() as connection:
-        site = await _site(request, connection)
+        site = await site_of(request, connection)
         await delete_response(connection, site.id, request.path_params["id"])
     return Response(status_code=204)
-
-
-def _limit(value: str | None) -> int:
-    if value is None:
-        return 50
-    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= MOST):
-        raise Invalid(faults=[Fault("?limit", f"must be a whole number from 1 to {MOST}")])
-    return int(value)
 
 
 def _filter(query: dict[str, str]) -> Filter:
@@ -278,8 +256,8 @@ FILTERS = (
     Query("bot", "Only flagged, or only not flagged, as sent by a robot.", {"type": "boolean"}),
     Query("since", "Given at or after this moment.", {"type": "string", "format": "date-time"}),
     Query("until", "Given before this moment.", {"type": "string", "format": "date-time"}),
-    Query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50}),
-    Query("cursor", "The next of an earlier list.", {"type": "string"}),
+    LIMIT,
+    CURSOR,
 )
 
 ENDPOINTS = (
@@ -365,8 +343,11 @@ ENDPOINTS = (
 )
 
 
+ALL = (*ENDPOINTS, *api_webhooks.ENDPOINTS)
+
+
 async def describe(request: Request) -> Response:
-    return json_response(openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url))
+    return json_response(openapi(ALL, PREFIX, house_of(request).settings.public_url))
 
 
 async def survey_schema(request: Request) -> Response:  # noqa: ARG001
@@ -374,13 +355,13 @@ async def survey_schema(request: Request) -> Response:  # noqa: ARG001
 
 
 async def reference(request: Request) -> Response:
-    described = openapi(ENDPOINTS, PREFIX, house_of(request).settings.public_url)
-    return page("reference.html", described=described, schema=json_schema(), endpoints=ENDPOINTS, prefix=PREFIX)
+    described = openapi(ALL, PREFIX, house_of(request).settings.public_url)
+    return page("reference.html", described=described, schema=json_schema(), endpoints=ALL, prefix=PREFIX)
 
 
 routes = [
     Route("/api", reference),
     Route("/api/openapi.json", describe),
     Route("/api/survey.schema.json", survey_schema),
-    *(endpoint.route(PREFIX) for endpoint in ENDPOINTS),
+    *(endpoint.route(PREFIX) for endpoint in ALL),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Callable
@@ -11,17 +10,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-import brotli
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
-from collector.db import Database
+from collector.db.group import GroupCommit
+from collector.db.store import Database
 from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem, TooLarge
+from collector.responses.intake import Arrival, Receipt
 from collector.settings import Settings
 from collector.signing import Signing
+from collector.web.limits import Limits
+from collector.web.live import Live
+from collector.web.measures import Measures
+from collector.web.packed import Raw, raw
 
 MOST_BYTES = 64 * 1024
 """The largest body of an event or form; a document may have `MOST_DOCUMENT_BYTES`."""
@@ -42,6 +46,11 @@ class House:
     database: Database
     signing: Signing
     clock: Callable[[], datetime]
+    intake: GroupCommit[Arrival, Receipt]
+    live: Live
+    limits: Limits
+    measures: Measures
+    wake_worker: Callable[[], None]
     examples: Path | None = None
     """The folder of the example pages, when they are served."""
 
@@ -71,7 +80,7 @@ async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
 
 def parse_json(body: bytes) -> Any:
     """Read JSON as RFC 8259 has it, with a limit on depth and no key twice. Raises `BadRequest` with the place."""
-    if _depth(body) > DEEPEST:
+    if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(body) > DEEPEST:
         raise BadRequest(f"The JSON is nested deeper than {DEEPEST} levels.")
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
@@ -124,46 +133,6 @@ async def read_json(request: Request, most: int = MOST_BYTES) -> Any:
     return parse_json(await read_body(request, most))
 
 
-@dataclass(frozen=True)
-class Packed:
-    """A text ready to be sent: compressed once for each encoding, with its entity tag."""
-
-    media_type: str
-    etag: str
-    bodies: dict[str, bytes]
-
-    @classmethod
-    def pack(cls, text: str, media_type: str, etag: str) -> Packed:
-        raw = text.encode()
-        bodies = {
-            "br": brotli.compress(raw, quality=11),
-            "gzip": gzip.compress(raw, 9, mtime=0),
-            "identity": raw,
-        }
-        return cls(media_type, f'W/"{etag}"', bodies)
-
-    def response(self, request: Request, headers: dict[str, str]) -> Response:
-        headers = {"ETag": self.etag, "Vary": "Accept-Encoding", **headers}
-        tags = request.headers.get("if-none-match", "")
-        if tags.strip() == "*" or self.etag.removeprefix("W/") in [
-            tag.strip().removeprefix("W/") for tag in tags.split(",")
-        ]:
-            return Response(status_code=304, headers=headers)
-        encoding = _best_encoding(request.headers.get("accept-encoding", ""))
-        if encoding != "identity":
-            headers["Content-Encoding"] = encoding
-        return Response(self.bodies[encoding], media_type=self.media_type, headers=headers)
-
-
-def _best_encoding(accepted: str) -> str:
-    offered: dict[str, float] = {}
-    for item in accepted.lower().split(","):
-        name, _, parameters = item.partition(";")
-        quality = parameters.replace(" ", "").removeprefix("q=") or "1"
-        offered[name.strip()] = float(quality) if quality.replace(".", "", 1).isdecimal() else 0.0
-    return next((name for name in ("br", "gzip") if offered.get(name, 0.0) > 0), "identity")
-
-
 # ---- pages
 
 TEMPLATES = Environment(
@@ -205,5 +174,20 @@ async def render_problem(request: Request, error: Exception) -> Response:
         problem = Problem()
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         return page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
-    headers = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*", **problem.headers}
-    return json_response(problem.as_json(), problem.status, headers, media_type=PROBLEM_JSON)
+    status, headers, body = problem_body(problem)
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response
+
+
+def problem_body(problem: Problem) -> tuple[int, Raw, bytes]:
+    """A problem as it goes out: status, headers, body."""
+    body = json.dumps(problem.as_json()).encode()
+    headers = {
+        "Content-Type": PROBLEM_JSON,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Access-Control-Allow-Origin": "*",
+        **problem.headers,
+    }
+    return problem.status, raw(headers), body

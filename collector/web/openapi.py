@@ -65,7 +65,7 @@ class Endpoint:
     problems: tuple[int, ...] = ()
 
     def route(self, prefix: str) -> Route:
-        path = self.path.replace("{id}", "{id:uuid}")
+        path = self.path.replace("{id}", "{id:uuid}").replace("{delivery}", "{delivery:uuid}")
         return Route(prefix + path, self.handler, methods=[self.method])
 
 
@@ -119,9 +119,13 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    formats = {"id": {"type": "string", "format": "uuid"}}
     return [
-        {"name": name, "in": "path", "required": True, "schema": formats.get(name, {"type": "string"})}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"} if name == "key" else {"type": "string", "format": "uuid"},
+        }
         for name in re.findall(r"{(\w+)}", path)
     ]
 

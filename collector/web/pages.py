@@ -15,7 +15,8 @@ from collector.errors import NotFound
 from collector.sites import list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import get_revision
-from collector.web.http import Packed, house_of, page
+from collector.web.http import house_of, page
+from collector.web.packed import Packed
 from collector.web.resources import tag
 
 _FOLDER = Path(__file__).parent.parent / "static"
@@ -24,6 +25,7 @@ _STATIC = {
         file.read_text("utf-8"),
         guess_type(file.name)[0] or "text/plain",
         hashlib.sha256(file.read_bytes()).hexdigest()[:16],
+        {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"},
     )
     for file in sorted(_FOLDER.glob("*.*"))
 }
@@ -55,7 +57,7 @@ async def static(request: Request) -> Response:
     packed = _STATIC.get(request.path_params.get("name", "icon.svg"))
     if packed is None:
         raise NotFound("There is no such file.")
-    return packed.response(request, {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+    return packed.response(request)
 
 
 async def example_page(request: Request) -> Response:

@@ -1,62 +1,172 @@
-"""What pages ask of the collector: the script, the file that draws, a place for events. Open to every origin."""
+"""What pages ask of the collector: the script, the file that draws, a place for events. Open to every origin.
+
+The two addresses that every visitor's browser asks for are plain ASGI, and `Front` answers them before the router.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import json
+import re
+from typing import Any
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.devices import read_user_agent
-from collector.errors import NotFound
-from collector.responses.events import read_envelope
-from collector.responses.intake import take_in
+from collector.errors import BadRequest, Fault, NotFound, Problem, TooLarge
+from collector.outbox import backlog
+from collector.responses.events import Envelope, read_envelope, read_event
+from collector.responses.intake import Arrival, Arrived, Receipt, check
+from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
-from collector.surveys.lifecycle import get_revision, live_revisions
-from collector.web.http import house_of, json_response, read_json
-from collector.web.script import FROZEN_FILES, ScriptCache, config_of
+from collector.surveys.lifecycle import live_revisions
+from collector.web.auth import require_token
+from collector.web.http import MOST_BYTES, House, house_of, log, parse_json, problem_body
+from collector.web.measures import CONTENT_TYPE
+from collector.web.packed import raw
+from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, config_of
 
-OPEN_TO_ALL = {
-    "Access-Control-Allow-Origin": "*",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-SCRIPT_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=60, stale-while-revalidate=600"}
-FROZEN_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, immutable"}
+_HOT = re.compile(r"/w/([a-z0-9]{1,32})(\.js|/events)")
+_EVENTS_HEADERS = raw({**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
 
-async def site_script(request: Request) -> Response:
+class Hot:
+    """An address that answers without the framework's own request and response; errors are rendered here as well."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, headers, body = await self.answer(scope, receive)
+        except Problem as problem:
+            status, headers, body = problem_body(problem)
+        except Exception as error:
+            log.error("unexpected", path=scope["path"], exc_info=error)
+            status, headers, body = problem_body(Problem())
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        raise NotImplementedError
+
+
+class SiteScript(Hot):
     """The tag's one request: the loader with the site's published surveys in it."""
-    key = request.path_params["site"]
 
-    async def config() -> str:
-        async with house_of(request).database.read() as connection:
-            site = await site_by_key(connection, key)
-            return config_of(site.key, await live_revisions(connection, site.id))
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:  # noqa: ARG002
+        house: House = scope["app"].state.house
+        script = await house.live.scripts.get(scope["path_params"]["site"])
+        accepted = tags = b""
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accepted = value
+            elif name == b"if-none-match":
+                tags = value
+        return script.packed.answer(accepted, tags)
 
-    return await _script(request, key, config)
+
+class Events(Hot):
+    """Takes events in; answered 200 only once they are on disk."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        house: House = scope["app"].state.house
+        house.limits.check_address(scope["client"][0] if scope["client"] else "")
+        user_agent, length = "", 0
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                user_agent = value.decode("latin-1")
+            elif name == b"content-length":
+                length = int(value[:12]) if value.isdigit() else 0
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise BadRequest("The body must not be compressed.")
+        body = await _receive(receive, length)
+        key = scope["path_params"]["site"]
+        envelope = read_envelope(parse_json(body))
+        site = await house.live.sites.get(key)
+        house.limits.check_site(key)
+        arrival = await _arrival(house, key, site, envelope, user_agent)
+        receipt = await house.intake.submit(arrival)
+        if site.webhooks:
+            house.wake_worker()
+        reply = json.dumps(_reply(house, arrival, receipt)).encode()
+        return 200, [*_EVENTS_HEADERS, (b"content-length", b"%d" % len(reply))], reply
+
+
+async def _receive(receive: Receive, length: int) -> bytes:
+    """The whole body. Raises `TooLarge` as soon as it is known to be."""
+    too_large = TooLarge(f"At most {MOST_BYTES} bytes are read.")
+    if length > MOST_BYTES:
+        raise too_large
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The body did not arrive whole.")
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES:
+            raise too_large
+        if not message.get("more_body"):
+            return body
+
+
+async def _arrival(house: House, key: str, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:
+    """An envelope with everything that can be said of its events before the store is asked."""
+    token, anonymous = envelope.visitor, envelope.anonymous
+    visitor = house.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
+    events = [
+        await _arrived(house, key, site, value, f"/events/{index}", anonymous)
+        for index, value in enumerate(envelope.events)
+    ]
+    if not any(one.problem is None for one in events):
+        raise next(one.problem for one in events if one.problem)
+    return Arrival(site, visitor.hex if visitor else None, anonymous, read_user_agent(user_agent), events)
+
+
+async def _arrived(house: House, key: str, site: OpenSite, value: Any, at: str, anonymous: bool) -> Arrived:
+    arrived = Arrived(at, at)
+    try:
+        arrived.event = event = read_event(value, at)
+        arrived.name = value["id"]
+        arrived.survey = await house.live.find(key, site, event.survey, event.revision)
+        if arrived.survey is None:
+            raise NotFound(faults=[Fault(f"{at}/survey", "names no published survey of this site")])
+        check(arrived, site, house.signing, anonymous)
+    except Problem as problem:
+        arrived.problem = problem
+    return arrived
+
+
+def _reply(house: House, arrival: Arrival, receipt: Receipt) -> dict[str, Any]:
+    body: dict[str, Any] = {"stored": receipt.stored}
+    if receipt.refused:
+        body["refused"] = {name: problem.as_json() for name, problem in receipt.refused.items()}
+    if receipt.visitor and not arrival.anonymous and receipt.visitor != arrival.visitor:
+        body["visitor"] = house.signing.visitor_token(arrival.site.id, receipt.visitor)
+    return body
+
+
+class Front:
+    """The application, with the two hot addresses answered before its router."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+        self.state = app.state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self.app
+        if scope["type"] == "http" and (match := _HOT.fullmatch(scope["path"])):
+            is_events = match[2] == "/events"
+            if scope["method"] == "POST" if is_events else scope["method"] in ("GET", "HEAD"):
+                scope["app"], scope["path_params"] = self.app, {"site": match[1]}
+                app = EVENTS if is_events else SITE_SCRIPT
+        await app(scope, receive, send)
 
 
 async def survey_script(request: Request) -> Response:
     """The loader with one published survey alone, for the survey's own page."""
-    key, survey = request.path_params["site"], request.path_params["survey"]
-
-    async def config() -> str:
-        async with house_of(request).database.read() as connection:
-            site = await site_by_key(connection, key)
-            revision = await get_revision(connection, site.id, survey, None)
-        if revision.status != "published":
-            raise NotFound("This survey is not published.")
-        return config_of(site.key, [revision], own_page=True)
-
-    return await _script(request, f"{key}-{survey}", config)
-
-
-async def _script(request: Request, name: str, config: Callable[[], Awaitable[str]]) -> Response:
-    cache: ScriptCache = request.app.state.scripts
-    packed = cache.fresh(name) or cache.renew(name, await config())
-    return packed.response(request, SCRIPT_HEADERS)
+    name = f"{request.path_params['site']}-{request.path_params['survey']}"
+    return (await house_of(request).live.scripts.get(name)).packed.response(request)
 
 
 async def site_config(request: Request) -> Response:
@@ -72,23 +182,16 @@ async def frozen(request: Request) -> Response:
     packed = FROZEN_FILES.get(request.url.path.removeprefix("/w/"))
     if packed is None:
         raise NotFound("This file belongs to another release.")
-    return packed.response(request, FROZEN_HEADERS)
+    return packed.response(request)
 
 
-async def events(request: Request) -> Response:
-    """Take events in; answered 200 only once they are on disk."""
+async def metrics(request: Request) -> Response:
+    """For Prometheus, with an API token: not open to the world."""
+    await require_token(request)
     house = house_of(request)
-    envelope = read_envelope(await read_json(request))
-    device = read_user_agent(request.headers.get("user-agent"))
-    async with house.database.write() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
-        receipt = await take_in(connection, house.signing, site.id, envelope, device, now=house.clock())
-    body: dict[str, object] = {"stored": receipt.stored}
-    if receipt.refused:
-        body["refused"] = {name: problem.as_json() for name, problem in receipt.refused.items()}
-    if receipt.visitor:
-        body["visitor"] = receipt.visitor
-    return json_response(body, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"})
+    async with house.database.read() as connection:
+        jobs = await backlog(connection)
+    return Response(house.measures.text(waiting=house.intake.waiting, jobs=jobs), media_type=CONTENT_TYPE)
 
 
 async def healthz(request: Request) -> Response:  # noqa: ARG001
@@ -101,13 +204,16 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
+SITE_SCRIPT, EVENTS = SiteScript(), Events()
+
 routes = [
     Route("/w/ui-{hash}.js", frozen),
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
-    Route("/w/{site}.js", site_script),
-    Route("/w/{site}/events", events, methods=["POST"]),
+    Route("/w/{site}.js", SITE_SCRIPT, methods=["GET"]),
+    Route("/w/{site}/events", EVENTS, methods=["POST"]),
     Route("/s/{site}-{survey}.js", survey_script),
     Route("/healthz", healthz),
     Route("/readyz", readyz),
+    Route("/metrics", metrics),
 ]

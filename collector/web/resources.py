@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,6 +19,7 @@ from collector.sites import Site
 from collector.surveys.document import FilledLine, SurveyDocument, faults_of
 from collector.surveys.lifecycle import Status, Survey
 from collector.web.script import FROZEN_HASH, INTEGRITY
+from collector.webhooks import Webhook, message_id
 
 Moment = Annotated[
     datetime, PlainSerializer(moment, return_type=str, when_used="json"), Field(description="RFC 3339, UTC")
@@ -147,6 +149,66 @@ class ResultsResource(Resource):
     @classmethod
     def of(cls, results: Results) -> ResultsResource:
         return cls.model_validate(results.as_json())
+
+
+class NewWebhook(Resource):
+    url: str = Field(max_length=2000, description="Where new responses are posted to: a public http or https address.")
+
+
+def read_new_webhook(value: object) -> str:
+    """The address of a webhook that is to be made. Raises `Invalid`."""
+    try:
+        return NewWebhook.model_validate(value, strict=True).url
+    except ValidationError as error:
+        raise Invalid(faults=faults_of(error)) from None
+
+
+class WebhookResource(Resource):
+    id: UUID
+    url: str
+    secret: str = Field(description="What events are signed with, in the Standard Webhooks form.")
+    created_at: Moment
+
+    @classmethod
+    def of(cls, webhook: Webhook, signing: Signing) -> WebhookResource:
+        secret = signing.webhook_secret(webhook.id)
+        return cls(id=webhook.id, url=webhook.url, secret=secret, created_at=webhook.created_at)
+
+
+class DeliveryResource(Resource):
+    id: UUID
+    message_id: str = Field(description="The webhook-id header: the same for every try.")
+    status: Literal["waiting", "done", "failed"]
+    attempts: int
+    reason: str | None = Field(description="Why the last try failed.")
+    next_try_at: Moment | None = Field(description="Null when there is none to come.")
+    created_at: Moment
+    finished_at: Moment | None
+    payload: dict[str, Any] = Field(description="What is sent.")
+
+    @classmethod
+    def of(cls, job: Row[Any]) -> DeliveryResource:
+        return cls(
+            id=job.id,
+            message_id=message_id(job.id),
+            status=job.status,
+            attempts=job.attempts,
+            reason=job.reason,
+            next_try_at=job.due_at if job.status == "waiting" else None,
+            created_at=job.created_at,
+            finished_at=job.finished_at,
+            payload=json.loads(job.payload),
+        )
+
+
+class WebhookList(Resource):
+    items: list[WebhookResource]
+    next: str | None
+
+
+class DeliveryList(Resource):
+    items: list[DeliveryResource]
+    next: str | None
 
 
 class SiteList(Resource):

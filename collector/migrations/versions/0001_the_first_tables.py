@@ -84,6 +84,7 @@ def upgrade() -> None:
             ["site_id", "survey_id"], ["surveys.site_id", "surveys.id"], name=op.f("fk_impressions_surveys")
         ),
         sa.PrimaryKeyConstraint("site_id", "id", name=op.f("pk_impressions")),
+        postgresql_partition_by="RANGE (id)",
     )
     with op.batch_alter_table("impressions", schema=None) as batch_op:
         batch_op.create_index(
@@ -119,6 +120,7 @@ def upgrade() -> None:
             ["site_id", "survey_id"], ["surveys.site_id", "surveys.id"], name=op.f("fk_responses_surveys")
         ),
         sa.PrimaryKeyConstraint("site_id", "id", name=op.f("pk_responses")),
+        postgresql_partition_by="RANGE (id)",
     )
     with op.batch_alter_table("responses", schema=None) as batch_op:
         batch_op.create_index(

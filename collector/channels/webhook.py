@@ -1,0 +1,67 @@
+"""Signed calls to a site owner's server, as Standard Webhooks has them (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+
+from collector import __version__
+from collector.channels.outbound import Failed, Outbound, Refused, Reply
+
+SECRET_PREFIX = "whsec_"  # noqa: S105  it makes a leaked secret easy to find
+LONGEST_EXCERPT = 200
+"""Characters of the receiver's answer that are worth showing."""
+
+
+def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+    """The three headers that let a receiver know who called, and that this is no replay.
+
+    ``secret`` is ``whsec_`` and the base64 of 24 to 64 bytes, otherwise `Refused` is raised; ``body`` is UTF-8.
+    """
+    # In UTC, because the library takes the clock's face for UTC whatever the zone.
+    signature = Webhook(_key(secret)).sign(message_id, at.astimezone(UTC), body.decode())
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature,
+    }
+
+
+async def deliver(outbound: Outbound, url: str, secret: str, message_id: str, body: bytes, *, now: datetime) -> None:
+    """Post ``body``, which is JSON, to a webhook; a 2xx answer is all that counts as delivered.
+
+    Raises `Refused` when no other try is wanted, and `Failed` when one is; each try is signed anew, under the same
+    ``message_id``, by which the receiver knows what it already has.
+    """
+    headers = {
+        "content-type": "application/json",
+        "user-agent": f"Tevreden/{__version__}",
+        **sign(secret, message_id, now, body),
+    }
+    reply = await outbound.post(url, content=body, headers=headers)
+    if 200 <= reply.status < 300:
+        return
+    if reply.status == 410:
+        raise Refused(f"the receiver answered 410 Gone: it wants no more of these{_excerpt(reply)}")
+    redirect = ", a redirect, which is not followed" if 300 <= reply.status < 400 else ""
+    raise Failed(f"the receiver answered {reply.status}{redirect}{_excerpt(reply)}", reply.retry_after(now))
+
+
+def _key(secret: str) -> bytes:
+    encoded = secret.removeprefix(SECRET_PREFIX)
+    try:
+        key = b64decode(encoded, validate=True)
+    except ValueError:
+        key = b""
+    if encoded == secret or not 24 <= len(key) <= 64:
+        raise Refused(f"the webhook's secret must be {SECRET_PREFIX} and the base64 of 24 to 64 bytes")
+    return key
+
+
+def _excerpt(reply: Reply) -> str:
+    """The beginning of the answer on one line, for whoever looks for what is wrong."""
+    words = "".join(filter(str.isprintable, re.sub(r"\s+", " ", reply.body))).strip()[:LONGEST_EXCERPT]
+    return f": {words}" if words else ""

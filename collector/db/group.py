@@ -1,0 +1,96 @@
+"""Group commit: what many ask for at one moment goes into one transaction, and each is answered after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+
+from collector.errors import Problem, Unavailable
+
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
+
+log = structlog.get_logger()
+
+
+class GroupCommit(Generic[Item, Reply]):
+    """Hands items to ``commit`` in batches of all that wait, at most ``largest`` each, ``lanes`` batches at a time.
+
+    An item alone is committed at once; while a transaction is being written, what arrives gathers for the next.
+    ``commit`` takes the items and gives back one reply or `Problem` for each, in order.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[list[Item]], Awaitable[Sequence[Reply | Problem]]],
+        *,
+        largest: int,
+        most_waiting: int,
+        lanes: int = 1,
+    ) -> None:
+        self._commit = commit
+        self._largest = largest
+        self._most_waiting = most_waiting
+        self._idle = lanes
+        self._waiting: deque[tuple[Item, asyncio.Future[Reply]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Items that are in no transaction yet."""
+        return len(self._waiting)
+
+    def submit(self, item: Item) -> asyncio.Future[Reply]:
+        """The reply to one item, done once its transaction is on disk.
+
+        Raises `Unavailable` at once when ``most_waiting`` items wait already; the future raises what its commit did.
+        """
+        if len(self._waiting) >= self._most_waiting:
+            raise Unavailable("More is arriving than can be stored.", headers={"Retry-After": "2"})
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._idle:
+            self._idle -= 1
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return future
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is answered."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                waiting = self._waiting
+                batch = [waiting.popleft() for _ in range(min(len(waiting), self._largest))]
+                await self._settle(batch)
+        finally:
+            self._idle += 1
+
+    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Reply]]]) -> None:
+        replies: Sequence[Reply | Problem]
+        try:
+            replies = await self._commit([item for item, _ in batch])
+        except Problem as problem:
+            replies = [problem] * len(batch)
+        except Exception as error:
+            if len(batch) > 1:  # one that cannot be stored must not cost its neighbours
+                for one in batch:
+                    await self._settle([one])
+                return
+            log.exception("unexpected in a transaction", exc_info=error)
+            replies = [Problem()]
+        for (_, future), reply in zip(batch, replies, strict=True):
+            if future.done():  # who asked has gone
+                continue
+            if isinstance(reply, Problem):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)

@@ -1,0 +1,248 @@
+"""PostgreSQL: several processes at once, failover by several hosts in the URL, PgBouncer in transaction mode.
+
+What was acknowledged is on disk there: ``synchronous_commit`` is raised to ``on`` where the server says less, and a
+commit that the server reports as only local (its wait for a standby was cut short) counts as none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import asyncpg
+import structlog
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from collector.db.partitions import make_partitions
+from collector.db.store import Database, cause_of, migrate, unavailable
+from collector.db.verbs import Raced, Result, Steps, run_on_postgres
+from collector.errors import SettingsError, Unavailable
+
+CHANNEL = "tevreden"
+LANES = 16
+POOL = 8
+BATCHES = 3
+CONNECT_SECONDS = 8.0
+TRIES = 5
+"""Of a batch that another process's transaction came between."""
+MIGRATION_LOCK = 0x7E57EDE0
+BEGIN = (
+    "BEGIN; SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
+)
+_LOST = ("08", "25006", "53", "55000", "57", "58", "XX")
+"""SQLSTATEs that say nothing about the statement: no connection, a standby, no room, a shutdown, a broken disk."""
+_AGAIN = ("40001", "40P01")
+"""Serialization failure and deadlock: the same transaction may succeed when run again."""
+
+log = structlog.get_logger()
+
+
+class LoudConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Remembers that the server warned of a commit that no standby has."""
+
+    __slots__ = ("_only_local",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._only_local = False
+        self.add_log_listener(LoudConnection._hear)
+
+    def _hear(self, message: asyncpg.PostgresLogMessage) -> None:
+        # "canceling wait for synchronous replication …: The transaction has already committed locally"
+        if message.sqlstate == "01000" and message.severity_en == "WARNING":
+            self._only_local = True
+
+    def take_warning(self) -> bool:
+        """Whether there was such a warning since this was last asked."""
+        heard, self._only_local = self._only_local, False
+        return heard
+
+
+class PostgreSQL(Database):
+    """A server or a cluster. Open it with `open`."""
+
+    batches_at_once = BATCHES
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.lane = secrets.randbelow(LANES)
+        self._engine = self._make_engine()
+        self._idle: list[LoudConnection] = []
+        self._listening: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return re.sub(r"(?<=://)([^:@/]*)(:[^@/]*)?@", r"\1@", self._url.partition("?")[0])
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Reach the server and bring its tables up to date. Raises `SettingsError` when that cannot be."""
+        store = cls(url)
+        try:
+            async with store.write() as connection:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                await connection.run_sync(migrate)
+            await store.keep_house(datetime.now(UTC))
+        except (DBAPIError, Unavailable, OSError, asyncpg.PostgresError) as error:
+            await store.close()
+            raise SettingsError(f"cannot use {store.name} as the database: {cause_of(error)}") from None
+        return store
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with self._session() as connection:
+            await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        async with self._session() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, LoudConnection)
+            driver.take_warning()
+            await connection.exec_driver_sql(BEGIN.removeprefix("BEGIN; "))
+            yield connection
+            await connection.commit()
+            if driver.take_warning():
+                raise unavailable()
+
+    async def batch(self, begin: Callable[[], Steps[Result]]) -> Result:
+        for _ in range(TRIES):
+            try:
+                return await self._run_batch(begin)
+            except Raced:
+                continue
+            except asyncpg.PostgresError as error:
+                if error.sqlstate in _AGAIN:
+                    continue
+                raise
+        raise unavailable()
+
+    async def probe(self) -> None:
+        async with self.write() as connection:
+            await connection.exec_driver_sql("SELECT pg_current_xact_id()")  # what has an id is written down
+
+    async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:  # noqa: ARG002
+        moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        return moment.astimezone(UTC)
+
+    async def tell(self, connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+    async def listen(self, changed: Callable[[], None]) -> None:
+        self._listening = asyncio.create_task(self._listen(changed))
+
+    async def keep_house(self, now: datetime) -> None:
+        """Make the partitions of the months to come."""
+        async with self.write() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            await make_partitions(connection, now)
+
+    async def close(self) -> None:
+        if self._listening:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+        while self._idle:
+            await _leave(self._idle.pop())
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_lost(error.orig):
+                raise unavailable() from error
+            raise
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+            raise unavailable() from error
+
+    async def _run_batch(self, begin: Callable[[], Steps[Result]]) -> Result:
+        connection: LoudConnection | None = None
+        try:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            connection.take_warning()
+            await connection.execute(BEGIN)
+            result = await run_on_postgres(begin(), connection)
+            done = await connection.execute("COMMIT")
+            if done != "COMMIT" or connection.take_warning():
+                raise unavailable()
+        except BaseException as error:
+            if connection is not None:
+                await self._give_up(connection)
+            lost = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+            if lost or (isinstance(error, asyncpg.PostgresError) and _is_lost(error)):
+                log.warning("cannot store", reason=cause_of(error))  # type: ignore[arg-type]
+                raise unavailable() from error
+            raise
+        self._idle.append(connection)
+        return result
+
+    async def _give_up(self, connection: LoudConnection) -> None:
+        """Undo what a connection was at, and keep it if it still works."""
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+            await connection.execute("ROLLBACK", timeout=2)
+            self._idle.append(connection)
+            return
+        connection.terminate()
+
+    async def _connect(self) -> LoudConnection:
+        connection: LoudConnection = await asyncpg.connect(
+            self._url,
+            connection_class=LoudConnection,
+            statement_cache_size=0,  # behind PgBouncer the next transaction may meet another server process
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "tevreden"},
+        )
+        return connection
+
+    def _make_engine(self) -> AsyncEngine:
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            connect_args={"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""},
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=POOL,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin(_: Connection) -> None:
+            return
+
+        return engine
+
+    async def _listen(self, changed: Callable[[], None]) -> None:
+        """Hear of changes for as long as this runs; without (behind PgBouncer) caches are seconds old."""
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+                async with AsyncExitStack() as stack:
+                    connection = await self._connect()
+                    stack.push_async_callback(_leave, connection)
+                    gone = asyncio.Event()
+                    connection.add_termination_listener(lambda _, gone=gone: gone.set())
+                    await connection.add_listener(CHANNEL, lambda *_: changed())
+                    changed()  # whatever was told while nobody listened
+                    await gone.wait()
+            await asyncio.sleep(1)  # before knocking again
+
+
+async def _leave(connection: LoudConnection) -> None:
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+        await connection.close(timeout=2)
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    state = getattr(error, "sqlstate", None)
+    return isinstance(state, str) and state.startswith(_LOST)

@@ -1,0 +1,94 @@
+"""What every store can do: hand out connections inside a transaction, and run batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.db.verbs import Result, Steps
+from collector.errors import Unavailable
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+class Database(ABC):
+    """A store with its tables up to date; made by `collector.db.opening.open_database`."""
+
+    lane: int = 0
+    """Which lane of sums this process adds to; processes that write at the same time have lanes of their own."""
+    batches_at_once: int = 1
+    """How many batches may be written at the same time."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it is called in a log line; without a password."""
+
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A consistent view of what was committed; writing through it is refused. Raises `Unavailable`."""
+
+    @abstractmethod
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A writing transaction: on disk when the block ends, undone when it raises.
+
+        Raises `Unavailable` when the store refuses (a full disk, a lost file, no server).
+        """
+
+    @abstractmethod
+    async def batch(self, begin: Callable[[], Steps[Result]]) -> Result:
+        """Run a batch in a writing transaction of its own, and give back its result once that is on disk.
+
+        ``begin`` is called anew when the transaction has to be run again. Raises `Unavailable`.
+        """
+
+    @abstractmethod
+    async def probe(self) -> None:
+        """Commit something that changes nothing. Raises `Unavailable` when that fails."""
+
+    @abstractmethod
+    async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:
+        """The moment that every process on this store agrees on; ``clock`` where there is only one process."""
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+    async def keep_house(self, now: datetime) -> None:  # noqa: ARG002
+        """What a store needs from time to time."""
+        return
+
+    async def listen(self, changed: Callable[[], None]) -> None:  # noqa: ARG002
+        """Call ``changed`` whenever another process told that what is published has changed."""
+        return
+
+    async def tell(self, connection: AsyncConnection) -> None:  # noqa: ARG002
+        """Let every process know, once this transaction is over, that what is published has changed."""
+        return
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables up to date within the transaction of ``connection``."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def unavailable() -> Unavailable:
+    return Unavailable(headers={"Retry-After": "5"})
+
+
+def cause_of(error: Exception) -> str:
+    """What the driver said, in one line."""
+    inner = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
+    inner = getattr(inner, "orig", None) or inner or error
+    return (str(inner).splitlines() or [type(inner).__name__])[0]

@@ -1,0 +1,211 @@
+"""Durable jobs: what must happen because of something that was stored, written in the same transaction.
+
+A job is claimed with a lease, tried again later when it fails, and given up with a reason after `MOST_ATTEMPTS`. A
+worker that dies loses its lease in time, and another one does the job: at least once, always under the same id.
+"""
+
+from __future__ import annotations
+
+import random
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.db.verbs import Insert
+from collector.errors import Conflict, Fault, Invalid, NotFound
+from collector.schema import jobs, new_id, sites
+
+LEASE = timedelta(seconds=90)
+"""How long a worker may take for a job before another one does it."""
+MOST_ATTEMPTS = 10
+WAITS = (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200)
+"""Seconds until the next try, after the first, second … try failed; each is made up to a fifth longer or shorter."""
+KEPT = timedelta(days=30)
+"""How long a job that is over can be looked up."""
+
+Status = Literal["waiting", "done", "failed"]
+COLUMNS = (
+    *("site_id", "id", "kind", "target_id", "subject_id", "payload"),
+    *("status", "attempts", "due_at", "created_at"),
+)
+
+put_jobs = Insert(jobs, COLUMNS)
+
+
+def new_job(site_id: str, kind: str, target_id: str, subject_id: str, payload: str, now: datetime) -> tuple[Any, ...]:
+    """A row for `put_jobs`, due at once. Ids are hex."""
+    return (site_id, new_id().hex, kind, target_id, subject_id, payload, "waiting", 0, now, now)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that this worker holds the lease of."""
+
+    site_id: UUID
+    id: UUID
+    kind: str
+    target_id: UUID | None
+    payload: str
+    attempts: int
+    """Including the one that is being made."""
+    lease: UUID
+
+
+async def is_due(connection: AsyncConnection, *, now: datetime) -> bool:
+    """Whether there is anything to claim."""
+    due = exists().where(_due_of(sites.c.id, now))
+    return (await connection.execute(select(sites.c.id).where(due).limit(1))).first() is not None
+
+
+async def claim(
+    connection: AsyncConnection,
+    *,
+    now: datetime,
+    most: int,
+    share: int,
+    shares: Mapping[UUID, int],
+    running: Collection[UUID] = (),
+) -> list[Job]:
+    """Take up to ``most`` jobs that are due, at most ``share`` of one site; less what ``shares`` says it has already.
+
+    ``running`` are jobs that the caller is still at: they are not due to it, whatever became of the clock. No site
+    waits for another's queue to empty: each that has something due gets its part in turn.
+    """
+    due = exists().where(_due_of(sites.c.id, now))
+    waiting = list((await connection.execute(select(sites.c.id).where(due))).scalars())
+    random.shuffle(waiting)
+    lease, claimed = new_id(), list[Job]()
+    for number, site_id in enumerate(waiting):
+        fair = max(1, (most - len(claimed)) // (len(waiting) - number))
+        wanted = min(fair, share - shares.get(site_id, 0), most - len(claimed))
+        if wanted <= 0:
+            continue
+        query = (
+            select(jobs)
+            .where(_due_of(site_id, now), jobs.c.id.not_in(running))
+            .order_by(jobs.c.due_at)
+            .limit(wanted)
+            .with_for_update(skip_locked=True)
+        )
+        rows = (await connection.execute(query)).all()
+        taken = jobs.c.site_id == site_id, jobs.c.id.in_([row.id for row in rows])
+        held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
+        await connection.execute(update(jobs).where(*taken).values(held))
+        claimed += [
+            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease) for row in rows
+        ]
+    return claimed
+
+
+def _due_of(site_id: Any, now: datetime) -> ColumnElement[bool]:
+    return and_(jobs.c.site_id == site_id, jobs.c.status == "waiting", jobs.c.due_at <= now)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a try went: ``done``; ``waiting`` so many seconds for the next one; or ``failed`` for good."""
+
+    job: Job
+    status: Status
+    wait: float = 0.0
+    reason: str | None = None
+
+
+def failed(job: Job, reason: str, *, permanent: bool = False, wait: float | None = None) -> Outcome:
+    """What becomes of a job whose try failed; ``wait`` is how many seconds the other side asked for."""
+    if permanent or job.attempts >= MOST_ATTEMPTS:
+        return Outcome(job, "failed", reason=reason)
+    seconds = WAITS[min(job.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+    return Outcome(job, "waiting", max(seconds, wait or 0.0), reason)
+
+
+async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, now: datetime) -> None:
+    """Write down how tries went. A job whose lease has passed to another worker is left to that one."""
+    here = (
+        (jobs.c.site_id == bindparam("its_site"))
+        & (jobs.c.id == bindparam("its_id"))
+        & (jobs.c.lease == bindparam("its_lease"))
+    )
+    await connection.execute(
+        update(jobs).where(here),
+        [
+            {
+                "its_site": one.job.site_id,
+                "its_id": one.job.id,
+                "its_lease": one.job.lease,
+                "status": one.status,
+                "due_at": now + timedelta(seconds=one.wait),
+                "reason": one.reason,
+                "lease": None,
+                "finished_at": None if one.status == "waiting" else now,
+            }
+            for one in outcomes
+        ],
+    )
+
+
+async def redo(connection: AsyncConnection, site_id: UUID, job_id: UUID, *, now: datetime) -> None:
+    """Try again, under the same id, what was done or given up. Raises `NotFound`, or `Conflict` while it waits."""
+    job = await get_job(connection, site_id, job_id)
+    if job.status == "waiting":
+        raise Conflict("It has not been given up: it is tried again by itself.")
+    here = jobs.c.site_id == site_id, jobs.c.id == job_id
+    again = {"status": "waiting", "attempts": 0, "due_at": now, "finished_at": None}
+    await connection.execute(update(jobs).where(*here).values(again))
+
+
+async def get_job(connection: AsyncConnection, site_id: UUID, job_id: UUID) -> Row[Any]:
+    """Raises `NotFound`."""
+    row = (await connection.execute(select(jobs).where(jobs.c.site_id == site_id, jobs.c.id == job_id))).one_or_none()
+    if row is None:
+        raise NotFound("This site has no such delivery.")
+    return row
+
+
+async def list_jobs(
+    connection: AsyncConnection, site_id: UUID, target_id: UUID, *, limit: int, cursor: str | None = None
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """Newest first, with the cursor of the next page or None. Raises `Invalid` for a cursor that is none of ours."""
+    query = select(jobs).where(jobs.c.site_id == site_id, jobs.c.target_id == target_id)
+    if cursor is not None:
+        query = query.where(jobs.c.id < _read_cursor(cursor))
+    rows = (await connection.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1))).all()
+    following = urlsafe_b64encode(rows[limit - 1].id.bytes).decode().rstrip("=") if len(rows) > limit else None
+    return rows[:limit], following
+
+
+def _read_cursor(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=urlsafe_b64decode(cursor + "=="))
+    except ValueError:
+        raise Invalid(faults=[Fault("?cursor", "must be the next of an earlier list")]) from None
+
+
+async def forget_subject(connection: AsyncConnection, site_id: UUID, subject_id: UUID) -> None:
+    """Remove every job about something that is removed itself."""
+    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.subject_id == subject_id))
+
+
+async def forget_target(connection: AsyncConnection, site_id: UUID, target_id: UUID) -> None:
+    """Remove every job for a place that nothing is sent to any more."""
+    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.target_id == target_id))
+
+
+async def sweep(connection: AsyncConnection, *, now: datetime) -> int:
+    """Remove jobs that have been over for long; how many there were."""
+    return (await connection.execute(delete(jobs).where(jobs.c.finished_at < now - KEPT))).rowcount
+
+
+async def backlog(connection: AsyncConnection) -> dict[str, int]:
+    """How many jobs wait, and how many were given up, over all sites."""
+    query = select(jobs.c.status, func.count()).where(jobs.c.status != "done").group_by(jobs.c.status)
+    found = {"waiting": 0, "failed": 0}
+    for status, count in await connection.execute(query):
+        found[status] = count
+    return found

@@ -1,0 +1,75 @@
+"""What the intake must know of a site to take an answer without asking the store each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.errors import NotFound
+from collector.rollups import MOST_PAGES
+from collector.schema import pages, surveys
+from collector.sites import site_by_key
+from collector.surveys.document import SurveyDocument
+from collector.surveys.lifecycle import get_revision
+from collector.webhooks import list_webhooks
+
+
+@dataclass(slots=True)
+class OpenSurvey:
+    """A survey that was published once. Its id is hex."""
+
+    id: str
+    key: str
+    name: str
+    is_closed: bool
+    latest: int
+    revisions: dict[int, SurveyDocument] = field(default_factory=dict)
+    """The documents that were asked for so far; they never change."""
+    labels: set[str] = field(default_factory=set)
+    """The pages that results name."""
+
+
+@dataclass(slots=True)
+class OpenSite:
+    """A site with its surveys by their key, and the webhooks that hear of its answers; those by their id in hex."""
+
+    id: UUID
+    surveys: dict[str, OpenSurvey]
+    webhooks: Sequence[str]
+    hex: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hex = self.id.hex
+
+
+async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSite | None) -> OpenSite:
+    """The site as it is now; what never changes is taken over from ``earlier``. Raises `NotFound`."""
+    site = await site_by_key(connection, key)
+    columns = surveys.c.id, surveys.c.key, surveys.c.name, surveys.c.status, surveys.c.revision
+    query = select(*columns).where(surveys.c.site_id == site.id, surveys.c.revision.is_not(None))
+    found: dict[str, OpenSurvey] = {}
+    for row in await connection.execute(query):
+        survey = OpenSurvey(row.id.hex, row.key, row.name, row.status == "archived", row.revision)
+        known = earlier.surveys.get(row.key) if earlier else None
+        if known:
+            survey.revisions, survey.labels = known.revisions, known.labels
+        else:
+            mine = pages.c.site_id == site.id, pages.c.survey_id == row.id
+            survey.labels = set(
+                (await connection.execute(select(pages.c.label).where(*mine).limit(MOST_PAGES))).scalars()
+            )
+        found[row.key] = survey
+    return OpenSite(site.id, found, [one.id.hex for one in await list_webhooks(connection, site.id)])
+
+
+async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:
+    """Note a revision's document, if there is one of this number."""
+    try:
+        revision = await get_revision(connection, site.id, survey.key, number)
+    except NotFound:
+        return
+    survey.revisions[number] = revision.document

@@ -1,0 +1,239 @@
+"""Sums that are kept in the transaction of every answer, so that no figure ever scans responses.
+
+What a row counts for depends on the row alone, so that the sums can be made again from the rows and compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.db.verbs import Add
+from collector.schema import COUNTERS, HIGHEST_SCORE, SCORE_COUNTERS, impressions, responses, rollups
+
+Dimension = Literal["revision", "page", "device", "language"]
+DIMENSIONS: tuple[Dimension, ...] = ("revision", "page", "device", "language")
+"""What results can be broken down by. Every answer counts once in each, so any one of them sums up to all."""
+MOST_PAGES = 200
+"""Pages that a survey's results name; the rest count together under no name."""
+LONGEST_LABEL = 200
+
+KEYS = ("site_id", "dimension", "survey_id", "day", "value", "lane")
+NUMBERS = (*COUNTERS, *SCORE_COUNTERS)
+_PLACE = {name: place for place, name in enumerate(NUMBERS)}
+_IMPRESSIONS, _DISMISSALS = _PLACE["impressions"], _PLACE["dismissals"]
+_COMPLETED, _COMMENTS, _EMAILS = _PLACE["completed"], _PLACE["comments"], _PLACE["emails"]
+_ROBOTS, _FIRST_SCORE = _PLACE["robots"], _PLACE["score_0"]
+
+add_to_rollups = Add(rollups, KEYS, NUMBERS)
+
+_MANY = re.compile(r"\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def page_label(page: str | None) -> str:
+    """A page as results name it: host and path, with numbers and hashes in it as ``*``; "" where there is none."""
+    if not page:
+        return ""
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return ""
+    path = "/".join("*" if _MANY.fullmatch(step) else step for step in parts.path.split("/"))
+    return f"{parts.hostname or ''}{path.rstrip('/') or '/'}"[:LONGEST_LABEL]
+
+
+Key = tuple[Any, str, Any, date, str]
+"""Site, dimension, survey, day and value; ids as the caller has them."""
+
+
+class Sums:
+    """Changes to the sums, gathered over a batch."""
+
+    def __init__(self, lane: int) -> None:
+        self._lane = lane
+        self.changes: dict[Key, list[int]] = {}
+
+    def count_impression(self, row: Mapping[Any, Any], times: int = 1) -> None:
+        """Count an impression, or with ``times`` −1 take it back."""
+        if row["bot"]:
+            return
+        dismissed = row["dismissed_at"] is not None
+        for numbers in self._of(row, row["shown_at"]):
+            numbers[_IMPRESSIONS] += times
+            if dismissed:
+                numbers[_DISMISSALS] += times
+
+    def count_response(self, row: Mapping[Any, Any], times: int = 1) -> None:
+        """Count a response, or with ``times`` −1 take it back."""
+        robot, complete = row["bot"], row["complete"]
+        comment, email = row["comment"] is not None, row["email"] is not None
+        score = row["score"]
+        for numbers in self._of(row, row["created_at"]):
+            if robot:
+                numbers[_ROBOTS] += times
+                continue
+            if 0 <= score <= HIGHEST_SCORE:
+                numbers[_FIRST_SCORE + score] += times
+            if complete:
+                numbers[_COMPLETED] += times
+            if comment:
+                numbers[_COMMENTS] += times
+            if email:
+                numbers[_EMAILS] += times
+
+    def _of(self, row: Mapping[Any, Any], moment: datetime) -> list[list[int]]:
+        site, survey, day, changes = row["site_id"], row["survey_id"], moment.date(), self.changes
+        found = []
+        for key in (
+            (site, "revision", survey, day, str(row["revision"])),
+            (site, "page", survey, day, row["page_label"] or ""),
+            (site, "device", survey, day, row["device"]),
+            (site, "language", survey, day, row["language"] or ""),
+        ):
+            numbers = changes.get(key)
+            if numbers is None:
+                numbers = changes[key] = [0] * len(NUMBERS)
+            found.append(numbers)
+        return found
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """For `add_to_rollups`: only what has changed."""
+        return [(*key, self._lane, *numbers) for key, numbers in self.changes.items() if any(numbers)]
+
+
+@dataclass
+class Total:
+    """The sums of some days, or of one value of a dimension."""
+
+    impressions: int = 0
+    dismissals: int = 0
+    completed: int = 0
+    comments: int = 0
+    emails: int = 0
+    robots: int = 0
+    scores: dict[int, int] = field(default_factory=dict)
+    """Score → number of people, without those that nobody chose."""
+
+
+def _sums() -> list[ColumnElement[Any]]:
+    return [func.coalesce(func.sum(rollups.c[name]), 0).label(name) for name in NUMBERS]
+
+
+def _total(row: Any) -> Total:
+    scores = {score: int(getattr(row, name)) for score, name in enumerate(SCORE_COUNTERS)}
+    return Total(
+        **{name: int(getattr(row, name)) for name in COUNTERS},
+        scores={score: people for score, people in scores.items() if people},
+    )
+
+
+async def total_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Total:
+    """Everything that was ever counted for one survey."""
+    return _total((await connection.execute(_one_survey(select(*_sums()), site_id, survey_id))).one())
+
+
+async def totals_by_survey(connection: AsyncConnection, site_id: UUID) -> dict[UUID, Total]:
+    query = (
+        select(rollups.c.survey_id, *_sums())
+        .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0])
+        .group_by(rollups.c.survey_id)
+    )
+    return {row.survey_id: _total(row) for row in await connection.execute(query)}
+
+
+async def totals_by_value(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, dimension: Dimension
+) -> dict[str, Total]:
+    """One total for each value of a dimension."""
+    query = _one_survey(select(rollups.c.value, *_sums()), site_id, survey_id, dimension).group_by(rollups.c.value)
+    return {row.value: _total(row) for row in await connection.execute(query)}
+
+
+def _one_survey(
+    query: Select[Any], site_id: UUID, survey_id: UUID, dimension: Dimension = DIMENSIONS[0]
+) -> Select[Any]:
+    return query.where(rollups.c.site_id == site_id, rollups.c.dimension == dimension, rollups.c.survey_id == survey_id)
+
+
+# ---- the same from the rows
+
+_BOTH = ("site_id", "survey_id", "revision", "page_label", "device", "language", "bot")
+_SHOWN = [impressions.c[name] for name in (*_BOTH, "shown_at", "dismissed_at")]
+_ANSWERED = [responses.c[name] for name in (*_BOTH, "created_at", "score", "complete", "comment", "email")]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row of sums that is not what the rows say; both sides hold what is not nought."""
+
+    dimension: str
+    value: str
+    day: date
+    kept: dict[str, int]
+    counted: dict[str, int]
+
+
+async def recount(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> tuple[Sums, list[Difference]]:
+    """Count everything of one survey again; also where the sums that are kept differ from that."""
+    counted = Sums(lane=0)
+    for columns, count in ((_SHOWN, counted.count_impression), (_ANSWERED, counted.count_response)):
+        table = columns[0].table
+        query = select(*columns).where(table.c.site_id == site_id, table.c.survey_id == survey_id)
+        async with connection.stream(query) as rows:
+            async for part in rows.mappings().partitions(1000):
+                for row in part:
+                    count(row)
+    kept: dict[Key, list[int]] = {}
+    mine = rollups.c.site_id == site_id, rollups.c.survey_id == survey_id
+    for one in await connection.execute(select(rollups).where(*mine)):
+        numbers = kept.setdefault((site_id, one.dimension, survey_id, one.day, one.value), [0] * len(NUMBERS))
+        for place, name in enumerate(NUMBERS):
+            numbers[place] += getattr(one, name)
+    return counted, list(_differences(kept, counted.changes))
+
+
+def _differences(kept: Mapping[Key, list[int]], counted: Mapping[Key, list[int]]) -> Iterator[Difference]:
+    nothing = [0] * len(NUMBERS)
+    for key in sorted(kept.keys() | counted.keys(), key=str):
+        ours, right = kept.get(key, nothing), counted.get(key, nothing)
+        if ours != right:
+            yield Difference(key[1], key[4], key[3], _named(ours), _named(right))
+
+
+def _named(numbers: Sequence[int]) -> dict[str, int]:
+    return {name: number for name, number in zip(NUMBERS, numbers, strict=True) if number}
+
+
+async def put_right(connection: AsyncConnection, site_id: UUID, survey_id: UUID, counted: Sums) -> None:
+    """Put what was counted in place of what is kept, within the transaction that counted it."""
+    await connection.execute(delete(rollups).where(rollups.c.site_id == site_id, rollups.c.survey_id == survey_id))
+    rows = [dict(zip((*KEYS, *NUMBERS), row, strict=True)) for row in counted.rows()]
+    if rows:
+        await connection.execute(insert(rollups), rows)
+
+
+async def hold_rollups(connection: AsyncConnection) -> None:
+    """Keep other processes from adding anything until this transaction is over."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"LOCK TABLE {rollups.name} IN EXCLUSIVE MODE"))
+
+
+async def add_up(connection: AsyncConnection, sums: Sums) -> None:
+    """Add changes to the sums outside a batch."""
+    for row in sums.rows():
+        values = dict(zip((*KEYS, *NUMBERS), row, strict=True))
+        here = [rollups.c[name] == values[name] for name in KEYS]
+        changed = {name: rollups.c[name] + values[name] for name in NUMBERS if values[name]}
+        done = await connection.execute(update(rollups).where(*here).values(changed))
+        if not done.rowcount:
+            await connection.execute(insert(rollups).values(values))

@@ -1,0 +1,120 @@
+"""What is published, kept at hand: each site's script, and what the intake knows of the site.
+
+Another process may publish as well: what is kept is a few seconds old at most, and younger where the store tells of
+changes. While the store cannot be reached, what was kept is still served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from collector.db.store import Database
+from collector.errors import NotFound, Unavailable
+from collector.responses.open_sites import OpenSite, OpenSurvey, load_open_site, load_revision
+from collector.sites import site_by_key
+from collector.surveys.lifecycle import get_revision, live_revisions
+from collector.web.script import Script, config_of
+
+FRESH_SECONDS = 2.0
+
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class _Entry(Generic[Value]):
+    value: Value
+    checked: float
+
+
+class Kept(Generic[Value]):
+    """Values by name, loaded when they are asked for and not fresh; many who ask at once cause one load."""
+
+    def __init__(self, load: Callable[[str, Value | None], Awaitable[Value]]) -> None:
+        self._load = load
+        self._entries: dict[str, _Entry[Value]] = {}
+        self._loading: dict[str, asyncio.Task[Value]] = {}
+
+    def fresh(self, name: str) -> Value | None:
+        """The value, if it was checked against the store just now."""
+        entry = self._entries.get(name)
+        return entry.value if entry and time.monotonic() - entry.checked < FRESH_SECONDS else None
+
+    async def get(self, name: str) -> Value:
+        """Raises what loading it raises; while the store is away, the value as it was."""
+        value = self.fresh(name)
+        return value if value is not None else await self.renew(name)
+
+    async def renew(self, name: str) -> Value:
+        """The value as the store has it now."""
+        task = self._loading.get(name)
+        if task is None:
+            task = self._loading[name] = asyncio.create_task(self._renew(name))
+            task.add_done_callback(lambda _: self._loading.pop(name, None))
+        return await asyncio.shield(task)
+
+    def forget(self) -> None:
+        """Ask the store at the next request."""
+        for entry in self._entries.values():
+            entry.checked = float("-inf")
+        self._loading.clear()  # what is being loaded may be what was before
+
+    async def _renew(self, name: str) -> Value:
+        entry = self._entries.get(name)
+        try:
+            value = await self._load(name, entry.value if entry else None)
+        except NotFound:
+            self._entries.pop(name, None)
+            raise
+        except Unavailable:
+            if entry is None:
+                raise
+            value = entry.value
+        self._entries[name] = _Entry(value, time.monotonic())
+        return value
+
+
+class Live:
+    """The scripts and sites of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.scripts = Kept(self._load_script)
+        self.sites = Kept(self._load_site)
+
+    def forget(self) -> None:
+        """Something was published or taken back."""
+        self.scripts.forget()
+        self.sites.forget()
+
+    async def find(self, site_key: str, site: OpenSite, survey_key: str, revision: int) -> OpenSurvey | None:
+        """A survey with the document of a revision at hand; None when the store has no such thing either."""
+        survey = site.surveys.get(survey_key)
+        if survey is None or revision > survey.latest:
+            survey = (await self.sites.renew(site_key)).surveys.get(survey_key)
+        if survey is None or revision > survey.latest:
+            return None
+        if revision not in survey.revisions:
+            async with self._database.read() as connection:
+                await load_revision(connection, site, survey, revision)
+        return survey if revision in survey.revisions else None
+
+    async def _load_site(self, key: str, earlier: OpenSite | None) -> OpenSite:
+        async with self._database.read() as connection:
+            return await load_open_site(connection, key, earlier)
+
+    async def _load_script(self, name: str, earlier: Script | None) -> Script:
+        key, _, survey = name.partition("-")
+        async with self._database.read() as connection:
+            site = await site_by_key(connection, key)
+            if survey:
+                revision = await get_revision(connection, site.id, survey, None)
+                if revision.status != "published":
+                    raise NotFound("This survey is not published.")
+                config = config_of(site.key, [revision], own_page=True)
+            else:
+                config = config_of(site.key, await live_revisions(connection, site.id))
+        return earlier if earlier and earlier.config == config else Script.of(config)

@@ -1,0 +1,78 @@
+"""Texts that are compressed once and sent often, each with its entity tag and headers."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import brotli
+from starlette.requests import Request
+from starlette.responses import Response
+
+Raw = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A text ready to be sent: compressed once for each encoding, with its entity tag and every header."""
+
+    etag: bytes
+    answers: dict[str, tuple[Raw, bytes]]
+    """The headers and the body by encoding."""
+    unchanged: Raw
+    """The headers of a 304."""
+
+    @classmethod
+    def pack(cls, text: str, media_type: str, etag: str, headers: Mapping[str, str]) -> Packed:
+        body = text.encode()
+        bodies = {
+            "br": brotli.compress(body, quality=11),
+            "gzip": gzip.compress(body, 9, mtime=0),
+            "identity": body,
+        }
+        common = raw({"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers})
+        kind = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+        answers = {}
+        for encoding, packed in bodies.items():
+            own = {"Content-Type": kind, "Content-Length": str(len(packed))}
+            if encoding != "identity":
+                own["Content-Encoding"] = encoding
+            answers[encoding] = (common + raw(own), packed)
+        return cls(f'"{etag}"'.encode(), answers, common)
+
+    def answer(self, accepted: bytes, tags: bytes) -> tuple[int, Raw, bytes]:
+        """Status, headers and body, by the request's Accept-Encoding and If-None-Match."""
+        if tags and (tags == b"*" or self.etag in _known_tags(tags)):
+            return 304, self.unchanged, b""
+        headers, body = self.answers[best_encoding(accepted)]
+        return 200, headers, body
+
+    def response(self, request: Request) -> Response:
+        accepted = request.headers.get("accept-encoding", "").encode("latin-1")
+        tags = request.headers.get("if-none-match", "").encode("latin-1")
+        status, headers, body = self.answer(accepted, tags)
+        response = Response(body, status)
+        response.raw_headers = list(headers)
+        return response
+
+
+def raw(headers: Mapping[str, str]) -> Raw:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _known_tags(tags: bytes) -> list[bytes]:
+    return [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]
+
+
+@lru_cache(maxsize=256)
+def best_encoding(accepted: bytes) -> str:
+    """The smallest encoding that an Accept-Encoding header allows."""
+    offered: dict[str, float] = {}
+    for item in accepted.decode("latin-1").lower().split(","):
+        name, _, parameters = item.partition(";")
+        quality = parameters.replace(" ", "").removeprefix("q=") or "1"
+        offered[name.strip()] = float(quality) if quality.replace(".", "", 1).isdecimal() else 0.0
+    return next((name for name in ("br", "gzip") if offered.get(name, 0.0) > 0), "identity")

@@ -1,0 +1,294 @@
+"""What a connection may cost: uvicorn's HTTP protocol with limits on heads, on time, and on connections.
+
+uvicorn itself bounds neither the size of a head nor the time in which a request must arrive. Both are bounded here,
+without a timer per request: each connection notes since when it waits, and one look a second goes over all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv6Address
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
+from collector.web.limits import share_of
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Serves as uvicorn's own does, within limits; ``uvicorn.Config(http=GuardedProtocol)``. WebSockets are not served.
+
+    A request beyond a limit is answered with a problem when nothing else is being answered, and its connection is
+    closed. Time that a client waits for the application does not count as the client's.
+    """
+
+    # In slots, as with them in its dictionary the object would have more than 30 attributes: CPython slows down there.
+    __slots__ = (
+        "admitted_as",
+        "door",
+        "head_bytes",
+        "in_body",
+        "receiving_since",
+        "refused_since",
+        "unread_bytes",
+        "unread_since",
+    )
+
+    MOST_HEAD_BYTES = 16 * 1024
+    """Request line and headers in all; as much again of trailers and other framing between two pieces of a body."""
+    MOST_HEADERS = 100
+    MOST_TARGET_BYTES = 8 * 1024
+    RECEIVE_SECONDS = 10.0
+    """From the first byte of a request to its last; for the first request, from the opening of the connection."""
+    UNREAD_SECONDS = 30.0
+    """How long a client may take nothing of an answer that waits for it."""
+    LINGER_SECONDS = 2.0
+    """How long the rest of a refused request is read and dropped: closing at once would lose the answer to it."""
+    MOST_CONNECTIONS = 10_000
+    MOST_PER_ADDRESS = 2_000
+    """Connections of one IPv4 address, or of one IPv6 network of 64 bits."""
+    SWEEP_SECONDS = 1.0
+
+    @staticmethod
+    def is_exempt(_address: str, /) -> bool:
+        """Whether `MOST_PER_ADDRESS` does not hold for an address, as for that of a proxy."""
+        return False
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.url = b""
+        self.headers = []
+        self.in_body = False
+        """The head of a request is read and its body is not; while False, a `url` tells that a head has begun."""
+        self.head_bytes = 0
+        """Read since the request began or since the last piece of its body: never less than what the parser holds,
+        but for the 16 KiB that may come together with the end of an earlier request."""
+        self.receiving_since: float | None = None
+        self.refused_since: float | None = None
+        self.unread_since: float | None = None
+        self.unread_bytes = sys.maxsize
+        self.door = _door_of(server_state)
+        self.admitted_as: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        address = _address(self.client[0]) if self.client else ""
+        share = "" if not address or self.is_exempt(address) else share_of(address)
+        now = self.loop.time()
+        if len(self.connections) > self.MOST_CONNECTIONS or (share and self.door.open[share] >= self.MOST_PER_ADDRESS):
+            self.connections.discard(self)
+            self.refused_since = now
+            transport.abort()
+            return
+        self.admitted_as = share
+        self.door.open[share] += 1
+        self.receiving_since = now
+        self.door.watch(self.loop, self.SWEEP_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        if self.admitted_as is not None:
+            self.door.leave(self.admitted_as)
+            self.admitted_as = None
+
+    # The parser's calls are passed on by naming the class: super() would cost a request half a microsecond.
+    def data_received(self, data: bytes) -> None:
+        most = self.MOST_HEAD_BYTES
+        if len(data) > most:
+            for start in range(0, len(data), most):
+                self.data_received(data[start : start + most])
+            return
+        if self.refused_since is not None:
+            return
+        if self.receiving_since is None:
+            self.receiving_since = self.loop.time()
+        self.head_bytes += len(data)
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            # The offer may be ignored (RFC 9110, 7.8), but the body stays unread and must not pass for a request.
+            self._refuse(BadRequest(), linger=False)
+        except HttpParserError:
+            self._refuse(self._oversize() or BadRequest(), linger=True)
+        if self.url and self.receiving_since is None:  # the head came together with the end of the request before it
+            self.receiving_since = self.loop.time()
+        if self.head_bytes > most:
+            self._refuse(self._oversize() or HeadersTooLarge(), linger=True)
+
+    def on_headers_complete(self) -> None:
+        if (
+            len(self.url) > self.MOST_TARGET_BYTES
+            or len(self.headers) > self.MOST_HEADERS
+            or self.head_bytes > self.MOST_HEAD_BYTES
+        ):
+            oversize = self._oversize()
+            if oversize:
+                raise oversize
+        HttpToolsProtocol.on_headers_complete(self)
+        self.in_body = True
+        self.head_bytes = 0
+        self.headers = []  # trailers are no headers: the application has its list and does not see it grow
+
+    def on_body(self, body: bytes) -> None:
+        self.head_bytes = 0
+        HttpToolsProtocol.on_body(self, body)
+
+    def on_message_complete(self) -> None:
+        HttpToolsProtocol.on_message_complete(self)
+        self.in_body = False
+        self.url = b""
+        self.head_bytes = 0
+        self.receiving_since = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread_since, self.unread_bytes = self.loop.time(), sys.maxsize
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.unread_since = None
+
+    def check_deadlines(self, now: float) -> None:
+        """Close what has waited too long; called about once in `SWEEP_SECONDS`."""
+        self._check_unread(now)
+        if self.transport.is_closing():
+            return
+        if self.refused_since is not None:
+            if now - self.refused_since >= self.LINGER_SECONDS and not self._is_answering():
+                self.transport.close()
+        elif self.receiving_since is not None:
+            if self.flow.read_paused or (self.in_body and self.cycle.waiting_for_100_continue):
+                self.receiving_since = now
+            elif now - self.receiving_since >= self.RECEIVE_SECONDS and (self.in_body or not self._is_answering()):
+                self._refuse(TooSlow(), linger=False)
+
+    def _check_unread(self, now: float) -> None:
+        if self.unread_since is None:
+            if not self.transport.is_closing():
+                return
+            self.unread_since, self.unread_bytes = now, sys.maxsize
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < self.unread_bytes:
+            self.unread_since, self.unread_bytes = now, waiting
+        elif now - self.unread_since >= self.UNREAD_SECONDS:
+            self.transport.abort()
+
+    def _oversize(self) -> Problem | None:
+        if len(self.url) > self.MOST_TARGET_BYTES:
+            return TargetTooLong(f"At most {self.MOST_TARGET_BYTES} bytes are read.")
+        if len(self.headers) > self.MOST_HEADERS:
+            return HeadersTooLarge(f"At most {self.MOST_HEADERS} headers are read.")
+        if self.head_bytes > self.MOST_HEAD_BYTES:
+            # Some of what was read may be of the body already. 14 and 4: blanks, version, colons and line ends.
+            known = len(self.parser.get_method()) + len(self.url) + 14
+            known += sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if known > self.MOST_HEAD_BYTES:
+                return HeadersTooLarge(f"At most {self.MOST_HEAD_BYTES} bytes are read.")
+        return None
+
+    def _is_answering(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # there is none before the first head
+        return cycle is not None and not cycle.response_complete and not cycle.disconnected
+
+    def _refuse(self, problem: Problem, *, linger: bool) -> None:
+        """Take nothing more from this client, tell it why when that can be told, and close."""
+        if self.refused_since is not None:
+            return
+        self.refused_since = self.loop.time()
+        if not self.in_body and self._is_answering():
+            self.cycle.keep_alive = False  # the requests before this one are answered, which closes
+            return
+        # A connection on which no request has begun, as browsers open them in advance, has nothing to be told.
+        unasked = not self.url and isinstance(problem, TooSlow)
+        told = not unasked and not (self.in_body and (self.cycle.response_started or self.pipeline))
+        if told:
+            self.transport.write(_as_bytes(problem, self.server_state.default_headers))
+        if self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if told and linger and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        else:
+            self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+
+class _Door:
+    """Who is inside one server: how many by address, and a look at each from time to time."""
+
+    def __init__(self, server_state: ServerState) -> None:
+        self.connections = server_state.connections
+        self.open: Counter[str] = Counter()
+        self._next: asyncio.TimerHandle | None = None
+
+    def leave(self, share: str) -> None:
+        self.open[share] -= 1
+        if not self.open[share]:
+            del self.open[share]
+
+    def watch(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
+        if self._next is None:
+            self._next = loop.call_later(every, self._look, loop, every)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
+        self._next = None
+        if self.connections:
+            self.watch(loop, every)
+        now = loop.time()
+        for connection in list(self.connections):
+            if isinstance(connection, GuardedProtocol):
+                connection.check_deadlines(now)
+
+
+_doors: WeakKeyDictionary[ServerState, _Door] = WeakKeyDictionary()
+
+
+def _door_of(server_state: ServerState) -> _Door:
+    return _doors.get(server_state) or _doors.setdefault(server_state, _Door(server_state))
+
+
+def guarded(*, exempt: Callable[[str], bool]) -> type[GuardedProtocol]:
+    """The protocol for a server behind proxies: no share per address for those that ``exempt`` says yes to."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"is_exempt": staticmethod(exempt)})
+
+
+def _address(peer: str) -> str:
+    """The peer's address, without the IPv6 form that a socket for both families gives to IPv4."""
+    if ":" not in peer:
+        return peer
+    mapped = IPv6Address(peer).ipv4_mapped
+    return str(mapped) if mapped else peer
+
+
+def _as_bytes(problem: Problem, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = json.dumps(problem.as_json()).encode()
+    headers = [
+        *default_headers,
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[problem.status] + lines + b"\r\n" + body

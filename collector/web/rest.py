@@ -1,0 +1,41 @@
+"""What every REST endpoint shares: the site it is about, limits of lists, answers."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from collector.errors import Fault, Invalid
+from collector.responses.reading import MOST
+from collector.sites import Site, only_site, site_by_key
+from collector.web.openapi import Query
+
+PREFIX = "/api/v1"
+
+SITE = Query("site", "The site's key; can be left out where there is one site.", {"type": "string"})
+LIMIT = Query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50})
+CURSOR = Query("cursor", "The next of an earlier list.", {"type": "string"})
+
+
+def answer(resource: BaseModel, status: int = 200) -> Response:
+    return Response(
+        resource.model_dump_json(), status, headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )
+
+
+async def site_of(request: Request, connection: AsyncConnection) -> Site:
+    """The site that the query names, or the only one. Raises `NotFound` and `Invalid`."""
+    key = request.query_params.get("site")
+    return await site_by_key(connection, key) if key is not None else await only_site(connection)
+
+
+def limit_of(request: Request) -> int:
+    """How long a list may be. Raises `Invalid`."""
+    value = request.query_params.get("limit")
+    if value is None:
+        return 50
+    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= MOST):
+        raise Invalid(faults=[Fault("?limit", f"must be a whole number from 1 to {MOST}")])
+    return int(value)

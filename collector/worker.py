@@ -1,0 +1,150 @@
+"""Runs the jobs of the outbox: claims what is due, does it, and writes down how it went."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from collector.channels.outbound import Failed, Outbound, OutboundError, Refused
+from collector.channels.webhook import deliver
+from collector.db.group import GroupCommit
+from collector.db.store import Database
+from collector.errors import NotFound, Problem, Unavailable
+from collector.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
+from collector.signing import Signing
+from collector.webhooks import KIND as WEBHOOK
+from collector.webhooks import get_webhook, message_id
+
+AT_ONCE = 64
+"""Jobs that one worker does at the same time."""
+SHARE = 16
+"""Of those, how many may be of one site: another site's never wait for all of them."""
+LONGEST_SECONDS = 30.0
+"""A try that takes longer has failed; well within the lease."""
+POLL_SECONDS = 1.0
+SWEEP_SECONDS = 3600.0
+DRAIN_SECONDS = 10.0
+"""How long a worker that was told to stop goes on with what it has begun."""
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """One worker. Run it with `run` until it is cancelled."""
+
+    def __init__(self, database: Database, signing: Signing, outbound: Outbound, clock: Callable[[], datetime]) -> None:
+        self._database, self._signing, self._outbound, self._clock = database, signing, outbound, clock
+        self._runners: Mapping[str, Callable[[Job], Awaitable[None]]] = {WEBHOOK: self._call_webhook}
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._shares: Counter[UUID] = Counter()
+        self._awake = asyncio.Event()
+        self._settling: GroupCommit[Outcome, None] = GroupCommit(self._settle, largest=200, most_waiting=AT_ONCE * 2)
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Do what is due, for ever. Once cancelled, what was begun is ended first."""
+        loop = asyncio.get_running_loop()
+        swept = loop.time() - SWEEP_SECONDS
+        try:
+            while True:
+                self._awake.clear()
+                try:
+                    if loop.time() - swept >= SWEEP_SECONDS:
+                        async with self._database.write() as connection:
+                            await sweep(connection, now=self._clock())
+                        await self._database.keep_house(self._clock())
+                        swept = loop.time()
+                    claimed = await self._claim()
+                except Unavailable:
+                    claimed = 0
+                except Exception as error:
+                    log.error("unexpected in the worker", exc_info=error)
+                    claimed = 0
+                if not claimed or len(self._running) >= AT_ONCE:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
+        finally:
+            await self._drain()
+
+    async def _claim(self) -> int:
+        room = AT_ONCE - len(self._running)
+        if room <= 0:
+            return 0
+        async with self._database.read() as connection:  # looking costs no writer its turn
+            if not await is_due(connection, now=await self._database.now(connection, self._clock)):
+                return 0
+        async with self._database.write() as connection:
+            now = await self._database.now(connection, self._clock)
+            claimed = await claim(
+                connection, now=now, most=room, share=SHARE, shares=self._shares, running=self._running
+            )
+        for job in claimed:
+            self._shares[job.site_id] += 1
+            task = self._running[job.id] = asyncio.create_task(self._do(job))
+            task.add_done_callback(partial(self._ended, job))
+        return len(claimed)
+
+    def _ended(self, job: Job, _: asyncio.Task[None]) -> None:
+        del self._running[job.id]
+        self._shares[job.site_id] -= 1
+        self._awake.set()
+
+    async def _do(self, job: Job) -> None:
+        runner = self._runners.get(job.kind)
+        try:
+            if runner is None:
+                outcome = failed(job, f"this release knows no job of the kind {job.kind}")
+            else:
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    await runner(job)
+                outcome = Outcome(job, "done")
+        except Refused as refused:
+            outcome = failed(job, str(refused), permanent=True)
+        except Failed as problem:
+            outcome = failed(job, str(problem), wait=problem.retry_after)
+        except (NotFound, OutboundError) as problem:
+            outcome = failed(job, str(problem), permanent=True)
+        except TimeoutError:
+            outcome = failed(job, f"it took longer than {LONGEST_SECONDS:.0f} seconds")
+        except Unavailable:
+            return  # its lease ends, and it is done again
+        except Exception as error:
+            log.error("unexpected in a job", kind=job.kind, job=str(job.id), exc_info=error)
+            outcome = failed(job, "something went wrong on our side")
+        while True:
+            try:
+                await self._settling.submit(outcome)
+            except Problem:  # it was done: as long as the lease lasts nobody else may do it
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return
+
+    async def _settle(self, outcomes: Sequence[Outcome]) -> list[None]:
+        async with self._database.write() as connection:
+            await settle(connection, outcomes, now=await self._database.now(connection, self._clock))
+        return [None] * len(outcomes)
+
+    async def _drain(self) -> None:
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+        await self._settling.drain()
+
+    async def _call_webhook(self, job: Job) -> None:
+        assert job.target_id
+        async with self._database.read() as connection:
+            webhook = await get_webhook(connection, job.site_id, job.target_id)
+        secret = self._signing.webhook_secret(webhook.id)
+        await deliver(self._outbound, webhook.url, secret, message_id(job.id), job.payload.encode(), now=self._clock())

@@ -1,0 +1,405 @@
+"""What one connection may cost the others: heads, time and places are limited, and ordinary clients notice nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from collector.web.limits import share_of
+from collector.web.protocol import GuardedProtocol, _address, guarded
+from tests.conftest import free_port
+
+RECEIVE, UNREAD, LINGER, SWEEP = 1.0, 1.0, 0.5, 0.1
+LARGE = 48 * 1024 * 1024
+
+
+class Hasty(GuardedProtocol):
+    RECEIVE_SECONDS, UNREAD_SECONDS, LINGER_SECONDS, SWEEP_SECONDS = RECEIVE, UNREAD, LINGER, SWEEP
+
+
+class Server:
+    """A bare application behind the protocol, in a thread of its own."""
+
+    def __init__(self, protocol: type[GuardedProtocol]) -> None:
+        self.port = free_port()
+        self.seen: list[str] = []
+        self.scopes: list[Any] = []
+        config = uvicorn.Config(
+            self.app,
+            interface="asgi3",
+            port=self.port,
+            http=protocol,
+            log_level="error",
+            lifespan="off",
+            timeout_keep_alive=20,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        if scope["path"] == "/patient":
+            await asyncio.sleep(RECEIVE * 2)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.seen.append("disconnect")
+                return
+            body, more = body + message["body"], message["more_body"]
+        if scope["path"] == "/after":
+            await asyncio.sleep(RECEIVE * 2)
+        size = LARGE if scope["path"] == "/large" else 0
+        answer = b"x" * size or b"%s %d" % (scope["method"].encode(), len(body))
+        length = str(len(answer)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": answer})
+
+    @property
+    def open(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def start(self) -> None:
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    def stop(self) -> None:
+        self._server.force_exit = self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+class Client:
+    def __init__(self, server: Server, room: int = 0) -> None:
+        self.socket = socket.socket()
+        if room:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", server.port))
+        self._read = b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, *parts: bytes) -> None:
+        self.socket.sendall(b"".join(parts))
+
+    def ask(self, *parts: bytes) -> str:
+        self.send(*parts)
+        return self.answer()[1]
+
+    def answer(self) -> tuple[int, str]:
+        """The status and the body of the next answer."""
+        while b"\r\n\r\n" not in self._read:
+            self._more()
+        head, rest = self._read.split(b"\r\n\r\n", 1)
+        lines = head.decode().lower().split("\r\n")
+        length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
+        while len(rest) < length:
+            self._more()
+            rest = self._read.split(b"\r\n\r\n", 1)[1]
+        self._read = rest[length:]
+        return int(lines[0].split()[1]), rest[:length].decode()
+
+    def problem(self) -> tuple[int, str]:
+        """The status and the type of the problem that is answered; the connection is closed after it."""
+        status, body = self.answer()
+        problem = json.loads(body)
+        assert problem["status"] == status
+        assert self.is_closed()
+        return status, problem["type"].removeprefix("urn:tevreden:problem:")
+
+    def is_closed(self) -> bool:
+        """Whether the server closes, without another byte."""
+        try:
+            return self._read == b"" and self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
+    def _more(self) -> None:
+        got = self.socket.recv(65536)
+        assert got, "closed in the middle of an answer"
+        self._read += got
+
+
+def until(true: Callable[[], object], within: float = 10) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # the pause between two looks at a condition
+
+
+@contextmanager
+def serving(protocol: type[GuardedProtocol]) -> Iterator[Server]:
+    server = Server(protocol)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(Hasty) as one:
+        yield one
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with Client(server) as one:
+        yield one
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def headers(*values: bytes) -> bytes:
+    return b"GET / HTTP/1.1\r\n" + b"".join(b"h: %b\r\n" % value for value in values) + b"\r\n"
+
+
+def test_pipelined_and_kept_alive_requests_are_served(client: Client) -> None:
+    client.send(GET * 5, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", GET)
+    assert [client.answer()[1] for _ in range(7)] == ["GET 0"] * 5 + ["POST 3", "GET 0"]
+    assert client.ask(GET) == "GET 0"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_head_may_be_as_large_as_the_limit_and_no_larger(client: Client, more: int) -> None:
+    line = b"x" * 4000
+    empty = len(headers(line, line, line, b""))
+    client.send(headers(line, line, line, b"x" * (16 * 1024 - empty + more)))
+    assert client.answer()[0] == (431 if more else 200)
+
+
+@pytest.mark.parametrize(("count", "status"), [(100, 200), (101, 431)])
+def test_hundred_headers_are_read_and_no_more(client: Client, count: int, status: int) -> None:
+    client.send(headers(*[b"1"] * count))
+    assert client.answer()[0] == status
+
+
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [
+        (headers(b"x" * 1_000_000), (431, "headers-too-large")),
+        (headers(*[b"1"] * 50_000), (431, "headers-too-large")),
+        (headers(*[b"1"] * 50_000)[:-2], (431, "headers-too-large")),
+        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", (414, "target-too-long")),
+        (b"GET /" + b"x" * 1_000_000, (414, "target-too-long")),
+        (b"\r\n" * 500_000, (431, "headers-too-large")),
+        (CHUNKED + b"0\r\nt: " + b"x" * 1_000_000, (431, "headers-too-large")),
+        (CHUNKED + b"0\r\n" + b"t: 1\r\n" * 100_000, (431, "headers-too-large")),
+        (b"NONSENSE\r\n\r\n" + b"x" * 1_000_000, (400, "bad-request")),
+        (b"CONNECT a:1 HTTP/1.1\r\n\r\n", (400, "bad-request")),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_is_too_large_is_told_so_to_a_client_still_sending(
+    server: Server, client: Client, request_: bytes, problem: tuple[int, str]
+) -> None:
+    client.send(request_)
+    assert client.problem() == problem
+    client.socket.close()
+    until(lambda: server.open == 0)
+
+
+def test_request_after_one_with_a_large_body_has_a_head_of_its_own(client: Client) -> None:
+    post = b"POST / HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    client.send((post + headers(b"x" * 12_000)) * 3)
+    assert [client.answer()[1] for _ in range(6)] == ["POST 200000", "GET 0"] * 3
+
+
+def test_many_tiny_chunks_are_fine_and_trailers_are_no_headers(server: Server, client: Client) -> None:
+    assert client.ask(CHUNKED, b"1\r\nx\r\n" * 60_000, b"0\r\nx-forged: 1\r\n\r\n") == "POST 60000"
+    assert client.ask(GET) == "GET 0"
+    assert all(name != b"x-forged" for name, _ in server.scopes[0]["headers"])
+
+
+def test_earlier_requests_are_answered_before_a_refusal_closes(client: Client) -> None:
+    client.send(GET, GET, b"NONSENSE\r\n\r\n")
+    assert [client.answer()[0] for _ in range(2)] == [200, 200]
+    assert client.is_closed()
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
+@pytest.mark.parametrize("body", [b"", GET])
+def test_offer_of_another_protocol_is_ignored_and_hides_no_request(
+    server: Server, client: Client, upgrade: bytes, body: bytes
+) -> None:
+    client.send(b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: ", upgrade)
+    client.send(b"\r\nSec-WebSocket-Key: a\r\nContent-Length: %d\r\n\r\n" % len(body))
+    assert client.ask(body) == "POST 0"
+    assert client.is_closed()
+    assert len(server.scopes) == 1
+
+
+@pytest.mark.parametrize("begun", [b"", GET])
+def test_slow_headers_are_closed_by_the_deadline(client: Client, begun: bytes) -> None:
+    if begun:
+        client.ask(begun)
+    started = time.monotonic()
+    client.send(b"GET / HTTP/1.1\r\nh: ")
+    client.socket.settimeout(0.1)
+    answer = b""
+    while not answer:
+        client.send(b"x")
+        try:
+            answer = client.socket.recv(65536)
+        except TimeoutError:
+            assert time.monotonic() < started + RECEIVE + 2
+    client.socket.settimeout(10)
+    client._read = answer
+    assert client.problem() == (408, "too-slow")
+    assert time.monotonic() > started + RECEIVE - 0.05
+
+
+def test_slow_body_is_closed_and_the_application_sees_a_disconnect(server: Server, client: Client) -> None:
+    client.send(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
+    assert client.problem() == (408, "too-slow")
+    until(lambda: server.seen == ["disconnect"])
+    until(lambda: server.open == 0)
+
+
+def test_silent_connection_is_closed_without_a_word(client: Client) -> None:
+    started = time.monotonic()
+    assert client.is_closed()
+    assert RECEIVE - 0.05 < time.monotonic() - started < RECEIVE + 2
+
+
+def test_line_ends_between_requests_do_not_keep_a_connection(client: Client) -> None:
+    client.ask(GET)
+    client.send(b"\r\n")
+    assert client.is_closed()
+
+
+def test_idle_connection_is_left_to_the_keep_alive_timeout(client: Client) -> None:
+    client.ask(GET)
+    client.socket.settimeout(RECEIVE + 10 * SWEEP)
+    with pytest.raises(TimeoutError):
+        client.socket.recv(1)
+    assert client.ask(GET) == "GET 0"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /patient HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
+        b"GET /after HTTP/1.1\r\n\r\n",
+        b"GET /after HTTP/1.1\r\n\r\n\r\n" + GET + GET[:-2],
+    ],
+    ids=["body", "answer", "pipelined"],
+)
+def test_time_that_the_application_takes_is_not_the_clients(client: Client, request_: bytes) -> None:
+    client.send(request_)
+    assert client.answer()[0] == 200
+
+
+def test_client_that_expects_to_be_asked_for_the_body_is_waited_for(client: Client) -> None:
+    client.send(b"POST /patient HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert client.socket.recv(100).startswith(b"HTTP/1.1 100 ")
+    assert client.ask(b"ab") == "POST 2"
+
+
+def test_fast_client_is_unaffected_while_slow_ones_hang(server: Server) -> None:
+    slow = [Client(server) for _ in range(200)]
+    for one in slow:
+        one.send(b"GET / HTTP/1.1\r\nh: ")
+        one.socket.setblocking(False)
+    started = time.monotonic()
+    took, closed = [], set[Client]()
+    with Client(server) as fast:
+        while len(closed) < len(slow):
+            assert time.monotonic() < started + RECEIVE + 2
+            for one in set(slow) - closed:
+                try:
+                    one.socket.send(b"x")
+                    if one.socket.recv(65536) == b"":
+                        closed.add(one)
+                except BlockingIOError:
+                    pass
+                except ConnectionError:
+                    closed.add(one)
+            asked = time.monotonic()
+            assert fast.ask(GET) == "GET 0"
+            took.append(time.monotonic() - asked)
+    for one in slow:
+        one.socket.close()
+    assert sorted(took)[len(took) * 95 // 100] < 0.2
+    until(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
+def test_client_that_does_not_read_is_closed(server: Server, closing: bytes) -> None:
+    with Client(server, room=4096) as client:
+        client.send(b"GET /large HTTP/1.1\r\n", closing, b"\r\n")
+        until(lambda: len(server.scopes) == 1)
+        until(lambda: server.open == 0, UNREAD + 4)
+
+
+def test_client_that_reads_slowly_gets_all(server: Server) -> None:
+    started = time.monotonic()
+    with Client(server, room=65536) as client:
+        client.send(b"GET /large HTTP/1.1\r\n\r\n")
+        left = LARGE
+        while left > 0:
+            got = len(client.socket.recv(128 * 1024))
+            assert got
+            left -= got
+            time.sleep(UNREAD * 2 * got / LARGE)  # the pace of this client
+    assert time.monotonic() - started > UNREAD * 2
+
+
+def test_places_are_limited_and_free_again_after_use() -> None:
+    class Small(Hasty):
+        MOST_CONNECTIONS = 3
+
+    with serving(Small) as server:
+        inside = [Client(server) for _ in range(3)]
+        assert all(one.ask(GET) for one in inside)
+        with Client(server) as beyond:
+            assert beyond.is_closed()
+        inside.pop().socket.close()
+        until(lambda: server.open == 2)
+        inside.append(Client(server))
+        assert all(one.ask(GET) for one in inside)
+        for one in inside:
+            one.socket.close()
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+def test_one_address_has_its_share_unless_it_is_a_proxy(exempt: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GuardedProtocol, "MOST_PER_ADDRESS", 2)
+    with serving(guarded(exempt=lambda address: exempt and address == "127.0.0.1")) as server:
+        inside = [Client(server) for _ in range(2)]
+        assert all(one.ask(GET) for one in inside)
+        with Client(server) as beyond:
+            assert (beyond.ask(GET) == "GET 0") if exempt else beyond.is_closed()
+        for one in inside:
+            one.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("peer", "share"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "20010db800010002"),
+        ("2001:db8:1:2::9", "20010db800010002"),
+        ("fe80::1%eth0", "fe80000000000000"),
+    ],
+)
+def test_those_who_count_as_one_address(peer: str, share: str) -> None:
+    assert share_of(_address(peer)) == share
