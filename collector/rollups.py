@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -33,6 +34,9 @@ _PLACE = {name: place for place, name in enumerate(NUMBERS)}
 _IMPRESSIONS, _DISMISSALS = _PLACE["impressions"], _PLACE["dismissals"]
 _COMPLETED, _COMMENTS, _EMAILS = _PLACE["completed"], _PLACE["comments"], _PLACE["emails"]
 _ROBOTS, _FIRST_SCORE = _PLACE["robots"], _PLACE["score_0"]
+
+_kind = itemgetter("site_id", "survey_id", "revision", "page_label", "device", "language")
+"""Site, survey, and a value for each of `DIMENSIONS`."""
 
 add_to_rollups = Add(rollups, KEYS, NUMBERS)
 
@@ -61,49 +65,49 @@ class Sums:
 
     def __init__(self, lane: int) -> None:
         self._lane = lane
-        self.changes: dict[Key, list[int]] = {}
+        self._gathered: dict[tuple[Any, ...], list[int]] = {}
 
     def count_impression(self, row: Mapping[Any, Any], times: int = 1) -> None:
         """Count an impression, or with ``times`` −1 take it back."""
         if row["bot"]:
             return
-        dismissed = row["dismissed_at"] is not None
-        for numbers in self._of(row, row["shown_at"]):
-            numbers[_IMPRESSIONS] += times
-            if dismissed:
-                numbers[_DISMISSALS] += times
+        numbers = self._of(row, row["shown_at"])
+        numbers[_IMPRESSIONS] += times
+        if row["dismissed_at"] is not None:
+            numbers[_DISMISSALS] += times
 
     def count_response(self, row: Mapping[Any, Any], times: int = 1) -> None:
         """Count a response, or with ``times`` −1 take it back."""
-        robot, complete = row["bot"], row["complete"]
-        comment, email = row["comment"] is not None, row["email"] is not None
-        score = row["score"]
-        for numbers in self._of(row, row["created_at"]):
-            if robot:
-                numbers[_ROBOTS] += times
-                continue
-            if 0 <= score <= HIGHEST_SCORE:
-                numbers[_FIRST_SCORE + score] += times
-            if complete:
-                numbers[_COMPLETED] += times
-            if comment:
-                numbers[_COMMENTS] += times
-            if email:
-                numbers[_EMAILS] += times
+        numbers = self._of(row, row["created_at"])
+        if row["bot"]:
+            numbers[_ROBOTS] += times
+            return
+        if 0 <= row["score"] <= HIGHEST_SCORE:
+            numbers[_FIRST_SCORE + row["score"]] += times
+        if row["complete"]:
+            numbers[_COMPLETED] += times
+        if row["comment"] is not None:
+            numbers[_COMMENTS] += times
+        if row["email"] is not None:
+            numbers[_EMAILS] += times
 
-    def _of(self, row: Mapping[Any, Any], moment: datetime) -> list[list[int]]:
-        site, survey, day, changes = row["site_id"], row["survey_id"], moment.date(), self.changes
-        found = []
-        for key in (
-            (site, "revision", survey, day, str(row["revision"])),
-            (site, "page", survey, day, row["page_label"] or ""),
-            (site, "device", survey, day, row["device"]),
-            (site, "language", survey, day, row["language"] or ""),
-        ):
-            numbers = changes.get(key)
-            if numbers is None:
-                numbers = changes[key] = [0] * len(NUMBERS)
-            found.append(numbers)
+    def _of(self, row: Mapping[Any, Any], moment: datetime) -> list[int]:
+        """The numbers of rows that agree in every dimension; there are few such kinds in a batch."""
+        kind = _kind(row), moment.date()
+        numbers = self._gathered.get(kind)
+        if numbers is None:
+            numbers = self._gathered[kind] = [0] * len(NUMBERS)
+        return numbers
+
+    @property
+    def changes(self) -> dict[Key, list[int]]:
+        """What was counted, in each dimension."""
+        found: dict[Key, list[int]] = {}
+        for ((site, survey, *values), day), numbers in self._gathered.items():
+            for dimension, value in zip(DIMENSIONS, values, strict=True):
+                key = (site, dimension, survey, day, "" if value is None else str(value))
+                sums = found.get(key)
+                found[key] = numbers if sums is None else [a + b for a, b in zip(sums, numbers, strict=True)]
         return found
 
     def rows(self) -> list[tuple[Any, ...]]:

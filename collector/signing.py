@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -20,6 +21,7 @@ class Signing:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self._signer = lru_cache(maxsize=1024)(self._make_signer)
 
     def visitor_token(self, site_id: UUID, visitor: str) -> str:
         """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone.
@@ -67,7 +69,7 @@ class Signing:
     def demo_token(self) -> str:
         return API_TOKEN_PREFIX + self._derive("demo-token")[:43]
 
-    def _signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
+    def _make_signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
         return Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
 
     def _derive(self, purpose: str) -> str:

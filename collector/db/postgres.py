@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -29,15 +29,19 @@ from collector.errors import SettingsError, Unavailable
 CHANNEL = "tevreden"
 LANES = 16
 POOL = 8
-BATCHES = 3
+BATCHES = 2
+"""Written at the same time: while one waits for the disk, the next is prepared."""
+STATEMENTS = 100
 CONNECT_SECONDS = 8.0
 TRIES = 5
 """Of a batch that another process's transaction came between."""
 MIGRATION_LOCK = 0x7E57EDE0
-BEGIN = (
-    "BEGIN; SELECT set_config('synchronous_commit', 'on', true) "
+DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
     "WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
 )
+# with a plan made for each batch's own values, no more partitions are looked at than hold them
+BEGIN = f"BEGIN; SET LOCAL plan_cache_mode = force_custom_plan; {DURABLE}"
 _LOST = ("08", "25006", "53", "55000", "57", "58", "XX")
 """SQLSTATEs that say nothing about the statement: no connection, a standby, no room, a shutdown, a broken disk."""
 _AGAIN = ("40001", "40P01")
@@ -75,6 +79,7 @@ class PostgreSQL(Database):
     def __init__(self, url: str) -> None:
         self._url = url
         self.lane = secrets.randbelow(LANES)
+        self._statements = 0
         self._engine = self._make_engine()
         self._idle: list[LoudConnection] = []
         self._listening: asyncio.Task[None] | None = None
@@ -88,6 +93,7 @@ class PostgreSQL(Database):
         """Reach the server and bring its tables up to date. Raises `SettingsError` when that cannot be."""
         store = cls(url)
         try:
+            await store._look_for_a_pooler()
             async with store.write() as connection:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 await connection.run_sync(migrate)
@@ -109,7 +115,7 @@ class PostgreSQL(Database):
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, LoudConnection)
             driver.take_warning()
-            await connection.exec_driver_sql(BEGIN.removeprefix("BEGIN; "))
+            await connection.exec_driver_sql(DURABLE)
             yield connection
             await connection.commit()
             if driver.take_warning():
@@ -200,28 +206,39 @@ class PostgreSQL(Database):
         connection: LoudConnection = await asyncpg.connect(
             self._url,
             connection_class=LoudConnection,
-            statement_cache_size=0,  # behind PgBouncer the next transaction may meet another server process
+            statement_cache_size=self._statements,
             timeout=CONNECT_SECONDS,
             server_settings={"application_name": "tevreden"},
         )
         return connection
 
+    async def _look_for_a_pooler(self) -> None:
+        """Prepared statements may be kept unless the next transaction may meet another server process.
+
+        A pooler gives its clients process ids of its own invention.
+        """
+        connection = await self._connect()
+        try:
+            if await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid():
+                self._statements = STATEMENTS
+        finally:
+            await _leave(connection)
+        await self._engine.dispose()
+        self._engine = self._make_engine()
+
     def _make_engine(self) -> AsyncEngine:
-        engine = create_async_engine(
+        kept: dict[str, Any] = {"prepared_statement_cache_size": self._statements}
+        if not self._statements:
+            kept["prepared_statement_name_func"] = lambda: ""
+        return create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
-            connect_args={"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""},
+            connect_args=kept,
             poolclass=AsyncAdaptedQueuePool,
             pool_size=POOL,
             max_overflow=0,
             pool_pre_ping=True,
         )
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def begin(_: Connection) -> None:
-            return
-
-        return engine
 
     async def _listen(self, changed: Callable[[], None]) -> None:
         """Hear of changes for as long as this runs; without (behind PgBouncer) caches are seconds old."""

@@ -10,6 +10,7 @@ datetimes in UTC.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -96,12 +97,15 @@ class _Columns:
         """SQLite keeps moments and days as text."""
         if not self._texts:
             return rows
+        written: dict[int, str] = {}  # most rows of a batch share one moment
         out = []
         for row in rows:
             changed = list(row)
             for place, write in self._texts:
-                if changed[place] is not None:
-                    changed[place] = write(changed[place])
+                value = changed[place]
+                if value is not None:
+                    text = written.get(id(value))
+                    changed[place] = text if text is not None else written.setdefault(id(value), write(value))
             out.append(tuple(changed))
         return out
 
@@ -125,26 +129,36 @@ class Find:
 
     @cached_property
     def _for_sqlite(self) -> str:
-        match = " AND ".join(f"{_quote(column.name)} = ?" for column in self._keys.columns)
-        return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match}"  # noqa: S608
+        *first, last = (_quote(column.name) for column in self._keys.columns)
+        match = " AND ".join(f"{name} = ?" for name in first)
+        every = "SELECT value FROM json_each(?)"
+        return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match} AND {last} IN ({every})"  # noqa: S608
 
     @cached_property
     def _for_postgres(self) -> str:
+        # each part by itself, so that the planner sees which partitions hold them; what nobody asked for does no harm
+        match = " AND ".join(
+            f"{_quote(column.name)} = ANY(${number}::{_postgres_type(column.type)}[])"
+            for number, column in enumerate(self._keys.columns, 1)
+        )
         return (
             f"SELECT {self._wanted.names} FROM {self._table.name} "  # noqa: S608
-            f"WHERE ({self._keys.names}) IN (SELECT * FROM unnest({self._keys.arrays})) "
-            f"ORDER BY {self._keys.names} FOR UPDATE"
+            f"WHERE {match} ORDER BY {self._keys.names} FOR UPDATE"
         )
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        execute, query = connection.execute, self._for_sqlite
-        found = [one for key in rows if (one := execute(query, key).fetchone())]
+        together: dict[tuple[Any, ...], list[Any]] = {}
+        for *first, last in rows:
+            together.setdefault(tuple(first), []).append(last)
+        found: list[tuple[Any, ...]] = []
+        for key, every in together.items():
+            found += connection.execute(self._for_sqlite, (*key, json.dumps(every))).fetchall()
         return self._wanted.read(found) if found else []
 
     async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows:
         if not rows:
             return []
-        found = await connection.fetch(self._for_postgres, *_by_column(rows))
+        found = await connection.fetch(self._for_postgres, *(list(set(part)) for part in _by_column(rows)))
         return self._wanted.read([tuple(one) for one in found])
 
 

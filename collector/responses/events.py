@@ -36,7 +36,7 @@ def _email(value: str) -> str:
 
 def _storable(value: str) -> str:
     """NUL and lone surrogates become U+FFFD, so that every store keeps the same text."""
-    return _UNSTORABLE.sub("\ufffd", value)
+    return value if value.isascii() and "\0" not in value else _UNSTORABLE.sub("\ufffd", value)
 
 
 Id = Annotated[str, BeforeValidator(_uuid)]

@@ -190,13 +190,15 @@ class _Batch:
             return
         shown = self.impressions.get(sender.site, event.id)
         if shown is None:
-            shown = self._show(sender, event, event.id, survey)
+            shown = self._show(sender, event, event.id, survey, self._circumstances(sender, event, survey))
         elif shown.values["survey_id"] != survey.id:
             raise Conflict(faults=[Fault(f"{one.at}/id", "is the impression of another survey")])
         if isinstance(event, Dismissal) and shown.values["dismissed_at"] is None and not shown.values["answered_at"]:
             shown.change({"dismissed_at": self.now})
 
-    def _show(self, sender: _Sender, event: AnyEvent, impression: str, survey: OpenSurvey) -> _Row:
+    def _show(
+        self, sender: _Sender, event: AnyEvent, impression: str, survey: OpenSurvey, circumstances: dict[str, Any]
+    ) -> _Row:
         """An impression; whatever comes of one says that it was, when its own event is still on its way."""
         values = {
             "site_id": sender.site,
@@ -208,7 +210,7 @@ class _Batch:
             "dismissed_at": None,
             "answered_at": None,
         }
-        return self.impressions.add(values | self._circumstances(sender, event, survey))
+        return self.impressions.add(values | circumstances)
 
     def _store_response(self, sender: _Sender, event: Response, survey: OpenSurvey, one: Arrived) -> None:
         content = one.content
@@ -216,10 +218,11 @@ class _Batch:
         earlier = self.responses.get(sender.site, event.id)
         if earlier is not None:
             if _replace(earlier, event, survey, one, self.now):
-                self._answered(sender, event, survey)
+                self._answered(sender, event, survey, self._circumstances(sender, event, survey))
                 self._tell(sender.arrival.site, survey, earlier)
             return
-        self._answered(sender, event, survey)
+        circumstances = self._circumstances(sender, event, survey)
+        self._answered(sender, event, survey, circumstances)
         row = self.responses.add(
             {
                 "site_id": sender.site,
@@ -233,18 +236,18 @@ class _Batch:
                 "created_at": self.now,
                 "updated_at": self.now,
                 **content,
-                **self._circumstances(sender, event, survey),
+                **circumstances,
             }
         )
         self._tell(sender.arrival.site, survey, row)
 
-    def _answered(self, sender: _Sender, event: Response, survey: OpenSurvey) -> None:
+    def _answered(self, sender: _Sender, event: Response, survey: OpenSurvey, circumstances: dict[str, Any]) -> None:
         """Whoever closed it and came back did not leave without a score."""
         if event.impression is None:
             return
         shown = self.impressions.get(sender.site, event.impression)
         if shown is None:
-            shown = self._show(sender, event, event.impression, survey)
+            shown = self._show(sender, event, event.impression, survey, circumstances)
         elif shown.values["survey_id"] != survey.id:
             return
         elif sender.visitor is None and not sender.anonymous:

@@ -16,9 +16,17 @@ COUNTERS = (
 
 
 def upgrade() -> None:
-    for table in ("impressions", "responses"):
-        op.add_column(table, sa.Column("page_label", sa.String(length=200), nullable=True))
-    op.add_column("impressions", sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True))
+    for table, index in (
+        ("impressions", "ix_impressions_site_id_survey_id_shown_at"),
+        ("responses", "ix_responses_site_id_visitor_id"),
+    ):
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(sa.Column("page_label", sa.String(length=200), nullable=True))
+            if table == "impressions":
+                batch.add_column(sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True))
+            # Nothing reads by this any more, and checking the other on every answer costs more than storing it.
+            batch.drop_index(op.f(index))
+            batch.drop_constraint(op.f(f"fk_{table}_surveys"), type_="foreignkey")
     op.create_table(
         "rollups",
         sa.Column("site_id", sa.Uuid(), nullable=False),
@@ -28,9 +36,6 @@ def upgrade() -> None:
         sa.Column("value", sa.String(length=200), nullable=False),
         sa.Column("lane", sa.SmallInteger(), autoincrement=False, nullable=False),
         *(sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False) for name in COUNTERS),
-        sa.ForeignKeyConstraint(
-            ["site_id", "survey_id"], ["surveys.site_id", "surveys.id"], name=op.f("fk_rollups_surveys")
-        ),
         sa.PrimaryKeyConstraint("site_id", "dimension", "survey_id", "day", "value", "lane", name=op.f("pk_rollups")),
     )
     op.create_table(
@@ -38,9 +43,6 @@ def upgrade() -> None:
         sa.Column("site_id", sa.Uuid(), nullable=False),
         sa.Column("survey_id", sa.Uuid(), nullable=False),
         sa.Column("label", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["site_id", "survey_id"], ["surveys.site_id", "surveys.id"], name=op.f("fk_pages_surveys")
-        ),
         sa.PrimaryKeyConstraint("site_id", "survey_id", "label", name=op.f("pk_pages")),
     )
     op.create_table(
@@ -74,9 +76,6 @@ def upgrade() -> None:
     op.create_index("ix_jobs_waiting", "jobs", ["site_id", "due_at"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_index(op.f("ix_jobs_site_id_target_id_id"), "jobs", ["site_id", "target_id", "id"])
     op.create_index(op.f("ix_jobs_site_id_subject_id"), "jobs", ["site_id", "subject_id"])
-    # Nothing reads by these any more, and each costs every answer a write.
-    op.drop_index(op.f("ix_impressions_site_id_survey_id_shown_at"), "impressions")
-    op.drop_index(op.f("ix_responses_site_id_visitor_id"), "responses")
     _mark_answered()
     for dimension, value in (
         ("revision", "CAST(revision AS VARCHAR(200))"),
