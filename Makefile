@@ -3,6 +3,8 @@
 # make check   the style: ruff, mypy, tsc, prettier, and that the built widget is what its sources give
 # make build   the widget, from its sources into the Python package
 # make pictures   the README's pictures, of a fresh demo
+# make bench   what it costs, beside floors that run on this machine; the table goes into the README
+# make test-faults   the fault tests with their full counts, for hours rather than minutes
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3
@@ -12,13 +14,19 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check build pictures lock browser clean
+.PHONY: demo test test-faults bench check build pictures lock browser clean
 
 demo: $(VENV)/base
 	@$(BIN)/tevreden demo --port $(PORT)
 
 test: $(VENV)/dev $(VENV)/browser widget/node_modules
 	$(BIN)/pytest -n auto
+
+test-faults: $(VENV)/dev $(VENV)/browser
+	FAULTS=long $(BIN)/pytest tests/faults
+
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.benchmarks --readme
 
 check: $(VENV)/dev widget/node_modules
 	$(BIN)/ruff check .
@@ -65,6 +73,7 @@ $(VENV)/dev: $(VENV)/base requirements/dev.txt
 
 $(VENV)/browser: $(VENV)/dev
 	$(BIN)/python tests/browser/install.py
+	$(BIN)/python tests/install_postgres.py
 	@touch $@
 
 # Node 20 or later from the machine if it has one, else into the virtual environment.

@@ -16,6 +16,7 @@ from collector.channels.outbound import Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import open_database
 from collector.db.store import Database
+from collector.devices import warm_up
 from collector.errors import Problem
 from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
@@ -54,6 +55,8 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)
         await database.listen(live.forget)
+        warming = asyncio.get_running_loop().run_in_executor(None, warm_up)
+        stack.push_async_callback(asyncio.wait, [warming])
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
         yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, examples)
 

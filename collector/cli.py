@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -336,6 +337,7 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
                 timeout_graceful_shutdown=10,
                 timeout_keep_alive=20,
             )
+            gc.freeze()  # what is there by now stays: no need to look through it again and again
             typer.echo(welcome, nl=False)
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
-from collector.schema import jobs, new_id, sites
+from collector.schema import jobs, new_hex_id, new_id, sites
 
 LEASE = timedelta(seconds=90)
 """How long a worker may take for a job before another one does it."""
@@ -40,7 +40,7 @@ put_jobs = Insert(jobs, COLUMNS)
 
 def new_job(site_id: str, kind: str, target_id: str, subject_id: str, payload: str, now: datetime) -> tuple[Any, ...]:
     """A row for `put_jobs`, due at once. Ids are hex."""
-    return (site_id, new_id().hex, kind, target_id, subject_id, payload, "waiting", 0, now, now)
+    return (site_id, new_hex_id(), kind, target_id, subject_id, payload, "waiting", 0, now, now)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ to the installation and have an ``id`` alone.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -38,9 +38,13 @@ from sqlalchemy.types import TypeDecorator
 
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows of one time lie together."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
-    return UUID(int=value | secrets.randbits(62))
+    return UUID(new_hex_id())
+
+
+def new_hex_id() -> str:
+    """A `new_id` in hex without dashes, a quarter of the work."""
+    chance = os.urandom(10).hex()
+    return f"{time.time_ns() // 1_000_000:012x}7{chance[:3]}{'89ab'[int(chance[3], 16) & 3]}{chance[4:19]}"
 
 
 class Instant(TypeDecorator[datetime]):

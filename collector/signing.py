@@ -70,7 +70,9 @@ class Signing:
         return API_TOKEN_PREFIX + self._derive("demo-token")[:43]
 
     def _make_signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
-        return Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
+        signer = Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
+        # the key is derived once here, and not again with every token
+        return Signer(signer.derive_key(), key_derivation="none", digest_method=hashlib.sha256)
 
     def _derive(self, purpose: str) -> str:
         digest = hmac.new(self._secret.encode(), f"tevreden.{purpose}".encode(), hashlib.sha256).digest()

@@ -30,6 +30,8 @@ LONGEST_SECONDS = 30.0
 """A try that takes longer has failed; well within the lease."""
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
+SETTLING_IN_SECONDS = 60.0
+"""Before the first sweep: a start has enough to do."""
 DRAIN_SECONDS = 10.0
 """How long a worker that was told to stop goes on with what it has begun."""
 
@@ -54,7 +56,7 @@ class Worker:
     async def run(self) -> None:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
-        swept = loop.time() - SWEEP_SECONDS
+        swept = loop.time() - SWEEP_SECONDS + SETTLING_IN_SECONDS
         try:
             while True:
                 self._awake.clear()

@@ -98,6 +98,18 @@ class Process:
             assert time.monotonic() < deadline, "the collector did not become ready"
             time.sleep(0.02)  # the pause between two looks at a condition
 
+    def stay_on(self, core: int) -> None:
+        """Run on one core alone, every thread of it."""
+        assert self._process
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+    def memory(self) -> int:
+        """Bytes that are in memory."""
+        assert self._process
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
+
     def close(self) -> None:
         """Whatever happened: nothing of it stays."""
         self.http.close()

@@ -17,7 +17,9 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, in
 from sqlalchemy.exc import OperationalError, StatementError
 
 from collector.db.sqlite import SQLite
+from collector.db.store import HEAD
 from collector.errors import SettingsError, Unavailable
+from collector.migrations import upgrade
 from collector.schema import metadata, new_id, sites
 
 
@@ -30,6 +32,10 @@ def in_a_loop(run: Callable[[], Awaitable[None]]) -> None:
 def test_migrations_make_the_tables_that_the_program_knows(furnished: tuple[Path, str]) -> None:
     with create_engine(f"sqlite:///{furnished[0]}").connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_newest_migration_is_the_one_that_a_start_looks_for() -> None:
+    assert max(file.name[:4] for file in (Path(upgrade.__file__).parent / "versions").glob("0*.py")) == HEAD
 
 
 def test_what_belongs_to_a_site_has_the_site_in_every_key() -> None:

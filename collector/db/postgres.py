@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -46,6 +47,9 @@ _LOST = ("08", "25006", "53", "55000", "57", "58", "XX")
 """SQLSTATEs that say nothing about the statement: no connection, a standby, no room, a shutdown, a broken disk."""
 _AGAIN = ("40001", "40P01")
 """Serialization failure and deadlock: the same transaction may succeed when run again."""
+
+_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a driver raises whose server is gone, or says no."""
 
 log = structlog.get_logger()
 
@@ -98,7 +102,7 @@ class PostgreSQL(Database):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 await connection.run_sync(migrate)
             await store.keep_house(datetime.now(UTC))
-        except (DBAPIError, Unavailable, OSError, asyncpg.PostgresError) as error:
+        except (*_TROUBLE, DBAPIError, Unavailable) as error:
             await store.close()
             raise SettingsError(f"cannot use {store.name} as the database: {cause_of(error)}") from None
         return store
@@ -164,14 +168,20 @@ class PostgreSQL(Database):
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection, connection.begin():
+            connection = await self._engine.connect()
+        except (*_TROUBLE, DBAPIError, PoolTimeout) as error:
+            raise unavailable() from error
+        try:
+            async with connection.begin():
                 yield connection
         except DBAPIError as error:
             if error.connection_invalidated or _is_lost(error.orig):
                 raise unavailable() from error
             raise
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+        except asyncpg.InterfaceError as error:
             raise unavailable() from error
+        finally:
+            await connection.close()
 
     async def _run_batch(self, begin: Callable[[], Steps[Result]]) -> Result:
         connection: LoudConnection | None = None
@@ -186,9 +196,8 @@ class PostgreSQL(Database):
         except BaseException as error:
             if connection is not None:
                 await self._give_up(connection)
-            lost = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-            if lost or (isinstance(error, asyncpg.PostgresError) and _is_lost(error)):
-                log.warning("cannot store", reason=cause_of(error))  # type: ignore[arg-type]
+            if isinstance(error, _TROUBLE) and (not isinstance(error, asyncpg.PostgresError) or _is_lost(error)):
+                log.warning("cannot store", reason=cause_of(error))
                 raise unavailable() from error
             raise
         self._idle.append(connection)
@@ -196,7 +205,7 @@ class PostgreSQL(Database):
 
     async def _give_up(self, connection: LoudConnection) -> None:
         """Undo what a connection was at, and keep it if it still works."""
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+        with suppress(*_TROUBLE):
             await connection.execute("ROLLBACK", timeout=2)
             self._idle.append(connection)
             return
@@ -243,7 +252,7 @@ class PostgreSQL(Database):
     async def _listen(self, changed: Callable[[], None]) -> None:
         """Hear of changes for as long as this runs; without (behind PgBouncer) caches are seconds old."""
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+            with suppress(*_TROUBLE):
                 async with AsyncExitStack() as stack:
                     connection = await self._connect()
                     stack.push_async_callback(_leave, connection)
@@ -256,7 +265,7 @@ class PostgreSQL(Database):
 
 
 async def _leave(connection: LoudConnection) -> None:
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+    with suppress(*_TROUBLE):
         await connection.close(timeout=2)
 
 

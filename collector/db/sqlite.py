@@ -171,7 +171,14 @@ class SQLite(Database):
                         connection.execute("ROLLBACK")
                     raise
                 return result
-            except (sqlite3.OperationalError, OperationalError) as error:
+            except sqlite3.DatabaseError as error:
+                if type(error) is sqlite3.DatabaseError:  # "database disk image is malformed", "file is not a database"
+                    self._damage = str(error)
+                elif not isinstance(error, sqlite3.OperationalError):
+                    raise
+                log.error("cannot store", reason=str(error))
+                raise unavailable() from error
+            except OperationalError as error:
                 log.warning("cannot store", reason=str(error))
                 raise unavailable() from error
 

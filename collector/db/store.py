@@ -6,18 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
+from importlib import import_module
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.verbs import Result, Steps
 from collector.errors import Unavailable
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+HEAD = "0002"
+"""The newest migration."""
 
 
 class Database(ABC):
@@ -76,11 +75,15 @@ class Database(ABC):
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables up to date within the transaction of ``connection``."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    """Bring the tables up to date within the transaction of ``connection``.
+
+    Tables of a later release stay as they are: it only added to what this one knows.
+    """
+    known = inspect(connection).has_table("alembic_version")
+    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    if at is None or at < HEAD:
+        # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
+        import_module("collector.migrations.upgrade").upgrade(connection)
 
 
 def unavailable() -> Unavailable:

@@ -22,7 +22,7 @@ from collector.outbox import new_job, put_jobs
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
 from collector.rollups import MOST_PAGES, Sums, add_to_rollups, page_label
-from collector.schema import impressions, new_id, pages, responses
+from collector.schema import impressions, new_hex_id, pages, responses
 from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
 from collector.webhooks import KIND, EventType, event_body
@@ -318,7 +318,7 @@ class _Sender:
     def ensure_visitor(self) -> str | None:
         """The visitor's id, made now if this browser has none; None for one who wants none."""
         if self.visitor is None and not self.anonymous:
-            self.visitor = new_id().hex
+            self.visitor = new_hex_id()
         return self.visitor
 
 

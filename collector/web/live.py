@@ -37,6 +37,7 @@ class Kept(Generic[Value]):
         self._load = load
         self._entries: dict[str, _Entry[Value]] = {}
         self._loading: dict[str, asyncio.Task[Value]] = {}
+        self._age = 0
 
     def fresh(self, name: str) -> Value | None:
         """The value, if it was checked against the store just now."""
@@ -53,7 +54,7 @@ class Kept(Generic[Value]):
         task = self._loading.get(name)
         if task is None:
             task = self._loading[name] = asyncio.create_task(self._renew(name))
-            task.add_done_callback(lambda _: self._loading.pop(name, None))
+            task.add_done_callback(lambda done: self._loading.pop(name) if self._loading.get(name) is done else None)
         return await asyncio.shield(task)
 
     def forget(self) -> None:
@@ -61,9 +62,10 @@ class Kept(Generic[Value]):
         for entry in self._entries.values():
             entry.checked = float("-inf")
         self._loading.clear()  # what is being loaded may be what was before
+        self._age += 1
 
     async def _renew(self, name: str) -> Value:
-        entry = self._entries.get(name)
+        entry, age = self._entries.get(name), self._age
         try:
             value = await self._load(name, entry.value if entry else None)
         except NotFound:
@@ -73,7 +75,7 @@ class Kept(Generic[Value]):
             if entry is None:
                 raise
             value = entry.value
-        self._entries[name] = _Entry(value, time.monotonic())
+        self._entries[name] = _Entry(value, time.monotonic() if age == self._age else float("-inf"))
         return value
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import brotli
@@ -14,40 +13,39 @@ from starlette.responses import Response
 Raw = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True)
+_PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "br": lambda body: brotli.compress(body, quality=11),
+    "gzip": lambda body: gzip.compress(body, 9, mtime=0),
+    "identity": lambda body: body,
+}
+
+
 class Packed:
-    """A text ready to be sent: compressed once for each encoding, with its entity tag and every header."""
+    """A text ready to be sent: with its entity tag and every header, compressed once for each encoding asked for."""
 
-    etag: bytes
-    answers: dict[str, tuple[Raw, bytes]]
-    """The headers and the body by encoding."""
-    unchanged: Raw
-    """The headers of a 304."""
-
-    @classmethod
-    def pack(cls, text: str, media_type: str, etag: str, headers: Mapping[str, str]) -> Packed:
-        body = text.encode()
-        bodies = {
-            "br": brotli.compress(body, quality=11),
-            "gzip": gzip.compress(body, 9, mtime=0),
-            "identity": body,
-        }
-        common = raw({"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers})
-        kind = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
-        answers = {}
-        for encoding, packed in bodies.items():
-            own = {"Content-Type": kind, "Content-Length": str(len(packed))}
-            if encoding != "identity":
-                own["Content-Encoding"] = encoding
-            answers[encoding] = (common + raw(own), packed)
-        return cls(f'"{etag}"'.encode(), answers, common)
+    def __init__(self, text: str, media_type: str, etag: str, headers: Mapping[str, str]) -> None:
+        self._body = text.encode()
+        self._type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+        self._etag = f'"{etag}"'.encode()
+        self._common = raw({"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers})
+        self._answers: dict[str, tuple[Raw, bytes]] = {}
 
     def answer(self, accepted: bytes, tags: bytes) -> tuple[int, Raw, bytes]:
         """Status, headers and body, by the request's Accept-Encoding and If-None-Match."""
-        if tags and (tags == b"*" or self.etag in _known_tags(tags)):
-            return 304, self.unchanged, b""
-        headers, body = self.answers[best_encoding(accepted)]
+        if tags and (tags == b"*" or self._etag in _known_tags(tags)):
+            return 304, self._common, b""
+        encoding = best_encoding(accepted)
+        if encoding not in self._answers:
+            self._answers[encoding] = self._pack(encoding)
+        headers, body = self._answers[encoding]
         return 200, headers, body
+
+    def _pack(self, encoding: str) -> tuple[Raw, bytes]:
+        packed = _PACKERS[encoding](self._body)
+        own = {"Content-Type": self._type, "Content-Length": str(len(packed))}
+        if encoding != "identity":
+            own["Content-Encoding"] = encoding
+        return self._common + raw(own), packed
 
     def response(self, request: Request) -> Response:
         accepted = request.headers.get("accept-encoding", "").encode("latin-1")

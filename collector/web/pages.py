@@ -21,7 +21,7 @@ from collector.web.resources import tag
 
 _FOLDER = Path(__file__).parent.parent / "static"
 _STATIC = {
-    file.name: Packed.pack(
+    file.name: Packed(
         file.read_text("utf-8"),
         guess_type(file.name)[0] or "text/plain",
         hashlib.sha256(file.read_bytes()).hexdigest()[:16],

@@ -27,7 +27,7 @@ Moment = Annotated[
 
 
 class Resource(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True, defer_build=True)
 
 
 class NewSite(Resource):

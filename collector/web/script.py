@@ -30,8 +30,8 @@ UI_HASH: str = _MANIFEST["hashes"]["ui.js"]
 FROZEN_HASH: str = _MANIFEST["hashes"]["frozen.js"]
 FROZEN = (FOLDER / "frozen.js").read_text("utf-8")
 FROZEN_FILES = {
-    f"ui-{UI_HASH}.js": Packed.pack((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH, FROZEN_HEADERS),
-    f"loader-{FROZEN_HASH}.js": Packed.pack(FROZEN, JAVASCRIPT, FROZEN_HASH, FROZEN_HEADERS),
+    f"ui-{UI_HASH}.js": Packed((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH, FROZEN_HEADERS),
+    f"loader-{FROZEN_HASH}.js": Packed(FROZEN, JAVASCRIPT, FROZEN_HASH, FROZEN_HEADERS),
 }
 """Files whose name holds the hash of what is in them, so that they never change."""
 INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).decode()
@@ -61,4 +61,4 @@ class Script:
     def of(cls, config: str) -> Script:
         text = _LOADER.replace("__TEVREDEN__", config, 1)
         tag = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(config, Packed.pack(text, JAVASCRIPT, tag, SCRIPT_HEADERS))
+        return cls(config, Packed(text, JAVASCRIPT, tag, SCRIPT_HEADERS))

@@ -13,6 +13,7 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import count
 
@@ -121,7 +122,7 @@ def _is_whole(data: bytes) -> bool:
     return len(data) >= head + 4 + int(data[at + 16 : data.index(b"\r", at)])
 
 
-def _ids():  # type: ignore[no-untyped-def]
+def _ids() -> Iterator[bytes]:
     """Fresh UUIDv7s: the time, and a counter where the random bits are."""
     lane = secrets.token_hex(3).encode()
     for number in count():
