@@ -8,8 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +21,8 @@ from collector.db.verbs import Result, Steps
 from collector.errors import Unavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+log = structlog.get_logger()
 
 
 class Database(ABC):
@@ -76,11 +81,28 @@ class Database(ABC):
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables up to date within the transaction of ``connection``."""
+    """Bring the tables up to date within the transaction of ``connection``.
+
+    Those of a later release are left as they are: migrations only add, so this one goes on with what it knows of them.
+    """
+    if later := later_revision(connection):
+        log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
+        return
+    command.upgrade(_alembic(connection), "head")
+
+
+def later_revision(connection: Connection) -> str | None:
+    """The revision of the tables if a later release made them, one that this release does not know."""
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return next((revision for revision in heads if revision not in known), None)
+
+
+def _alembic(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def unavailable() -> Unavailable:
