@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -88,21 +88,20 @@ def migrate(connection: Connection) -> None:
     if later := later_revision(connection):
         log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
         return
-    command.upgrade(_alembic(connection), "head")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def later_revision(connection: Connection) -> str | None:
     """The revision of the tables if a later release made them, one that this release does not know."""
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return next((revision for revision in heads if revision not in known), None)
+    return unknown_among(MigrationContext.configure(connection).get_current_heads())
 
 
-def _alembic(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
+def unknown_among(revisions: Iterable[str]) -> str | None:
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    return next((revision for revision in revisions if revision not in known), None)
 
 
 def unavailable() -> Unavailable:
