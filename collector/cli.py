@@ -209,9 +209,9 @@ def run_restore(
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int], None]]:
     """A line that says how far it has come, for people who watch."""
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as bar:
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("")
         yield lambda table, done: bar.update(task, description=f"{table}: {done:,} rows")
 
@@ -369,6 +369,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def main() -> None:
     """Run the command; whatever is wrong is one line and exit code 1 or 2, never a traceback."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was asked
     try:
         cli()
     except SettingsError as error:

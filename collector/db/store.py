@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib import import_module
 
+import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,8 @@ from collector.errors import Unavailable
 
 HEAD = "0002"
 """The newest migration."""
+
+log = structlog.get_logger()
 
 
 class Database(ABC):
@@ -77,13 +80,27 @@ class Database(ABC):
 def migrate(connection: Connection) -> None:
     """Bring the tables up to date within the transaction of ``connection``.
 
-    Tables of a later release stay as they are: it only added to what this one knows.
+    Those of a later release are left as they are: migrations only add, so this one goes on with what it knows of them.
     """
-    known = inspect(connection).has_table("alembic_version")
-    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
-    if at is None or at < HEAD:
+    at = revision_of(connection)
+    if is_later(at):
+        log.warning("the tables are those of a later release; going on with what this one knows", revision=at)
+    elif at != HEAD:
         # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
         import_module("collector.migrations.upgrade").upgrade(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The migration that the tables are at; None where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def is_later(revision: str | None) -> bool:
+    """Whether a later release made that migration. Migrations are numbered in the order in which they were made."""
+    return revision is not None and revision > HEAD
 
 
 def unavailable() -> Unavailable:
