@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, func, insert, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.sqlite import SQLite
-from collector.db.store import Database
+from collector.db.store import Database, later_revision
 from collector.errors import BackupError
 from collector.schema import metadata
 
@@ -39,6 +39,7 @@ async def back_up(database: Database, target: Path, progress: Progress) -> None:
         copy = await SQLite.open(unfinished)
         try:
             async with database.read() as source, copy.write() as sink:
+                await _refuse_later(source, f"the tables in {database.name}")
                 await _copy(source, sink, progress)
         finally:
             await copy.close()
@@ -60,6 +61,7 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
     source_store = await SQLite.open(_working_copy(backup))
     try:
         async with source_store.read() as source, database.write() as sink:
+            await _refuse_later(source, f"the tables in {backup}")
             if await _holds_anything(sink):
                 if not overwrite:
                     raise BackupError(
@@ -72,6 +74,12 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
         await source_store.close()
         for left in backup.parent.glob(backup.name + ".restoring*"):
             left.unlink()
+
+
+async def _refuse_later(connection: AsyncConnection, what: str) -> None:
+    """What this release does not know of would be missing from the copy."""
+    if revision := await connection.run_sync(later_revision):
+        raise BackupError(f"{what} are of a later release (revision {revision}); use that release")
 
 
 async def _copy(source: AsyncConnection, sink: AsyncConnection, progress: Progress) -> None:

@@ -369,6 +369,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def main() -> None:
     """Run the command; whatever is wrong is one line and exit code 1 or 2, never a traceback."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was asked
     try:
         cli()
     except SettingsError as error:

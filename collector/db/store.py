@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib import import_module
 
+import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,8 @@ from collector.errors import Unavailable
 
 HEAD = "0002"
 """The newest migration."""
+
+log = structlog.get_logger()
 
 
 class Database(ABC):
@@ -79,11 +82,23 @@ def migrate(connection: Connection) -> None:
 
     Tables of a later release stay as they are: it only added to what this one knows.
     """
-    known = inspect(connection).has_table("alembic_version")
-    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    at = _revision_of(connection)
     if at is None or at < HEAD:
         # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
         import_module("collector.migrations.upgrade").upgrade(connection)
+    elif at > HEAD:
+        log.warning("the tables are those of a later release; going on with what this one knows", revision=at)
+
+
+def later_revision(connection: Connection) -> str | None:
+    """The revision of the tables if a later release made them."""
+    at = _revision_of(connection)
+    return at if at and at > HEAD else None
+
+
+def _revision_of(connection: Connection) -> str | None:
+    known = inspect(connection).has_table("alembic_version")
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
 
 
 def unavailable() -> Unavailable:
