@@ -6,16 +6,19 @@ So a backup of one database can be restored into the other: that is the way from
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, insert, inspect, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.sqlite import SQLite
-from collector.db.store import Database, later_revision
-from collector.errors import BackupError
+from collector.db.sqlite import FileLock, SQLite
+from collector.db.store import HEAD, Database, cause_of, later_revision
+from collector.errors import BackupError, Unavailable
 from collector.schema import metadata
 
 PART = 1000
@@ -30,26 +33,42 @@ async def back_up(database: Database, target: Path, progress: Progress) -> None:
 
     Raises `BackupError` if the target exists or cannot be written; then nothing is left of it.
     """
+    claim = _beside(target, ".claim")
+    try:
+        lock = FileLock(claim)
+    except OSError as error:
+        raise BackupError(f"cannot write {target}: {error.strerror}") from None
+    try:
+        if not lock.try_hold():
+            raise BackupError(f"another backup to {target} is being made; name another file")
+        try:
+            await _back_up(database, target, _beside(target, ".unfinished"), progress)
+        except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:
+            raise BackupError(f"cannot copy {database.name} to {target}: {_reason(error)}") from None
+        finally:
+            claim.unlink(missing_ok=True)
+    finally:
+        lock.close()
+
+
+async def _back_up(database: Database, target: Path, unfinished: Path, progress: Progress) -> None:
     if target.exists():
         raise BackupError(f"{target} exists already; name another file")
-    unfinished = target.with_name(target.name + ".unfinished")
-    unfinished.unlink(missing_ok=True)
+    _remove(unfinished)  # of one that was killed
     try:
-        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        _make_private(unfinished)
         copy = await SQLite.open(unfinished)
         try:
             async with database.read() as source, copy.write() as sink:
-                await _refuse_later(source, f"the tables in {database.name}")
+                # what this release does not know of would be missing from the copy
+                _refuse_later(f"the tables in {database.name}", await source.run_sync(later_revision))
                 await _copy(source, sink, progress)
         finally:
             await copy.close()
         _one_file(unfinished)
         unfinished.rename(target)
-    except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from None
     finally:
-        for left in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm", ".lock"))):
-            left.unlink(missing_ok=True)
+        _remove(unfinished)
 
 
 async def restore(backup: Path, database: Database, progress: Progress, *, overwrite: bool = False) -> None:
@@ -58,27 +77,30 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
     Raises `BackupError` if the file is no sound backup, and, unless told to ``overwrite``, if the store holds anything.
     """
     _check(backup)
-    source_store = await SQLite.open(_working_copy(backup))
+    copy = backup.with_name(f"{backup.name}.restoring-{secrets.token_hex(4)}")
     try:
-        async with source_store.read() as source, database.write() as sink:
-            await _refuse_later(source, f"the tables in {backup}")
-            if await _holds_anything(sink):
-                if not overwrite:
-                    raise BackupError(
-                        f"{database.name} holds data already; --overwrite replaces all of it with the backup"
-                    )
-                for table in reversed(metadata.sorted_tables):
-                    await sink.execute(table.delete())
-            await _copy(source, sink, progress)
+        _working_copy(backup, copy)
+        source_store = await SQLite.open(copy)
+        try:
+            async with source_store.read() as source, database.write() as sink:
+                if await _holds_anything(sink):
+                    if not overwrite:
+                        raise BackupError(
+                            f"{database.name} holds data already; --overwrite replaces all of it with the backup"
+                        )
+                    for table in reversed(metadata.sorted_tables):
+                        await sink.execute(table.delete())
+                await _copy(source, sink, progress)
+        finally:
+            await source_store.close()
+    except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:
+        raise BackupError(f"cannot copy {backup} to {database.name}: {_reason(error)}") from None
     finally:
-        await source_store.close()
-        for left in backup.parent.glob(backup.name + ".restoring*"):
-            left.unlink()
+        _remove(copy)
 
 
-async def _refuse_later(connection: AsyncConnection, what: str) -> None:
-    """What this release does not know of would be missing from the copy."""
-    if revision := await connection.run_sync(later_revision):
+def _refuse_later(what: str, revision: str | None) -> None:
+    if revision:
         raise BackupError(f"{what} are of a later release (revision {revision}); use that release")
 
 
@@ -99,6 +121,24 @@ async def _holds_anything(connection: AsyncConnection) -> bool:
     return False
 
 
+def _beside(file: Path, end: str) -> Path:
+    return file.with_name(file.name + end)
+
+
+def _remove(file: Path) -> None:
+    """A copy, and what its opening leaves beside it."""
+    for end in ("", "-journal", "-wal", "-shm", ".lock"):
+        _beside(file, end).unlink(missing_ok=True)
+
+
+def _make_private(file: Path) -> None:
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or cause_of(error)
+
+
 def _one_file(file: Path) -> None:
     """Everything into the file itself, so that it can be copied around alone."""
     connection = sqlite3.connect(file, isolation_level=None)
@@ -106,29 +146,28 @@ def _one_file(file: Path) -> None:
     connection.close()
 
 
-def _working_copy(backup: Path) -> Path:
+def _working_copy(backup: Path, copy: Path) -> None:
     """The backup itself stays as it is: an older one is brought up to date in a copy."""
-    copy = backup.with_name(backup.name + ".restoring")
-    source = sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)
-    target = sqlite3.connect(copy)
-    source.backup(target)
-    target.close()
-    source.close()
-    copy.chmod(0o600)
-    return copy
+    _make_private(copy)
+    with closing(_read_only(backup)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _check(backup: Path) -> None:
     if not backup.is_file():
         raise BackupError(f"there is no file {backup}")
     try:
-        connection = sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)
-        sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-        connection.close()
-        engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(backup))
-        known = {"sites", "surveys", "responses"} <= set(inspect(engine).get_table_names())
-        engine.dispose()
+        with closing(_read_only(backup)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            for table in ("sites", "surveys", "responses"):
+                connection.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608
+            revisions = [revision for (revision,) in connection.execute("SELECT version_num FROM alembic_version")]
     except sqlite3.Error:
-        sound = known = False
-    if not sound or not known:
+        sound, revisions = False, []
+    if not sound or not revisions:
         raise BackupError(f"{backup} is no sound backup of Tevreden")
+    _refuse_later(f"the tables in {backup}", next((one for one in revisions if one > HEAD), None))

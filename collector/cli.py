@@ -209,9 +209,9 @@ def run_restore(
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int], None]]:
     """A line that says how far it has come, for people who watch."""
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as bar:
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("")
         yield lambda table, done: bar.update(task, description=f"{table}: {done:,} rows")
 
