@@ -15,7 +15,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.verbs import Add
@@ -233,11 +234,10 @@ async def hold_rollups(connection: AsyncConnection) -> None:
 
 
 async def add_up(connection: AsyncConnection, sums: Sums) -> None:
-    """Add changes to the sums outside a batch."""
-    for row in sums.rows():
+    """Add changes to the sums outside a batch, in the order of `add_to_rollups`: no two wait for each other."""
+    insert_or_add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for row in sorted(sums.rows()):
         values = dict(zip((*KEYS, *NUMBERS), row, strict=True))
-        here = [rollups.c[name] == values[name] for name in KEYS]
-        changed = {name: rollups.c[name] + values[name] for name in NUMBERS if values[name]}
-        done = await connection.execute(update(rollups).where(*here).values(changed))
-        if not done.rowcount:
-            await connection.execute(insert(rollups).values(values))
+        new = insert_or_add(rollups).values(values)
+        added = {name: rollups.c[name] + new.excluded[name] for name in NUMBERS if values[name]}
+        await connection.execute(new.on_conflict_do_update(index_elements=KEYS, set_=added))
