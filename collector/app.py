@@ -87,12 +87,13 @@ def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Rece
     async def take(arrivals: list[Arrival]) -> Sequence[Receipt | Problem]:
         began = time.perf_counter()
         try:
-            receipts = await database.batch(lambda: take_in(arrivals, now=clock(), lane=database.lane))
+            taken = await database.batch(lambda: take_in(arrivals, now=clock(), lane=database.lane))
         except BaseException:
             measures.batch_failed()
             raise
-        measures.batch(receipts, time.perf_counter() - began)
-        return receipts
+        taken.remember()
+        measures.batch(taken.receipts, time.perf_counter() - began)
+        return taken.receipts
 
     return GroupCommit(take, largest=LARGEST_BATCH, most_waiting=MOST_WAITING, lanes=database.batches_at_once)
 

@@ -105,8 +105,21 @@ def _content(event: Response, document: SurveyDocument, at: str) -> dict[str, An
     return content
 
 
-def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[list[Receipt | Problem]]:
-    """Store what is right of every arrival; the problem itself stands for one of which nothing could be stored."""
+@dataclass(frozen=True)
+class Taken:
+    """What became of a batch: the problem itself stands for an arrival of which nothing could be stored."""
+
+    receipts: list[Receipt | Problem]
+    pages: Sequence[tuple[OpenSurvey, str]]
+
+    def remember(self) -> None:
+        """Know from now on which pages are named: once it is on disk, since a batch may fail and come again."""
+        for survey, label in self.pages:
+            survey.labels.add(label)
+
+
+def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[Taken]:
+    """Store what is right of every arrival."""
     batch = _Batch(now)
     shown, answered = _keys(arrivals)
     batch.impressions.know((yield Call(_impressions.find, shown)))
@@ -116,10 +129,10 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[l
     yield Call(_responses.insert, batch.responses.new())
     yield Call(_impressions.replace, batch.impressions.changed())
     yield Call(_responses.replace, batch.responses.changed())
-    yield Call(_new_pages, batch.pages)
+    yield Call(_new_pages, batch.new_pages())
     yield Call(put_jobs, batch.jobs)
     yield Call(add_to_rollups, batch.sums(lane).rows())
-    return receipts
+    return Taken(receipts, batch.pages)
 
 
 def _keys(arrivals: Sequence[Arrival]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -146,7 +159,8 @@ class _Batch:
         self.now = now
         self.impressions = _Rows(_impressions)
         self.responses = _Rows(_responses)
-        self.pages: list[tuple[str, str, str]] = []
+        self.pages: list[tuple[OpenSurvey, str]] = []
+        self._labels: dict[tuple[str, str], set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
 
     def take(self, arrival: Arrival) -> Receipt | Problem:
@@ -280,13 +294,19 @@ class _Batch:
             "bot": device.robot or event.automated,
         }
 
+    def new_pages(self) -> list[tuple[str, str, str]]:
+        return [(*survey, label) for survey, labels in self._labels.items() for label in labels]
+
     def _label(self, site: str, survey: OpenSurvey, page: str | None) -> str:
         label = page_label(page)
-        if label and label not in survey.labels:
-            if len(survey.labels) >= MOST_PAGES:
+        if not label or label in survey.labels:
+            return label
+        new = self._labels.setdefault((site, survey.id), set())
+        if label not in new:
+            if len(survey.labels) + len(new) >= MOST_PAGES:
                 return ""
-            survey.labels.add(label)
-            self.pages.append((site, survey.id, label))
+            new.add(label)
+            self.pages.append((survey, label))
         return label
 
 
