@@ -1,0 +1,453 @@
+"""The sums: whatever happens, in whatever order, they are what counting again gives."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from collector.db.verbs import Steps
+from collector.errors import Unavailable
+from collector.rollups import (
+    DIMENSIONS,
+    LONGEST_LABEL,
+    MOST_PAGES,
+    Difference,
+    add_to_rollups,
+    page_label,
+    totals_by_value,
+)
+from collector.schema import pages, rollups
+from collector.sites import site_by_key
+from collector.web.http import House as OpenHouse
+from tests.conftest import PERSON, House
+from tests.faults.times import times
+from tests.stores import differences_in, run_command
+from tests.test_intake import impression, response
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
+ROBOT = "curl/8.0"
+AGENTS = {PERSON: "desktop", PHONE: "phone", ROBOT: "other"}
+PAGES = {
+    None: "",
+    "https://shop.example/": "shop.example/",
+    "https://shop.example/order/17": "shop.example/order/*",
+    "https://shop.example/order/18?x=1#y": "shop.example/order/*",
+    "https://other.example/a/": "other.example/a",
+}
+LANGUAGES = {None: "", "en": "en", "nl": "nl", "xx": ""}
+
+
+def open_house(house: House) -> OpenHouse:
+    found: OpenHouse = house.client.app.state.house  # type: ignore[attr-defined]
+    return found
+
+
+def in_house(house: House, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """In the loop that the application runs in."""
+    assert house.client.portal
+    return house.client.portal.call(run)
+
+
+def differences(house: House) -> list[Difference]:
+    found: list[Difference] = in_house(house, lambda: differences_in(open_house(house).database))
+    return found
+
+
+# ---- the name of a page
+
+
+@pytest.mark.parametrize(
+    ("address", "label"),
+    [
+        (None, ""),
+        ("", ""),
+        ("https://shop.example", "shop.example/"),
+        ("https://shop.example/", "shop.example/"),
+        ("https://shop.example//", "shop.example/"),
+        ("https://SHOP.example:8443/Plants/", "shop.example/Plants"),
+        ("https://jo:secret@shop.example/a", "shop.example/a"),
+        ("https://shop.example/a?order=17#top", "shop.example/a"),
+        ("https://shop.example/order/17/item/4", "shop.example/order/*/item/*"),
+        ("https://shop.example/2026/01/31/news", "shop.example/*/*/*/news"),
+        ("https://shop.example/order-17", "shop.example/order-17"),
+        ("https://shop.example/v2", "shop.example/v2"),
+        ("https://shop.example/u/0199f3c2-0000-7000-8000-000000000000", "shop.example/u/*"),
+        ("https://shop.example/u/0199F3C2000070008000000000000000/x", "shop.example/u/*/x"),
+        ("https://shop.example/c/da39a3ee5e6b4b0d3255bfef95601890afd80709", "shop.example/c/*"),
+        ("https://shop.example/c/deadbeef", "shop.example/c/deadbeef"),
+        ("https://shop.example/caf%C3%A9/é", "shop.example/caf%C3%A9/é"),
+        ("https://[2001:db8::1]:80/a", "2001:db8::1/a"),
+        ("https://[2001:db8::1/a", ""),
+        ("https://shop.example:port/a", "shop.example/a"),
+        ("http://exam\u2100ple.com/", ""),
+        ("/cart", "/cart"),
+        ("no address", "no address"),
+        ("?q", "/"),
+        ("about:blank", "blank"),
+        ("https://shop.example/" + "x" * 3000, "shop.example/" + "x" * (LONGEST_LABEL - 13)),
+    ],
+)
+def test_page_is_named_without_what_would_make_it_one_of_a_kind(address: str | None, label: str) -> None:
+    assert page_label(address) == label
+
+
+@given(st.text(max_size=300) | st.from_regex(r"https?://[^/]{0,20}/.{0,50}"))
+def test_any_page_has_a_name_that_every_store_takes(address: str) -> None:
+    assert len(page_label(address)) <= LONGEST_LABEL
+
+
+# ---- anything in any order
+
+
+@dataclass
+class Shown:
+    where: tuple[str, str, str, str]
+    robot: bool
+    dismissed: bool = False
+    answered: bool = False
+
+
+@dataclass
+class Given:
+    where: tuple[str, str, str, str]
+    robot: bool
+    state: int
+    score: int
+    comment: bool
+    email: bool
+    complete: bool
+
+
+@dataclass
+class Recount:
+    """What a person with paper and pencil would note, event by event."""
+
+    shown: dict[str, Shown] = field(default_factory=dict)
+    given: dict[str, Given] = field(default_factory=dict)
+
+    def send(self, event: dict[str, Any], agent: str) -> bool:
+        """Whether it is stored."""
+        robot = agent == ROBOT or event.get("automated", False)
+        # revision, page, device, language: in the order of DIMENSIONS
+        where = (str(event["revision"]), PAGES[event["page"]], AGENTS[agent], LANGUAGES[event["language"]])
+        if event["type"] == "response":
+            return self._answer(event, where, robot)
+        shown = self.shown.setdefault(event["id"], Shown(where, robot))
+        shown.dismissed |= event["type"] == "dismissal" and not shown.answered
+        return True
+
+    def _answer(self, event: dict[str, Any], where: tuple[str, str, str, str], robot: bool) -> bool:
+        earlier = self.given.get(event["id"])
+        now = Given(
+            where,
+            robot,
+            event["state"],
+            event["score"],
+            bool((event["comment"] or "").strip()),
+            bool(event["email"]),
+            event["complete"],
+        )
+        if earlier and now.state <= earlier.state:
+            return False  # the sequences below never send the very same again but as a duplicate
+        if event["impression"]:
+            shown = self.shown.setdefault(event["impression"], Shown(where, robot))
+            shown.dismissed, shown.answered = False, True
+        if earlier:  # where it was given and by whom stays, and so does an address; the revision does not
+            now.where, now.robot = (now.where[0], *earlier.where[1:]), earlier.robot
+            now.email |= earlier.email
+        self.given[event["id"]] = now
+        return True
+
+    def totals(self, dimension: int) -> dict[str, dict[str, Any]]:
+        values: dict[str, Counter[str]] = {}
+        for shown in self.shown.values():
+            if not shown.robot:
+                count = values.setdefault(shown.where[dimension], Counter())
+                count["impressions"] += 1
+                count["dismissals"] += shown.dismissed
+        for one in self.given.values():
+            count = values.setdefault(one.where[dimension], Counter())
+            if one.robot:
+                count["robots"] += 1
+                continue
+            count["completed"] += one.complete
+            count["comments"] += one.comment
+            count["emails"] += one.email
+            count[f"score {one.score}"] += 1
+        return {value: {name: number for name, number in count.items() if number} for value, count in values.items()}
+
+
+STEPS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["impression", "dismissal", "response", "response", "again", "delete"]),
+            "shown": st.integers(0, 3),
+            "given": st.integers(0, 3),
+            "with_impression": st.booleans(),
+            "revision": st.sampled_from([1, 2]),
+            "page": st.sampled_from(list(PAGES)),
+            "language": st.sampled_from(list(LANGUAGES)),
+            "agent": st.sampled_from(list(AGENTS)),
+            "automated": st.sampled_from([False, False, False, True]),
+            "score": st.integers(1, 5),
+            "rise": st.integers(0, 2),
+            "comment": st.sampled_from([None, "", "  ", "Fine"]),
+            "email": st.sampled_from([None, "a@example.com"]),
+            "complete": st.booleans(),
+            "together": st.booleans(),
+        }
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+class Story:
+    """Steps told to the collector and to the recount alike."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.survey = house.site.publish(translations={"nl": {"question": "?"}})
+        path = f"/surveys/{self.survey['id']}"
+        house.site.call("PUT", path, {**self.survey["document"], "question": "Other?"})
+        assert house.site.call("POST", path + "/publish").json()["revision"] == 2
+        self.recount = Recount()
+        self._shown, self._given = [[str(uuid4()) for _ in range(4)] for _ in range(2)]
+        self._states: Counter[str] = Counter()
+        self._waiting: list[dict[str, Any]] = []
+        self._agent = ""
+        self._last: dict[str, Any] | None = None
+
+    def tell(self, step: dict[str, Any]) -> None:
+        if step["kind"] == "delete":
+            self.send()
+            name = self._given[step["given"]]
+            status = self.house.site.call("DELETE", f"/responses/{name}").status_code
+            assert status == (204 if self.recount.given.pop(name, None) else 404)
+            return
+        if step["agent"] != self._agent or not step["together"]:
+            self.send()
+        self._agent = step["agent"]
+        if step["kind"] == "again":
+            self._waiting += [self._last] if self._last else []
+            return
+        self._last = self._event(step)
+        self._waiting.append(self._last)
+
+    def _event(self, step: dict[str, Any]) -> dict[str, Any]:
+        about = {name: step[name] for name in ("revision", "page", "language", "automated")}
+        if step["kind"] != "response":
+            return impression(self.survey, id=self._shown[step["shown"]], type=step["kind"], **about)
+        name = self._given[step["given"]]
+        state = self._states[name] = max(1, self._states[name] + step["rise"])
+        content = {key: step[key] for key in ("score", "comment", "email", "complete")}
+        shown = self._shown[step["shown"]] if step["with_impression"] else None
+        return response(self.survey, id=name, impression=shown, state=state, **content, **about)
+
+    def send(self) -> None:
+        """What gathered, in one request: stored or refused as the recount says, but for what says nothing new."""
+        events, self._waiting = self._waiting, []
+        if not events:
+            return
+        reply = self.house.send(*events, headers={"User-Agent": self._agent})
+        assert reply.status_code in (200, 409), reply.text
+        for event in events:
+            self.recount.send(event, self._agent)
+
+    def check(self) -> None:
+        self.send()
+        site, survey = self.house.site, UUID(self.survey["id"])
+
+        async def kept() -> list[dict[str, Any]]:
+            async with open_house(self.house).database.read() as connection:
+                site_id = (await site_by_key(connection, site.key)).id
+                return [await totals_by_value(connection, site_id, survey, one) for one in DIMENSIONS]
+
+        for dimension, totals in enumerate(in_house(self.house, kept)):
+            found = {
+                value: {name: number for name, number in vars(total).items() if number and name != "scores"}
+                | {f"score {score}": people for score, people in total.scores.items()}
+                for value, total in totals.items()
+            }
+            wanted = {value: numbers for value, numbers in self.recount.totals(dimension).items() if numbers}
+            assert {value: numbers for value, numbers in found.items() if numbers} == wanted, DIMENSIONS[dimension]
+        self._check_rest(site.results(self.survey))
+        assert differences(self.house) == []
+
+    def _check_rest(self, results: dict[str, Any]) -> None:
+        people = [one for one in self.recount.given.values() if not one.robot]
+        shown = [one for one in self.recount.shown.values() if not one.robot]
+        assert results["counts"] == {
+            "impressions": len(shown),
+            "dismissals": sum(one.dismissed for one in shown),
+            "scores": len(people),
+            "comments": sum(one.comment for one in people),
+            "emails": sum(one.email for one in people),
+            "robots": len(self.recount.given) - len(people),
+        }
+        scores = Counter(one.score for one in people)
+        assert {one["score"]: one["count"] for one in results["distribution"] if one["count"]} == scores
+        assert results["headline"]["total"] == len(people)
+
+
+@settings(max_examples=times(15, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_results_are_what_counting_by_hand_gives(house: House, steps: list[dict[str, Any]]) -> None:
+    story = Story(house)
+    for step in steps:
+        story.tell(step)
+    story.check()
+
+
+# ---- the pages that results name
+
+
+def labels_of(house: House, survey: dict[str, Any]) -> tuple[dict[str, int], set[str]]:
+    """Impressions by page as the sums have them, and the pages that are noted as named."""
+
+    async def read() -> tuple[dict[str, int], set[str]]:
+        async with open_house(house).database.read() as connection:
+            site_id = (await site_by_key(connection, house.site.key)).id
+            totals = await totals_by_value(connection, site_id, UUID(survey["id"]), "page")
+            named = await connection.execute(select(pages.c.label).where(pages.c.survey_id == UUID(survey["id"])))
+            return {value: total.impressions for value, total in totals.items()}, set(named.scalars())
+
+    found: tuple[dict[str, int], set[str]] = in_house(house, read)
+    return found
+
+
+def test_two_hundred_pages_are_named_and_the_rest_count_as_one(house: House) -> None:
+    survey = house.site.publish()
+    addresses = [f"https://shop.example/page-{number}" for number in range(MOST_PAGES + 30)]
+    for start in range(0, len(addresses), 46):
+        assert house.send(*(impression(survey, page=page) for page in addresses[start : start + 46])).status_code == 200
+    house.send(impression(survey, page=addresses[0]), impression(survey, page=addresses[-1]))
+    counts, named = labels_of(house, survey)
+    assert len(named) == MOST_PAGES
+    assert set(counts) == named | {""}
+    assert counts[""] == 31
+    assert counts["shop.example/page-0"] == 2
+    assert differences(house) == []
+
+
+def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = house.site.publish()
+    database = open_house(house).database
+    batch = database.batch
+
+    async def fail(begin: Callable[[], Steps[Any]]) -> Any:
+        def steps() -> Steps[Any]:
+            inner = begin()
+            call = next(inner)
+            while call.verb is not add_to_rollups:
+                call = inner.send((yield call))
+            raise Unavailable
+
+        return await batch(steps)
+
+    monkeypatch.setattr(database, "batch", fail)
+    shown = impression(survey, page="https://shop.example/new")
+    assert house.send(shown).status_code == 503
+    monkeypatch.undo()
+    assert house.send(shown).status_code == 200
+    assert labels_of(house, survey) == ({"shop.example/new": 1}, {"shop.example/new"})
+
+
+# ---- many at once
+
+
+def test_answers_removed_at_once_are_each_taken_from_the_sums(house: House) -> None:
+    survey = house.site.publish()
+    # whose sums nobody of this process has added to: answered through another lane
+    open_house(house).database.lane = 7 if open_house(house).database.batches_at_once > 1 else 0
+    for _ in range(times(2, 40)):
+        events = [response(survey) for _ in range(12)]
+        assert house.send(*events).status_code == 200
+        together = threading.Barrier(6)
+
+        def remove(name: str, together: threading.Barrier = together) -> int:
+            together.wait(10)
+            return house.site.call("DELETE", f"/responses/{name}").status_code
+
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(remove, [event["id"] for event in events])) == [204] * 12
+    assert house.site.results(survey)["counts"]["scores"] == 0
+    assert differences(house) == []
+
+
+# ---- the check
+
+
+def test_check_finds_sums_that_are_wrong_and_puts_them_right(house: House, store: tuple[str, str]) -> None:
+    url, _ = store
+    survey = house.site.publish(name="Tampered with")
+    shown = impression(survey)
+    house.send(shown, response(survey, impression=shown["id"], comment="Fine"), response(survey, score=1))
+    right = house.site.results(survey)
+    assert run_command("check-data", url=url).returncode == 0
+    for tamper in (
+        "UPDATE rollups SET score_4 = score_4 + 1 WHERE dimension = 'revision'",
+        "UPDATE rollups SET robots = 5 WHERE dimension = 'page'",
+        "DELETE FROM rollups WHERE dimension = 'device'",
+        "UPDATE rollups SET value = 'fr' WHERE dimension = 'language'",
+        "UPDATE rollups SET lane = lane + 1, comments = -comments",
+        "DELETE FROM responses",
+    ):
+
+        async def spoil(tamper: str = tamper) -> None:
+            async with open_house(house).database.write() as connection:
+                done = await connection.execute(text(tamper))
+                assert done.rowcount > 0
+
+        in_house(house, spoil)
+        found = run_command("check-data", url=url)
+        assert found.returncode == 3, tamper
+        assert "Tampered with, " in found.stdout
+        assert "differ; --repair puts them right" in found.stdout
+        repaired = run_command("check-data", "--repair", url=url)
+        assert (repaired.returncode, "were put right" in repaired.stdout) == (0, True)
+        clean = run_command("check-data", url=url)
+        assert (clean.returncode, clean.stdout) == (0, "Every sum is what the answers add up to.\n")
+        if not tamper.endswith("responses"):
+            assert house.site.results(survey) == right
+    assert house.site.results(survey)["counts"]["scores"] == 0
+
+
+def test_repair_while_answers_arrive_loses_none(house: House, store: tuple[str, str]) -> None:
+    survey = house.site.publish()
+    ended = threading.Event()
+    sent = []
+
+    def send() -> None:
+        while not ended.is_set():
+            reply = house.send(*(response(survey) for _ in range(5)))
+            sent.append(reply.status_code)
+
+    async def spoil() -> None:
+        async with open_house(house).database.write() as connection:
+            await connection.execute(rollups.update().values(score_4=rollups.c.score_4 + 1))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        for _ in range(times(3, 50)):
+            in_house(house, spoil)
+            assert run_command("check-data", "--repair", url=store[0]).returncode == 0
+    finally:
+        ended.set()
+        thread.join()
+    assert set(sent) == {200}
+    assert run_command("check-data", url=store[0]).returncode == 0
+    assert house.site.results(survey)["counts"]["scores"] == 5 * len(sent)
