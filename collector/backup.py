@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.sqlite import FileLock, SQLite
-from collector.db.store import Database, cause_of, is_later, revision_of
+from collector.db.store import HEAD, Database, cause_of, later_revision
 from collector.errors import BackupError, Unavailable
 from collector.schema import metadata
 
@@ -61,7 +61,7 @@ async def _back_up(database: Database, target: Path, unfinished: Path, progress:
         try:
             async with database.read() as source, copy.write() as sink:
                 # what this release does not know of would be missing from the copy
-                _refuse_later(f"the tables in {database.name}", await source.run_sync(revision_of))
+                _refuse_later(f"the tables in {database.name}", await source.run_sync(later_revision))
                 await _copy(source, sink, progress)
         finally:
             await copy.close()
@@ -100,7 +100,7 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
 
 
 def _refuse_later(what: str, revision: str | None) -> None:
-    if is_later(revision):
+    if revision:
         raise BackupError(f"{what} are of a later release (revision {revision}); use that release")
 
 
@@ -170,4 +170,4 @@ def _check(backup: Path) -> None:
         sound, revisions = False, []
     if not sound or not revisions:
         raise BackupError(f"{backup} is no sound backup of Tevreden")
-    _refuse_later(f"the tables in {backup}", revisions[0])
+    _refuse_later(f"the tables in {backup}", next((one for one in revisions if one > HEAD), None))

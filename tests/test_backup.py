@@ -21,7 +21,7 @@ from uuid import UUID
 
 import httpx2 as httpx
 import pytest
-from sqlalchemy import JSON, Boolean, Date, Integer, SmallInteger, String, Table, Text, Uuid, insert
+from sqlalchemy import JSON, Boolean, Date, Integer, SmallInteger, String, Table, Text, UniqueConstraint, Uuid, insert
 
 from collector.backup import back_up, restore
 from collector.db.store import Database
@@ -114,8 +114,8 @@ def any_value(chance: random.Random, kind: Any) -> Any:
 def any_rows(chance: random.Random, table: Table, there: dict[str, list[dict[str, Any]]], number: int) -> Any:
     """Rows that keep to the table's keys, those of others among them."""
     rows: list[dict[str, Any]] = []
-    taken = set()
-    unique = [[c.name for c in one.columns] for one in table.constraints if type(one).__name__ == "UniqueConstraint"]
+    taken: set[tuple[Any, ...]] = set()
+    unique = [[c.name for c in one.columns] for one in table.constraints if isinstance(one, UniqueConstraint)]
     keys = [[column.name for column in table.primary_key], *unique]
     for _ in range(number):
         row = {column.name: any_value(chance, column.type) for column in table.columns}
@@ -206,7 +206,7 @@ class Load:
 def test_backup_taken_while_answers_arrive_is_whole(
     kind: str, alone: Process, fresh: Callable[[str], str], tmp_path: Path
 ) -> None:
-    alone.environment["TEVREDEN_DATABASE_URL"] = source = fresh(kind)
+    alone.environment["TEVREDEN_DATABASE_URL"] = fresh(kind)
     token = alone.command("token", "add", "tests")
     alone.start()
     site = add_site(alone.http, alone.url, token)
@@ -276,7 +276,7 @@ def backup(fresh: Callable[[str], str], tmp_path: Path) -> Path:
     return file
 
 
-def test_restore_over_something_has_to_be_said(filled: str, backup: Path, tmp_path: Path) -> None:
+def test_restore_over_something_has_to_be_said(filled: str, backup: Path) -> None:
     before = everything_in(filled)
     assert "holds data already; --overwrite replaces all of it" in refused("restore", backup, url=filled)
     assert everything_in(filled) == before
@@ -331,7 +331,7 @@ def _later(file: Path) -> None:
     connection.close()
 
 
-SPOILT = {
+SPOILT: dict[Callable[[Path], None], str] = {
     _text: "is no sound backup",
     _empty: "is no sound backup",
     _absent: "there is no file",
@@ -541,7 +541,7 @@ def test_two_backups_to_one_name_never_mix(filled: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_file_of_the_release_before_is_brought_up_to_date_as_it_is_restored(
-    kind: str, fresh: Callable[[str], str], tmp_path: Path
+    kind: str, fresh: Callable[[str], str]
 ) -> None:
 
     old, target = fresh("sqlite"), fresh(kind)

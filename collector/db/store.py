@@ -82,25 +82,24 @@ def migrate(connection: Connection) -> None:
 
     Those of a later release are left as they are: migrations only add, so this one goes on with what it knows of them.
     """
-    at = revision_of(connection)
-    if is_later(at):
-        log.warning("the tables are those of a later release; going on with what this one knows", revision=at)
-    elif at != HEAD:
+    if later := later_revision(connection):
+        log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
+    elif _revision(connection) != HEAD:
         # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
         import_module("collector.migrations.upgrade").upgrade(connection)
 
 
-def revision_of(connection: Connection) -> str | None:
-    """The migration that the tables are at; None where there are none."""
+def later_revision(connection: Connection) -> str | None:
+    """The revision of the tables if a later release made them; migrations are numbered in the order they were made."""
+    revision = _revision(connection)
+    return revision if revision and revision > HEAD else None
+
+
+def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return revision
-
-
-def is_later(revision: str | None) -> bool:
-    """Whether a later release made that migration. Migrations are numbered in the order in which they were made."""
-    return revision is not None and revision > HEAD
 
 
 def unavailable() -> Unavailable:

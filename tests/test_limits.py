@@ -1,0 +1,235 @@
+"""How much may be sent, and what an operator can measure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from collector import __version__
+from collector.app import create_app, open_house
+from collector.errors import TooManyTries
+from collector.settings import Settings
+from collector.web import limits
+from collector.web.limits import MOST_KEPT, Buckets, Limits, share_of
+from tests.conftest import PERSON, SECRET, House, add_site
+from tests.test_intake import impression, response
+from tests.test_rollups import open_house as house_within
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(limits, "time", clock)
+    return clock
+
+
+def test_a_minutes_worth_may_come_at_once_and_then_as_time_goes_by(clock: Clock) -> None:
+    buckets = Buckets(60)
+    assert [buckets.take("a") for _ in range(60)] == [0.0] * 60
+    assert buckets.take("a") == pytest.approx(1.0)
+    clock.now += 0.75
+    assert buckets.take("a") == pytest.approx(0.25)
+    clock.now += 0.25
+    assert buckets.take("a") == 0.0
+    assert buckets.take("a") == pytest.approx(1.0)
+    clock.now += 5
+    assert [buckets.take("a") > 0 for _ in range(6)] == [False] * 5 + [True]
+    clock.now += 86_400
+    assert [buckets.take("a") > 0 for _ in range(61)] == [False] * 60 + [True], "never more than a minute's worth"
+
+
+def test_being_refused_costs_nothing(clock: Clock) -> None:
+    buckets = Buckets(60)
+    for _ in range(60):
+        buckets.take("a")
+    for _ in range(10):
+        clock.now += 0.09
+        assert buckets.take("a") > 0
+    clock.now += 0.11
+    assert buckets.take("a") == 0.0
+
+
+def test_names_do_not_share_and_nought_is_no_limit(clock: Clock) -> None:
+    buckets = Buckets(1)
+    assert [buckets.take(name) > 0 for name in "abab"] == [False, False, True, True]
+    assert not any(Buckets(0).take("a") for _ in range(10_000))
+    assert clock.now == 1000.0
+
+
+def test_memory_is_bounded_whoever_makes_up_names(clock: Clock) -> None:  # noqa: ARG001
+    buckets = Buckets(60)
+    for _ in range(61):
+        buckets.take("busy")
+    for number in range(MOST_KEPT + 500):
+        assert buckets.take(str(number)) == 0.0
+    assert len(buckets._buckets) <= MOST_KEPT
+    assert buckets.take("busy") > 0, "who is busy is not forgotten for those who were here once"
+    for _ in range(3):  # all of them busy
+        for number in range(MOST_KEPT + 1):
+            buckets.take(str(number))
+            assert len(buckets._buckets) <= MOST_KEPT
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:0DB8:0001:0002::1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::1", "192.0.2.1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("no:address", "no:other", False),
+        ("", "", True),
+    ],
+)
+def test_who_counts_as_one(one: str, other: str, same: bool) -> None:
+    assert (share_of(one) == share_of(other)) is same
+
+
+def test_when_to_come_again_is_whole_seconds_that_suffice(clock: Clock) -> None:
+    for per_minute in (1, 7, 60, 6000):
+        both = Limits(per_address=per_minute, per_site=per_minute)
+        for check in (both.check_address, both.check_site):
+            for _ in range(per_minute):
+                check("a")
+            with pytest.raises(TooManyTries) as caught:
+                check("a")
+            seconds = int(caught.value.headers["Retry-After"])
+            assert 1 <= seconds <= 60 / per_minute + 2
+            clock.now += seconds
+            check("a")
+
+
+# ---- through the door
+
+
+@pytest.fixture(params=["address", "site"])
+def strict(request: pytest.FixtureRequest, tmp_path: Path, store: tuple[str, str]) -> Iterator[House]:
+    """A collector that lets three requests through a minute, from one address or to one site."""
+    url, token = store
+    given: dict[str, Any] = {f"rate_per_{request.param}": 3}
+    settings = Settings(database_url=url, secret=SECRET, **given)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+        client = TestClient(create_app(open_), base_url="http://collector.test")
+        client.portal = portal
+        yield House(client, tmp_path, add_site(client, "", token))
+
+
+def test_too_much_is_asked_to_come_again_and_then_stored(strict: House, clock: Clock) -> None:
+    survey = strict.site.publish()
+    answers = [response(survey) for _ in range(4)]
+    assert [strict.send(one).status_code for one in answers] == [200, 200, 200, 429]
+    refused = strict.send(answers[3], headers={"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"})
+    assert refused.status_code == 429, "whoever names another address is the same one"
+    problem = refused.json()
+    assert problem["type"] == "urn:tevreden:problem:too-many-tries"
+    assert problem.get("permanent", False) is False, "the browser keeps the answer"
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["access-control-allow-origin"] == "*"
+    assert strict.client.get(f"/w/{strict.site.key}.js").status_code == 200
+    clock.now += int(refused.headers["retry-after"])
+    assert strict.send(answers[3]).status_code == 200
+    assert len(strict.site.responses()) == 4
+
+
+def test_another_site_has_a_limit_of_its_own(strict: House, clock: Clock) -> None:  # noqa: ARG001
+    survey = strict.site.publish()
+    while strict.send(impression(survey)).status_code == 200:
+        pass
+    other = add_site(strict.client, "", strict.site.token)
+    reply = House(strict.client, strict.folder, other).send(impression(other.publish()))
+    limits_of = house_within(strict).settings
+    assert reply.status_code == (429 if limits_of.rate_per_address == 3 else 200)
+
+
+def test_unknown_sites_leave_nothing_behind(strict: House, clock: Clock) -> None:  # noqa: ARG001
+    for number in range(3):
+        strict.client.post(f"/w/nosuch{number}/events", json={"events": [{}]})
+    assert not house_within(strict).limits._sites._buckets
+
+
+# ---- metrics
+
+
+def measured(house: House) -> dict[str, float]:
+    """Every sample by its name and labels, read as Prometheus reads them."""
+    reply = house.client.get("/metrics", headers={"Authorization": f"Bearer {house.site.token}"})
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(reply.text):
+        assert family.name.startswith("tevreden_"), family.name
+        assert family.documentation
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer tvr_wrong", "Basic dXNlcg=="])
+def test_metrics_need_a_token(house: House, header: str | None) -> None:
+    reply = house.client.get("/metrics", headers={"Authorization": header} if header else {})
+    assert (reply.status_code, reply.headers["content-type"]) == (401, "application/problem+json")
+    assert "tevreden_" not in reply.text
+
+
+def test_metrics_move_with_what_happens(house: House) -> None:
+    survey = house.site.publish()
+    before = measured(house)
+    assert before[f"tevreden_release{{version={__version__}}}"] == 1
+    shown = impression(survey)
+    given = response(survey, impression=shown["id"])
+    assert house.send(shown, given).status_code == 200
+    assert house.send({**given, "score": 1}).status_code == 409
+    assert house.send(response(survey), response(survey, score=99)).status_code == 200
+    after = measured(house)
+
+    def moved(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert moved("tevreden_events_stored_total") == 3
+    assert moved("tevreden_events_refused_total{problem=conflict}") == 1
+    assert moved("tevreden_events_refused_total{problem=invalid}") == 1
+    assert moved("tevreden_batches_failed_total") == 0
+    assert moved("tevreden_batch_seconds_count") == moved("tevreden_batch_requests_count") == 3
+    assert moved("tevreden_batch_requests_bucket{le=1.0}") == 3
+    assert after["tevreden_requests_waiting"] == 0
+    assert (after["tevreden_jobs{status=waiting}"], after["tevreden_jobs{status=failed}"]) == (0, 0)
+
+
+def test_metrics_say_nothing_of_a_person_a_site_or_a_survey(house: House) -> None:
+    survey = house.site.publish(name="Secret plans")
+    house.send(response(survey, email="jo@example.com", comment="Fine"), headers={"User-Agent": PERSON})
+    reply = house.client.get("/metrics", headers={"Authorization": f"Bearer {house.site.token}"})
+    for secret in (house.site.key, survey["key"], survey["id"], "Secret", "jo@", "shop.example", "127.0.0.1"):
+        assert secret not in reply.text
+
+
+def test_failed_batch_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = house.site.publish()
+    before = measured(house)["tevreden_batches_failed_total"]
+
+    async def fail(_: Any) -> Any:
+        raise TooManyTries  # any problem at all
+
+    monkeypatch.setattr(house_within(house).database, "batch", fail)
+    assert house.send(response(survey)).status_code == 429
+    assert measured(house)["tevreden_batches_failed_total"] == before + 1
