@@ -1,0 +1,130 @@
+"""A collector that is treated badly, on a store of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Process, Site, add_site
+from tests.faults.audit import Audit, audit
+from tests.faults.load import Load
+from tests.postgres import Cluster, quiet_port
+
+UNLIMITED = {"TEVREDEN_RATE_PER_ADDRESS": "0", "TEVREDEN_RATE_PER_SITE": "0"}
+"""All of the load comes from one address."""
+
+_numbers = count(1)
+
+
+class Collector(Process):
+    """A collector on a store that is there already, at a port where it is found again after a fault."""
+
+    def __init__(self, folder: Path, url: str, token: str) -> None:
+        super().__init__(folder)
+        self.store, self.token = url, token
+        self.port = quiet_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment |= {"TEVREDEN_PORT": str(self.port), "TEVREDEN_DATABASE_URL": url, **UNLIMITED}
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def add_survey(self) -> tuple[Site, dict[str, Any]]:
+        """A site of its own with a published survey; the collector runs."""
+        site = add_site(self.http, self.url, self.token)
+        return site, site.publish()
+
+    def memory(self, name: str) -> int:
+        """A line of /proc/PID/status in bytes: VmRSS is what it has now, VmHWM the most it had."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1]) * 1024
+        raise KeyError(name)
+
+    def check_data(self) -> None:
+        assert self.command("check-data") == "Every sum is what the answers add up to."
+
+    def end(self) -> None:
+        """Stop it as a service manager does; it has 15 seconds."""
+        began = time.monotonic()
+        assert self.stop(signal.SIGTERM) == 0, self.output.read_text()
+        assert time.monotonic() - began < 15
+        written = self.output.read_text()
+        assert "Traceback" not in written, written
+        assert "unexpected" not in written, written
+
+
+@dataclass
+class Place:
+    """A running collector with a survey, and whoever answers it."""
+
+    collector: Collector
+    site: Site
+    survey: dict[str, Any]
+
+    def load(self, **options: Any) -> Load:
+        return Load([self.collector.port], self.site, self.survey, **options)
+
+    def audit(self) -> Audit:
+        return audit(self.collector.store)
+
+    def end(self, load: Load) -> None:
+        """Everybody gets their answer in, the collector is stopped, and everything is where it must be."""
+        load.finish()
+        self.collector.end()
+        self.audit().accounts_for(load)
+        self.collector.check_data()
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """Start a collector on a furnished store, with these settings or other variables, and publish a survey."""
+    begun: list[Collector] = []
+
+    def begin(store: tuple[str, str], **environment: str) -> Place:
+        folder = tmp_path / f"collector-{len(begun)}"
+        folder.mkdir()
+        collector = Collector(folder, *store)
+        collector.environment |= environment
+        begun.append(collector)
+        collector.start()
+        return Place(collector, *collector.add_survey())
+
+    yield begin
+    for collector in begun:
+        collector.close()
+
+
+@pytest.fixture
+def place(begin: Callable[..., Place], store: tuple[str, str]) -> Place:
+    """A running collector on either database."""
+    return begin(store)
+
+
+@pytest.fixture
+def sqlite_store(furnished: tuple[Path, str], tmp_path: Path) -> tuple[str, str]:
+    """The URL of a furnished file of this test's own, and an API token for it."""
+    file, token = furnished
+    folder = tmp_path / "store"
+    folder.mkdir()
+    (folder / file.name).write_bytes(file.read_bytes())
+    return f"sqlite:///{folder / file.name}", token
+
+
+@pytest.fixture
+def postgres_store(postgres: Cluster, furnished_postgres: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """The same on PostgreSQL."""
+    template, token = furnished_postgres
+    name = f"faults_{next(_numbers)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres.url(name), token
+    postgres.drop_database(name)
