@@ -70,8 +70,8 @@ class Audit:
         assert is_answered, f"no answer came of its impression: {answer}"
 
 
-def audit(url: str) -> Audit:
-    """Read a whole store. Raises `sqlite3.DatabaseError` if it is a file that is not intact."""
+def audit(url: str, key: str | None = None) -> Audit:
+    """Read a whole store, or one site of it. Raises `sqlite3.DatabaseError` if it is a file that is not intact."""
     if url.startswith("sqlite:"):
         check_integrity(Path(url.removeprefix("sqlite:///")))
 
@@ -79,14 +79,16 @@ def audit(url: str) -> Audit:
         database = await open_database(Settings(database_url=url, secret=SECRET))
         try:
             async with database.read() as connection:
-                responses = await connection.execute(
-                    text("SELECT id, impression_id, state, score, comment, complete FROM responses")
-                )
+                of = {"key": key}
+                where = "" if key is None else " WHERE site_id = (SELECT id FROM sites WHERE key = :key)"
+                columns = "id, impression_id, state, score, comment, complete"
+                responses = await connection.execute(text(f"SELECT {columns} FROM responses{where}"), of)
                 answered = [
                     (hexadecimal(one[0]), one[1] and hexadecimal(one[1]), one[2], one[3], one[4], bool(one[5]))
                     for one in responses
                 ]
-                impressions = await connection.execute(text("SELECT id, answered_at IS NOT NULL FROM impressions"))
+                columns = "id, answered_at IS NOT NULL"
+                impressions = await connection.execute(text(f"SELECT {columns} FROM impressions{where}"), of)
                 shown = [(hexadecimal(name), bool(is_answered)) for name, is_answered in impressions]
                 differences = []
                 for site in await list_sites(connection):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
-from tests.conftest import Process, Site, add_site
+from collector.accounts import add_token
+from collector.db.opening import open_database
+from collector.settings import Settings
+from tests.conftest import SECRET, Process, Site, add_site
 from tests.faults.audit import Audit, audit
 from tests.faults.load import Load
 from tests.postgres import Cluster, quiet_port
@@ -53,14 +60,31 @@ class Collector(Process):
     def check_data(self) -> None:
         assert self.command("check-data") == "Every sum is what the answers add up to."
 
+    def has_ended(self, seconds: float) -> bool:
+        """Whether it ends by itself within so many seconds, all well."""
+        assert self._process
+        try:
+            return self._process.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def end(self) -> None:
         """Stop it as a service manager does; it has 15 seconds."""
         began = time.monotonic()
         assert self.stop(signal.SIGTERM) == 0, self.output.read_text()
         assert time.monotonic() - began < 15
+        self.check_output()
+
+    def check_output(self) -> None:
+        """Whatever happened to it, it saw it coming."""
         written = self.output.read_text()
         assert "Traceback" not in written, written
         assert "unexpected" not in written, written
+
+    def begin_new_output(self) -> None:
+        """Leave no trace of what it said so far."""
+        self.check_output()
+        os.truncate(self.output, 0)
 
 
 @dataclass
@@ -75,14 +99,14 @@ class Place:
         return Load([self.collector.port], self.site, self.survey, **options)
 
     def audit(self) -> Audit:
-        return audit(self.collector.store)
+        """What is stored of this site."""
+        return audit(self.collector.store, self.site.key)
 
     def end(self, load: Load) -> None:
         """Everybody gets their answer in, the collector is stopped, and everything is where it must be."""
         load.finish()
         self.collector.end()
         self.audit().accounts_for(load)
-        self.collector.check_data()
 
 
 @pytest.fixture
@@ -106,8 +130,31 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Place]]:
 
 @pytest.fixture
 def place(begin: Callable[..., Place], store: tuple[str, str]) -> Place:
-    """A running collector on either database."""
+    """A collector of this test's own, on either database."""
     return begin(store)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def lasting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector on either database, one for each test process."""
+    folder = tmp_path_factory.mktemp("lasting")
+    url = f"sqlite:///{folder}/tevreden.db"
+    if request.param == "postgresql":
+        cluster: Cluster = request.getfixturevalue("postgres")
+        url = cluster.create_database("lasting")
+    collector = Collector(folder, url, furnish(url))
+    try:
+        collector.start()
+        yield collector
+        collector.end()
+    finally:
+        collector.close()
+
+
+@pytest.fixture
+def shared_place(lasting: Collector) -> Place:
+    """A site of this test's own on a collector that others use as well: to be left as it was."""
+    return Place(lasting, *lasting.add_survey())
 
 
 @pytest.fixture
@@ -128,3 +175,18 @@ def postgres_store(postgres: Cluster, furnished_postgres: tuple[str, str]) -> It
     postgres.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield postgres.url(name), token
     postgres.drop_database(name)
+
+
+def furnish(url: str) -> str:
+    """Make the tables, and an API token."""
+
+    async def add() -> str:
+        database = await open_database(Settings(database_url=url, secret=SECRET))
+        try:
+            async with database.write() as connection:
+                return await add_token(connection, "tests", now=datetime.now(UTC))
+        finally:
+            await database.close()
+
+    with start_blocking_portal() as portal:
+        return portal.call(add)

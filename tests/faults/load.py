@@ -36,13 +36,14 @@ REPLY_SECONDS = 30.0
 PAUSE = 0.05
 """Seconds before something is sent again."""
 LAST_STATE = 2
+IS_LONG = os.environ.get("FAULTS") == "long"
 
 _numbers = count(1)
 
 
 def times(short: int, long: int) -> int:
     """How often a fault comes: the count of `make test`, or with ``FAULTS=long`` that of `make test-faults`."""
-    return long if os.environ.get("FAULTS") == "long" else short
+    return long if IS_LONG else short
 
 
 @dataclass

@@ -118,24 +118,23 @@ def ask(place: Place, data: list[bytes]) -> list[Reply]:
         return portal.call(send_all)
 
 
-def test_bad_bodies_are_refused_and_cost_nothing(place: Place) -> None:
-    named = dict(requests(place))
-    ask(place, list(named.values()))  # once for what is loaded the first time
-    forget_peak(place)
-    before = place.collector.memory("VmRSS")
+def test_bad_bodies_are_refused_and_cost_nothing(shared_place: Place) -> None:
+    named = dict(requests(shared_place))
+    ask(shared_place, list(named.values()))  # once for what is loaded the first time
+    forget_peak(shared_place)
+    before = shared_place.collector.memory("VmRSS")
 
     for _ in range(ROUNDS):
-        replies = ask(place, list(named.values()))
+        replies = ask(shared_place, list(named.values()))
         statuses = {what: reply.status for what, reply in zip(named, replies, strict=True)}
         assert {what: status for what, status in statuses.items() if not 400 <= status < 500} == {}
-    assert place.collector.memory("VmHWM") - before < MOST_GROWTH
-    stored = place.audit()
+    assert shared_place.collector.memory("VmHWM") - before < MOST_GROWTH
+    stored = shared_place.audit()
     assert (stored.responses, stored.impressions, stored.differences) == ([], [], [])
 
-    body = json.dumps({"events": [good(place)]}).encode()
-    assert ask(place, [head(place, f"Content-Length: {len(body)}\r\n") + body])[0].status == 200
-    assert len(place.audit().responses) == 1
-    place.collector.end()
+    body = json.dumps({"events": [good(shared_place)]}).encode()
+    assert ask(shared_place, [head(shared_place, f"Content-Length: {len(body)}\r\n") + body])[0].status == 200
+    assert len(shared_place.audit().responses) == 1
 
 
 def forget_peak(place: Place) -> None:
@@ -143,11 +142,11 @@ def forget_peak(place: Place) -> None:
     Path(f"/proc/{place.collector.pid}/clear_refs").write_text("5")
 
 
-def test_what_no_database_keeps_costs_no_answer(place: Place) -> None:
+def test_what_no_database_keeps_costs_no_answer(shared_place: Place) -> None:
     for what in ("\\u0000", "\\ud800", "\\udfff\\ud800", "\\ud83d"):
-        answer = {**good(place), "comment": "HERE"}
+        answer = {**good(shared_place), "comment": "HERE"}
         body = json.dumps({"events": [answer]}).replace("HERE", f"a{what}b").encode()
-        (reply,) = ask(place, [head(place, f"Content-Length: {len(body)}\r\n") + body])
+        (reply,) = ask(shared_place, [head(shared_place, f"Content-Length: {len(body)}\r\n") + body])
         assert reply.status == 200
-        comments = {row[0]: row[4] for row in place.audit().responses}
+        comments = {row[0]: row[4] for row in shared_place.audit().responses}
         assert comments[answer["id"].replace("-", "")] == "a" + "\ufffd" * what.count("u") + "b"

@@ -118,9 +118,9 @@ def test_addresses_that_a_trusted_proxy_names_have_allowances_of_their_own(
 
 
 def test_five_hundred_people_behind_one_address_are_all_heard(
-    begin: Callable[..., Place], store: tuple[str, str]
+    begin: Callable[..., Place], sqlite_store: tuple[str, str]
 ) -> None:
-    place = begin(store, **DEFAULTS)
+    place = begin(sqlite_store, **DEFAULTS)
     answers = [Answer(number) for number in range(PEOPLE)]
 
     async def visit(answer: Answer) -> list[int]:

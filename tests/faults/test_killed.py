@@ -39,6 +39,7 @@ def test_no_acknowledged_answer_is_lost_when_the_collector_is_killed(place: Plac
             slowest = max(slowest, time.monotonic() - began)
         load.wait_for(1)
         place.end(load)
+    place.collector.check_data()
     assert load.losses >= KILLS, "nobody was there to notice"
     assert slowest < 5, f"ready only after {slowest:.1f} seconds"
 

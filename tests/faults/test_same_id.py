@@ -17,46 +17,46 @@ TIMES = 1000
 CONNECTIONS = 100
 
 
-def test_answer_sent_a_thousand_times_at_once_is_stored_once(place: Place) -> None:
+def test_answer_sent_a_thousand_times_at_once_is_stored_once(shared_place: Place) -> None:
     answer = Answer(0)
-    shown, given = (answer.event(place.survey, state) for state in (0, 1))
-    (first,) = send_at_once(place, [{"events": [shown]}])
+    shown, given = (answer.event(shared_place.survey, state) for state in (0, 1))
+    (first,) = send_at_once(shared_place, [{"events": [shown]}])
     visitor = first.json()["visitor"]
 
-    replies = send_at_once(place, [{"events": [shown, given], "visitor": visitor}] * TIMES)
+    replies = send_at_once(shared_place, [{"events": [shown, given], "visitor": visitor}] * TIMES)
     assert {(reply.status, reply.body) for reply in replies} == {
         (200, json.dumps({"stored": [answer.impression, answer.id]}).encode())
     }
     answer.sent = answer.acknowledged = 1
-    assert len(place.audit().responses) == 1
-    place.audit().holds([answer])
+    assert len(shared_place.audit().responses) == 1
+    shared_place.audit().holds([answer])
 
 
-def test_of_answers_that_contradict_each_other_the_first_is_kept(place: Place) -> None:
+def test_of_answers_that_contradict_each_other_the_first_is_kept(shared_place: Place) -> None:
     answer = Answer(0)
-    given = {**answer.event(place.survey, 1), "impression": None}
+    given = {**answer.event(shared_place.survey, 1), "impression": None}
     bodies = [{"events": [{**given, "score": number % 5 + 1}]} for number in range(TIMES)]
 
-    replies = send_at_once(place, bodies)
+    replies = send_at_once(shared_place, bodies)
     assert Counter(reply.status for reply in replies) == {200: TIMES // 5, 409: TIMES // 5 * 4}
     kept = {number % 5 + 1 for number, reply in enumerate(replies) if reply.status == 200}
     assert len(kept) == 1, f"told that they are stored: {kept}"
     assert all(reply.json()["permanent"] for reply in replies if reply.status == 409)
-    (row,) = place.audit().responses
+    (row,) = shared_place.audit().responses
     assert (row[2], row[3]) == (1, kept.pop())
-    assert not place.audit().differences
+    assert not shared_place.audit().differences
 
 
-def test_of_many_states_at_once_the_highest_is_kept(place: Place) -> None:
-    given = {**Answer(0).event(place.survey, 1), "impression": None}
+def test_of_many_states_at_once_the_highest_is_kept(shared_place: Place) -> None:
+    given = {**Answer(0).event(shared_place.survey, 1), "impression": None}
     bodies = [{"events": [{**given, "state": state, "comment": f"state {state}"}]} for state in range(1, 201)]
 
-    replies = send_at_once(place, bodies)
+    replies = send_at_once(shared_place, bodies)
     assert {reply.status for reply in replies} <= {200, 409}
     assert replies[-1].status == 200, "nothing is above it"
-    ((_, _, state, _, comment, _),) = place.audit().responses
+    ((_, _, state, _, comment, _),) = shared_place.audit().responses
     assert (state, comment) == (200, "state 200")
-    assert not place.audit().differences
+    assert not shared_place.audit().differences
 
 
 def test_collectors_on_one_database_store_an_answer_once(
@@ -73,7 +73,6 @@ def test_collectors_on_one_database_store_an_answer_once(
     for answer in answers:
         answer.sent = answer.acknowledged = 2
     first.audit().holds(answers)
-    first.collector.check_data()
 
 
 def wrong(replies: list[Reply]) -> str:
