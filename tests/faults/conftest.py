@@ -38,7 +38,14 @@ class Collector(Process):
         self.store, self.token = url, token
         self.port = quiet_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.start_seconds = 0.0
+        """How long the last start took until it was ready."""
         self.environment |= {"TEVREDEN_PORT": str(self.port), "TEVREDEN_DATABASE_URL": url, **UNLIMITED}
+
+    def start(self) -> None:
+        began = time.monotonic()
+        super().start()
+        self.start_seconds = time.monotonic() - began
 
     @property
     def pid(self) -> int:

@@ -37,11 +37,12 @@ def limit_files(place: Place, most: int) -> None:
 
 def limit_files_until_refused(place: Place, load: Load, most: int) -> None:
     """The limit is lowered if what is written lies below it."""
-    refused, taken = load.refusals, load.acknowledged
+    refused = load.refusals
     while load.refusals == refused:
         limit_files(place, most)
-        load.wait_until(lambda: load.refusals > refused or load.acknowledged > taken + 50, "neither taken nor refused")
-        most, taken = max(SMALLEST, most // 2), load.acknowledged
+        taken = load.acknowledged
+        load.wait_until(lambda taken=taken: load.refusals > refused or load.acknowledged > taken + 50, "neither")  # type: ignore[misc]
+        most = max(SMALLEST, most // 2)
 
 
 def readiness(place: Place) -> int:

@@ -24,35 +24,29 @@ from tests.postgres import Cluster, wait_until
 
 KILLS = times(3, 100)
 STOPS = times(1, 100)
+READY_SECONDS = 5.0
 IN_FLIGHT = 20
 
 
-def test_no_acknowledged_answer_is_lost_when_the_collector_is_killed(place: Place) -> None:
-    chance = random.Random(1)
-    slowest = 0.0
+def test_no_acknowledged_answer_is_lost_when_the_collector_is_killed_or_stopped(place: Place) -> None:
+    chance, usual, slowest = random.Random(1), place.collector.start_seconds, 0.0
+    ends = ["kill"] * KILLS + ["stop"] * STOPS
+    chance.shuffle(ends)
     with place.load() as load:
-        for _ in range(KILLS):
+        for how in ends:
             load.wait_for(chance.randrange(1, 200))
-            place.collector.stop(signal.SIGKILL)
-            began = time.monotonic()
+            if how == "kill":
+                place.collector.stop(signal.SIGKILL)
+            else:
+                place.collector.end()
             place.collector.start()
-            slowest = max(slowest, time.monotonic() - began)
+            slowest = max(slowest, place.collector.start_seconds)
         load.wait_for(1)
         place.end(load)
     place.collector.check_data()
-    assert load.losses >= KILLS, "nobody was there to notice"
-    assert slowest < 5, f"ready only after {slowest:.1f} seconds"
-
-
-def test_stopping_loses_nothing_and_takes_fifteen_seconds_at_most(place: Place) -> None:
-    chance = random.Random(2)
-    with place.load() as load:
-        for _ in range(STOPS):
-            load.wait_for(chance.randrange(1, 200))
-            place.collector.end()
-            place.collector.start()
-        load.wait_for(1)
-        place.end(load)
+    assert load.losses >= len(ends), "nobody was there to notice"
+    most = max(READY_SECONDS, 4 * usual)  # a machine with other things to do needs longer for any start
+    assert slowest < most, f"ready only after {slowest:.1f} seconds"
 
 
 def test_requests_in_flight_are_answered_before_a_stop(place: Place, request: pytest.FixtureRequest) -> None:

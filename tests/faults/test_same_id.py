@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
@@ -57,26 +56,6 @@ def test_of_many_states_at_once_the_highest_is_kept(shared_place: Place) -> None
     ((_, _, state, _, comment, _),) = shared_place.audit().responses
     assert (state, comment) == (200, "state 200")
     assert not shared_place.audit().differences
-
-
-def test_collectors_on_one_database_store_an_answer_once(
-    begin: Callable[..., Place], postgres_store: tuple[str, str]
-) -> None:
-    first = begin(postgres_store)
-    second = begin(postgres_store)
-    ports = [first.collector.port, second.collector.port]
-    answers = [Answer(number) for number in range(50)]
-    bodies = [{"events": [answer.event(first.survey, state) for state in range(3)]} for answer in answers] * 6
-
-    replies = send_at_once(first, [body for body in bodies for _ in ports], ports=ports)
-    assert Counter(reply.status for reply in replies) == {200: len(bodies) * 2}, wrong(replies)
-    for answer in answers:
-        answer.sent = answer.acknowledged = 2
-    first.audit().holds(answers)
-
-
-def wrong(replies: list[Reply]) -> str:
-    return next((str(reply) for reply in replies if reply.status != 200), "")
 
 
 def send_at_once(place: Place, bodies: list[Any], *, ports: list[int] | None = None) -> list[Reply]:

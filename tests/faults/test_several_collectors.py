@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.conftest import Site, tevreden
-from tests.faults.conftest import Place
-from tests.faults.load import Load, times
+from tests.faults.conftest import Collector, Place, furnish
+from tests.faults.load import Answer, Load, times
+from tests.faults.test_same_id import send_at_once
 from tests.postgres import Bouncer, Cluster, wait_until
 
 ANSWERS = times(400, 20_000)
@@ -22,26 +23,66 @@ HEARD_SECONDS = 1.0
 Begin = Callable[..., Place]
 
 
-def test_answers_through_two_collectors_are_counted_once(begin: Begin, postgres_store: tuple[str, str]) -> None:
-    first, second = begin(postgres_store), begin(postgres_store)
-    with Load([first.collector.port, second.collector.port], first.site, first.survey) as load:
+@dataclass
+class Two:
+    """Two collectors on one database, seen from one site; others have theirs there as well."""
+
+    first: Place
+    second: Place
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.first.collector.port, self.second.collector.port]
+
+
+@pytest.fixture(scope="module")
+def collectors(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Collector]]:
+    url = postgres.create_database("several")
+    token = furnish(url)
+    running = [Collector(tmp_path_factory.mktemp("several"), url, token) for _ in range(2)]
+    try:
+        for one in running:
+            one.start()
+        yield running
+        for one in running:
+            one.end()
+    finally:
+        for one in running:
+            one.close()
+
+
+@pytest.fixture
+def two(collectors: list[Collector]) -> Two:
+    first, second = collectors
+    site, survey = first.add_survey()
+    return Two(Place(first, site, survey), Place(second, replace(site, url=second.url), survey))
+
+
+def test_answers_through_two_collectors_are_counted_once(two: Two) -> None:
+    with Load(two.ports, two.first.site, two.first.survey) as load:
         load.wait_for(ANSWERS)
         load.finish()
-    second.collector.end()
-    first.end(load)
+    two.first.audit().accounts_for(load)
 
 
-def test_what_is_published_at_one_collector_is_served_by_the_others(
-    begin: Begin, postgres_store: tuple[str, str]
-) -> None:
-    first, second = begin(postgres_store), begin(postgres_store)
-    there = replace(first.site, url=second.collector.url)
-    assert served(there) == [first.survey["key"]]
+def test_answer_sent_through_two_collectors_at_once_is_stored_once(two: Two) -> None:
+    answers = [Answer(number) for number in range(50)]
+    bodies = [{"events": [answer.event(two.first.survey, state) for state in range(3)]} for answer in answers]
 
+    replies = send_at_once(two.first, [body for body in bodies for _ in range(12)], ports=two.ports)
+    assert {reply.status for reply in replies} == {200}
+    for answer in answers:
+        answer.sent = answer.acknowledged = 2
+    two.first.audit().holds(answers)
+
+
+def test_what_is_published_at_one_collector_is_served_by_the_other(two: Two) -> None:
+    first, second = two.first, two.second
+    assert served(second.site) == [first.survey["key"]]
     published = first.site.publish()
-    assert seconds_until(lambda: len(served(there)) == 2) < HEARD_SECONDS
+    assert seconds_until(lambda: len(served(second.site)) == 2) < HEARD_SECONDS
     first.site.call("POST", f"/surveys/{first.survey['id']}/pause")
-    assert seconds_until(lambda: served(there) == [published["key"]]) < HEARD_SECONDS
+    assert seconds_until(lambda: served(second.site) == [published["key"]]) < HEARD_SECONDS
 
 
 def served(site: Site) -> list[str]:
