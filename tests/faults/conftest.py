@@ -39,13 +39,17 @@ class Collector(Process):
         self.port = quiet_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start_seconds = 0.0
-        """How long the last start took until it was ready."""
+        """How long the last start took until it was ready, but for what other programs of the machine took from it."""
         self.environment |= {"TEVREDEN_PORT": str(self.port), "TEVREDEN_DATABASE_URL": url, **UNLIMITED}
 
     def start(self) -> None:
         began = time.monotonic()
         super().start()
-        self.start_seconds = time.monotonic() - began
+        self.start_seconds = time.monotonic() - began - self._seconds_without_processor()
+
+    def _seconds_without_processor(self) -> float:
+        file = Path(f"/proc/{self.pid}/schedstat")
+        return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
 
     @property
     def pid(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
@@ -17,6 +18,7 @@ from tests.postgres import Bouncer, Cluster, wait_until
 
 ANSWERS = times(400, 20_000)
 """Requests."""
+PROGRAMS = 6
 HEARD_SECONDS = 1.0
 """Less than `collector.web.live.FRESH_SECONDS`: it was told, and did not look by itself."""
 
@@ -109,11 +111,17 @@ def bouncer(postgres: Cluster, postgres_store: tuple[str, str]) -> Iterator[tupl
 
 def test_collector_behind_pgbouncer_take_answers(begin: Begin, bouncer: tuple[str, str]) -> None:
     place = begin(bouncer)
-    with place.load() as load:
+
+    def work(_: int) -> None:
+        """As programs do, several at a time: so that a connection meets another server process each time."""
+        survey = place.site.publish()
+        assert place.site.results(survey)["counts"]["scores"] == 0
+        assert len(place.site.responses(limit=50)) > 0
+
+    with place.load() as load, ThreadPoolExecutor(PROGRAMS) as programs:
         while load.acknowledged < ANSWERS:
             load.wait_for(50)
-            assert len(place.site.responses(limit=50)) > 0
-            assert place.site.publish()["status"] == "published"
+            list(programs.map(work, range(PROGRAMS)))
         load.finish()
         assert load.refusals == load.losses == 0
         place.end(load)
