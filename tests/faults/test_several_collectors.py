@@ -1,4 +1,4 @@
-"""Several collectors on one PostgreSQL, and one behind PgBouncer; on a file there is only one."""
+"""Several collectors on one PostgreSQL, and one behind PgBouncer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.conftest import Site, tevreden
+from tests.conftest import Site
 from tests.faults.conftest import Collector, Place, furnish
 from tests.faults.load import Answer, Load, times
 from tests.faults.test_same_id import send_at_once
@@ -125,15 +125,3 @@ def test_collector_behind_pgbouncer_take_answers(begin: Begin, bouncer: tuple[st
         load.finish()
         assert load.refusals == load.losses == 0
         place.end(load)
-
-
-def test_second_collector_on_a_file_is_refused_in_one_line(begin: Begin, sqlite_store: tuple[str, str]) -> None:
-    place = begin(sqlite_store)
-    done = tevreden("serve", folder=place.collector.folder, **place.collector.environment)
-    file = sqlite_store[0].removeprefix("sqlite:///")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        f"tevreden: another collector is already serving {file}; stop it first, or use another file\n"
-    )
-    assert len(place.site.responses()) == 0
-    place.collector.end()
