@@ -1,0 +1,54 @@
+"""Browsers whose clock is wrong by years: what they say is stored, and the server's time is what counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.conftest import House
+
+NOW = datetime.now(UTC)
+MILLISECOND = timedelta(milliseconds=1)
+"""What the REST interface says of a moment ends there."""
+CLOCKS = {
+    "ten years ahead": NOW + timedelta(days=3653),
+    "ten years behind": NOW - timedelta(days=3653),
+    "at the beginning of time": datetime.fromtimestamp(0, UTC),
+    "at its end": datetime.max.replace(tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_answer_of_a_browser_with_a_wrong_clock_is_dated_by_the_server(house: House, clock: str) -> None:
+    survey = house.site.publish()
+    about = {"survey": survey["key"], "revision": 1, "page": "https://shop.example/", "language": "en"}
+    shown = {"type": "impression", "id": id_at(CLOCKS[clock], 1), **about}
+    given = {"type": "response", "id": id_at(CLOCKS[clock], 2), "impression": shown["id"], **about}
+    later = {**given, "state": 2, "score": 5, "comment": "Better"}
+    before = datetime.now(UTC)
+    for events in ([shown], [{**given, "state": 1, "score": 3}], [later], [shown, later]):
+        reply = house.send(*events)
+        assert (reply.status_code, reply.json()["stored"]) == (200, [event["id"] for event in events])
+    right = {**given, "id": id_at(NOW, 3), "impression": id_at(NOW, 4), "state": 1, "score": 1}
+    assert house.send(right).status_code == 200
+
+    stored = house.site.responses()
+    assert [one["id"] for one in stored] == [right["id"], given["id"]], "the latest comes first"
+    for one in stored:
+        assert before - MILLISECOND < moment(one["created_at"]) <= moment(one["updated_at"]) < datetime.now(UTC)
+    counts = house.site.results(survey)["counts"]
+    assert (counts["impressions"], counts["scores"], counts["comments"]) == (2, 2, 1)
+    since = (before - MILLISECOND).isoformat()
+    assert len(house.site.responses(since=since)) == 2
+
+
+def moment(written: Any) -> datetime:
+    return datetime.fromisoformat(written)
+
+
+def id_at(time: datetime, number: int) -> str:
+    """A UUIDv7 as a browser makes it whose clock says so."""
+    return str(UUID(int=int(time.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62 | number))
