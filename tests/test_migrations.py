@@ -14,16 +14,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.partitions import first_id, make_partitions
 from collector.db.postgres import PostgreSQL
-from collector.db.store import MIGRATIONS
+from collector.migrations.upgrade import upgrade
 from collector.rollups import total_of
 from collector.schema import impressions, metadata, new_id, responses, revisions, sites, surveys
 from collector.surveys.document import read_document
@@ -80,16 +78,9 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         cluster.drop_database(name)
 
 
-def migrate_to(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-
-
 async def make_first_release(url: str) -> None:
     async with as_it_is(url) as database, database.write() as connection:
-        await connection.run_sync(migrate_to, FIRST)
+        await connection.run_sync(upgrade, FIRST)
         if isinstance(database, PostgreSQL):
             await make_partitions(connection, NOW)
         await write_as_the_first_release(connection)
@@ -280,7 +271,7 @@ def test_migration_killed_at_any_statement_succeeds_when_run_again(
     statements = int(dying(whole, 0))
     assert statements > 20
     wanted = everything_in(whole)
-    step = times(5 if kind.name == "sqlite" else 11, 1)
+    step = times(9, 1)
     for number in range(1, statements + 1, step):
         url = getattr(kind, begin)()
         assert dying(url, number) == "killed"
