@@ -377,12 +377,15 @@ def test_restore_while_a_collector_serves_the_file_is_refused(alone: Process, ba
     assert run_command("restore", backup, url=url).returncode == 0
 
 
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_backup_onto_something_is_refused(filled: str, tmp_path: Path, what: str) -> None:
-    target = tmp_path / "there"
-    target.mkdir() if what == "folder" else target.write_text("precious")
-    assert "exists already; name another" in refused("backup", target, url=filled)
-    assert target.is_dir() or target.read_text() == "precious"
+def test_backup_onto_something_is_refused(filled: str, tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.write_text("precious")
+    folder.mkdir()
+    for target in (file, folder):
+        assert "exists already; name another" in refused("backup", target, url=filled)
+    assert file.read_text() == "precious"
+    assert list(folder.iterdir()) == []
+    assert not [left for left in tmp_path.iterdir() if left.name.startswith(("file.", "folder."))]
 
 
 def test_backup_into_no_folder_is_refused(filled: str, tmp_path: Path) -> None:
@@ -398,7 +401,7 @@ class Interruption(Exception):
     """Something outside went wrong."""
 
 
-@pytest.mark.parametrize("table", ["sites", "responses", "tokens"])
+@pytest.mark.parametrize("table", ["responses", "tokens"][: times(1, 2)])
 def test_backup_that_fails_in_the_middle_leaves_nothing(filled: str, tmp_path: Path, table: str) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()

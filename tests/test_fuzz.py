@@ -70,7 +70,7 @@ def test_every_call_answers_as_the_reference_says(served: tuple[Process, str], e
     hook = site.call("POST", "/webhooks", {"url": "https://hook.invalid/"}).json()
     ids = [survey["id"], answer["id"], hook["id"], str(uuid4())]
 
-    @settings(max_examples=times(6, 1000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=times(4, 1000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(
         case=st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)),
         known=st.fixed_dictionaries({"id": st.sampled_from(ids), "delivery": st.sampled_from(ids)}),
@@ -111,7 +111,7 @@ MORE = ["id", "type", "survey", "revision", "state", "score", "comment", "email"
 MORE += ["language", "impression", "automated", "touch", "constructor", ""]
 
 
-@settings(max_examples=times(60, 20_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(40, 20_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_events_are_stored_whole_or_not_at_all(house: House, data: st.DataObject) -> None:
     survey = house.site.publish()
