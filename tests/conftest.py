@@ -104,11 +104,11 @@ class Process:
         for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
             os.sched_setaffinity(int(thread.name), {core})
 
-    def memory(self) -> int:
-        """Bytes that are in memory."""
+    def memory(self, name: str = "VmRSS") -> int:
+        """A line of /proc/PID/status in bytes: VmRSS is what it has now, VmHWM the most it had."""
         assert self._process
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
+        return int(re.findall(rf"{name}:\s+(\d+)", status)[0]) * 1024
 
     def close(self) -> None:
         """Whatever happened: nothing of it stays."""

@@ -62,13 +62,6 @@ class Collector(Process):
         site = add_site(self.http, self.url, self.token)
         return site, site.publish()
 
-    def memory(self, name: str) -> int:
-        """A line of /proc/PID/status in bytes: VmRSS is what it has now, VmHWM the most it had."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
-        raise KeyError(name)
-
     def check_data(self) -> None:
         assert self.command("check-data") == "Every sum is what the answers add up to."
 

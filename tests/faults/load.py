@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,14 +35,8 @@ REPLY_SECONDS = 30.0
 PAUSE = 0.05
 """Seconds before something is sent again."""
 LAST_STATE = 2
-IS_LONG = os.environ.get("FAULTS") == "long"
 
 _numbers = count(1)
-
-
-def times(short: int, long: int) -> int:
-    """How often a fault comes: the count of `make test`, or with ``FAULTS=long`` that of `make test-faults`."""
-    return long if IS_LONG else short
 
 
 @dataclass

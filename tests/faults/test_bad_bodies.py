@@ -13,7 +13,8 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.web.http import MOST_BYTES
 from tests.faults.conftest import Place
-from tests.faults.load import Answer, Reply, Wire, times
+from tests.faults.load import Answer, Reply, Wire
+from tests.faults.times import times
 
 ROUNDS = times(5, 100)
 MOST_GROWTH = 20 * 1024 * 1024

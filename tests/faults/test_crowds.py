@@ -15,7 +15,8 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.settings import PREFIX, Settings
 from tests.faults.conftest import UNLIMITED, Place
-from tests.faults.load import Answer, Reply, Wire, times
+from tests.faults.load import Answer, Reply, Wire
+from tests.faults.times import times
 
 SLOW = times(100, 1000)
 SAMPLES = times(200, 2000)

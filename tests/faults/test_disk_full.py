@@ -15,7 +15,8 @@ import httpx2 as httpx
 import pytest
 
 from tests.faults.conftest import Place
-from tests.faults.load import Answer, Load, times
+from tests.faults.load import Answer, Load
+from tests.faults.times import times
 from tests.postgres import wait_until
 
 FULL = times(3, 50)

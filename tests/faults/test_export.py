@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.conftest import PASSWORD, USER
 from tests.faults.conftest import Place
-from tests.faults.load import times
+from tests.faults.times import times
 
 SECONDS = times(2, 600)
 WRITERS = 8

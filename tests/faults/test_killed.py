@@ -19,7 +19,8 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.db.sqlite import FileLock
 from tests.faults.conftest import Collector, Place
-from tests.faults.load import Answer, Reply, Wire, times
+from tests.faults.load import Answer, Reply, Wire
+from tests.faults.times import times
 from tests.postgres import Cluster, wait_until
 
 KILLS = times(3, 100)

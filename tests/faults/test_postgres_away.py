@@ -18,7 +18,8 @@ import pytest
 
 from collector.web.live import FRESH_SECONDS
 from tests.faults.conftest import Place, furnish
-from tests.faults.load import IS_LONG, Answer, Load, times
+from tests.faults.load import Answer, Load
+from tests.faults.times import IS_LONG, times
 from tests.postgres import Cluster, missing, wait_until
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}")

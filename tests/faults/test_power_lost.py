@@ -12,7 +12,7 @@ import pytest
 from tests.faults import power
 from tests.faults.audit import audit
 from tests.faults.conftest import Place
-from tests.faults.load import times
+from tests.faults.times import times
 
 CUTS = times(10, 50)
 ANSWERS = times(400, 3000)
