@@ -30,6 +30,8 @@ LONGEST_SECONDS = 30.0
 """A try that takes longer has failed; well within the lease."""
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
+TIDY_AGAIN_SECONDS = 60.0
+"""After housekeeping that failed; jobs do not wait for it."""
 DRAIN_SECONDS = 10.0
 """How long a worker that was told to stop goes on with what it has begun."""
 
@@ -54,27 +56,25 @@ class Worker:
     async def run(self) -> None:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
-        swept = loop.time() - SWEEP_SECONDS
+        tidy_at = loop.time()
         try:
             while True:
                 self._awake.clear()
-                try:
-                    if loop.time() - swept >= SWEEP_SECONDS:
-                        async with self._database.write() as connection:
-                            await sweep(connection, now=self._clock())
-                        await self._database.keep_house(self._clock())
-                        swept = loop.time()
-                    claimed = await self._claim()
-                except Unavailable:
-                    claimed = 0
-                except Exception as error:
-                    log.error("unexpected in the worker", exc_info=error)
-                    claimed = 0
+                if loop.time() >= tidy_at:
+                    tidied = await _tried(self._tidy())
+                    tidy_at = loop.time() + (TIDY_AGAIN_SECONDS if tidied is None else SWEEP_SECONDS)
+                claimed = await _tried(self._claim())
                 if not claimed or len(self._running) >= AT_ONCE:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
         finally:
             await self._drain()
+
+    async def _tidy(self) -> int:
+        async with self._database.write() as connection:
+            swept = await sweep(connection, now=self._clock())
+        await self._database.keep_house(self._clock())
+        return swept
 
     async def _claim(self) -> int:
         room = AT_ONCE - len(self._running)
@@ -148,3 +148,14 @@ class Worker:
             webhook = await get_webhook(connection, job.site_id, job.target_id)
         secret = self._signing.webhook_secret(webhook.id)
         await deliver(self._outbound, webhook.url, secret, message_id(job.id), job.payload.encode(), now=self._clock())
+
+
+async def _tried(work: Awaitable[int]) -> int | None:
+    """What came of it; None when it could not be done now. What is wrong is logged, and ends no worker."""
+    try:
+        return await work
+    except Unavailable:
+        return None
+    except Exception as error:
+        log.error("unexpected in the worker", exc_info=error)
+        return None
