@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.channels.outbound import Network, Refused, check_address
 from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.outbox import forget_target
-from collector.schema import moment, new_id, webhooks
+from collector.schema import moment, new_id, sites, webhooks
 
 KIND = "webhook"
 """The kind of job that delivers one event to one webhook."""
@@ -43,6 +43,8 @@ async def create_webhook(
         check_address(url, networks)
     except Refused as refused:
         raise Invalid(faults=[Fault("/url", str(refused))]) from None
+    # One at a time for each site, where several processes write; answers, which refer to the site, do not wait for it.
+    await connection.execute(select(sites.c.id).where(sites.c.id == site_id).with_for_update(key_share=True))
     if len(await list_webhooks(connection, site_id)) >= MOST:
         raise Conflict(f"A site has at most {MOST} webhooks.")
     webhook = Webhook(site_id, new_id(), url, now)
