@@ -93,13 +93,16 @@ async def claim(
             .limit(wanted)
             .with_for_update(skip_locked=True)
         )
-        rows = (await connection.execute(query)).all()
-        taken = jobs.c.site_id == site_id, jobs.c.id.in_([row.id for row in rows])
-        held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
-        await connection.execute(update(jobs).where(*taken).values(held))
         claimed += [
-            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease) for row in rows
+            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease)
+            for row in await connection.execute(query)
         ]
+    if claimed:
+        here = (jobs.c.site_id == bindparam("its_site")) & (jobs.c.id == bindparam("its_id"))
+        held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
+        await connection.execute(
+            update(jobs).where(here).values(held), [{"its_site": job.site_id, "its_id": job.id} for job in claimed]
+        )
     return claimed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -21,6 +21,8 @@ KIND = "webhook"
 """The kind of job that delivers one event to one webhook."""
 MOST = 20
 """Webhooks of one site."""
+Place = tuple[UUID, UUID]
+"""The ids of a site and of one of its webhooks."""
 EventType = Literal["response.created", "response.updated"]
 
 
@@ -65,6 +67,16 @@ async def get_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UU
     if row is None:
         raise NotFound("This site has no such webhook.")
     return Webhook(row.site_id, row.id, row.url, row.created_at)
+
+
+async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) -> dict[Place, Webhook]:
+    """Those that there are, by their site's id and their own."""
+    sites_, ids = {site for site, _ in wanted}, {webhook for _, webhook in wanted}
+    query = select(webhooks).where(webhooks.c.site_id.in_(sites_), webhooks.c.id.in_(ids))
+    return {
+        (row.site_id, row.id): Webhook(row.site_id, row.id, row.url, row.created_at)
+        for row in await connection.execute(query)
+    }
 
 
 async def delete_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> None:

@@ -20,7 +20,7 @@ from collector.errors import NotFound, Problem, Unavailable
 from collector.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
 from collector.signing import Signing
 from collector.webhooks import KIND as WEBHOOK
-from collector.webhooks import get_webhook, message_id
+from collector.webhooks import Webhook, find_webhooks, message_id
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""
@@ -29,6 +29,8 @@ SHARE = 16
 LONGEST_SECONDS = 30.0
 """A try that takes longer has failed; well within the lease."""
 POLL_SECONDS = 1.0
+PAUSE_SECONDS = 0.01
+"""Between two claims, so that what ended meanwhile makes room for several jobs at once: a claim is a transaction."""
 SWEEP_SECONDS = 3600.0
 TIDY_AGAIN_SECONDS = 60.0
 """After housekeeping that failed; jobs do not wait for it."""
@@ -43,7 +45,7 @@ class Worker:
 
     def __init__(self, database: Database, signing: Signing, outbound: Outbound, clock: Callable[[], datetime]) -> None:
         self._database, self._signing, self._outbound, self._clock = database, signing, outbound, clock
-        self._runners: Mapping[str, Callable[[Job], Awaitable[None]]] = {WEBHOOK: self._call_webhook}
+        self._runners: Mapping[str, Callable[[Job, Webhook | None], Awaitable[None]]] = {WEBHOOK: self._call_webhook}
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._shares: Counter[UUID] = Counter()
         self._awake = asyncio.Event()
@@ -64,6 +66,8 @@ class Worker:
                     tidied = await _tried(self._tidy())
                     tidy_at = loop.time() + (TIDY_AGAIN_SECONDS if tidied is None else SWEEP_SECONDS)
                 claimed = await _tried(self._claim())
+                if claimed:
+                    await asyncio.sleep(PAUSE_SECONDS)
                 if not claimed or len(self._running) >= AT_ONCE:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
@@ -88,9 +92,12 @@ class Worker:
             claimed = await claim(
                 connection, now=now, most=room, share=SHARE, shares=self._shares, running=self._running
             )
+            places = {job.id: (job.site_id, job.target_id) for job in claimed if job.kind == WEBHOOK and job.target_id}
+            webhooks = await find_webhooks(connection, places.values()) if places else {}
         for job in claimed:
             self._shares[job.site_id] += 1
-            task = self._running[job.id] = asyncio.create_task(self._do(job))
+            webhook = webhooks.get(places[job.id]) if job.id in places else None
+            task = self._running[job.id] = asyncio.create_task(self._do(job, webhook))
             task.add_done_callback(partial(self._ended, job))
         return len(claimed)
 
@@ -99,14 +106,14 @@ class Worker:
         self._shares[job.site_id] -= 1
         self._awake.set()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job, webhook: Webhook | None) -> None:
         runner = self._runners.get(job.kind)
         try:
             if runner is None:
                 outcome = failed(job, f"this release knows no job of the kind {job.kind}")
             else:
                 async with asyncio.timeout(LONGEST_SECONDS):
-                    await runner(job)
+                    await runner(job, webhook)
                 outcome = Outcome(job, "done")
         except Refused as refused:
             outcome = failed(job, str(refused), permanent=True)
@@ -142,10 +149,9 @@ class Worker:
                 task.cancel()
         await self._settling.drain()
 
-    async def _call_webhook(self, job: Job) -> None:
-        assert job.target_id
-        async with self._database.read() as connection:
-            webhook = await get_webhook(connection, job.site_id, job.target_id)
+    async def _call_webhook(self, job: Job, webhook: Webhook | None) -> None:
+        if webhook is None:
+            raise NotFound("This site has no such webhook.")
         secret = self._signing.webhook_secret(webhook.id)
         await deliver(self._outbound, webhook.url, secret, message_id(job.id), job.payload.encode(), now=self._clock())
 
