@@ -93,13 +93,16 @@ async def claim(
             .limit(wanted)
             .with_for_update(skip_locked=True)
         )
-        rows = (await connection.execute(query)).all()
-        taken = jobs.c.site_id == site_id, jobs.c.id.in_([row.id for row in rows])
-        held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
-        await connection.execute(update(jobs).where(*taken).values(held))
         claimed += [
-            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease) for row in rows
+            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease)
+            for row in await connection.execute(query)
         ]
+    if claimed:
+        here = (jobs.c.site_id == bindparam("its_site")) & (jobs.c.id == bindparam("its_id"))
+        held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
+        await connection.execute(
+            update(jobs).where(here).values(held), [{"its_site": job.site_id, "its_id": job.id} for job in claimed]
+        )
     return claimed
 
 
@@ -126,7 +129,10 @@ def failed(job: Job, reason: str, *, permanent: bool = False, wait: float | None
 
 
 async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, now: datetime) -> None:
-    """Write down how tries went. A job whose lease has passed to another worker is left to that one."""
+    """Write down how tries went. A job whose lease has passed to another worker is left to that one.
+
+    In order of their ids, as `_forget` takes them, so that neither waits for the other.
+    """
     here = (
         (jobs.c.site_id == bindparam("its_site"))
         & (jobs.c.id == bindparam("its_id"))
@@ -145,7 +151,7 @@ async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, no
                 "lease": None,
                 "finished_at": None if one.status == "waiting" else now,
             }
-            for one in outcomes
+            for one in sorted(outcomes, key=lambda one: (one.job.site_id, one.job.id))
         ],
     )
 
@@ -189,12 +195,17 @@ def _read_cursor(cursor: str) -> UUID:
 
 async def forget_subject(connection: AsyncConnection, site_id: UUID, subject_id: UUID) -> None:
     """Remove every job about something that is removed itself."""
-    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.subject_id == subject_id))
+    await _forget(connection, site_id, jobs.c.subject_id == subject_id)
 
 
 async def forget_target(connection: AsyncConnection, site_id: UUID, target_id: UUID) -> None:
     """Remove every job for a place that nothing is sent to any more."""
-    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.target_id == target_id))
+    await _forget(connection, site_id, jobs.c.target_id == target_id)
+
+
+async def _forget(connection: AsyncConnection, site_id: UUID, which: ColumnElement[bool]) -> None:
+    held = select(jobs.c.id).where(jobs.c.site_id == site_id, which).order_by(jobs.c.id).with_for_update()
+    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.id.in_(held)))
 
 
 async def sweep(connection: AsyncConnection, *, now: datetime) -> int:

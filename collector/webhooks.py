@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.channels.outbound import Network, Refused, check_address
 from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.outbox import forget_target
-from collector.schema import moment, new_id, webhooks
+from collector.schema import moment, new_id, sites, webhooks
 
 KIND = "webhook"
 """The kind of job that delivers one event to one webhook."""
 MOST = 20
 """Webhooks of one site."""
+Place = tuple[UUID, UUID]
+"""The ids of a site and of one of its webhooks."""
 EventType = Literal["response.created", "response.updated"]
 
 
@@ -43,6 +45,8 @@ async def create_webhook(
         check_address(url, networks)
     except Refused as refused:
         raise Invalid(faults=[Fault("/url", str(refused))]) from None
+    # One at a time for each site, where several processes write; answers, which refer to the site, do not wait for it.
+    await connection.execute(select(sites.c.id).where(sites.c.id == site_id).with_for_update(key_share=True))
     if len(await list_webhooks(connection, site_id)) >= MOST:
         raise Conflict(f"A site has at most {MOST} webhooks.")
     webhook = Webhook(site_id, new_id(), url, now)
@@ -63,6 +67,16 @@ async def get_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UU
     if row is None:
         raise NotFound("This site has no such webhook.")
     return Webhook(row.site_id, row.id, row.url, row.created_at)
+
+
+async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) -> dict[Place, Webhook]:
+    """Those that there are, by their site's id and their own."""
+    sites_, ids = {site for site, _ in wanted}, {webhook for _, webhook in wanted}
+    query = select(webhooks).where(webhooks.c.site_id.in_(sites_), webhooks.c.id.in_(ids))
+    return {
+        (row.site_id, row.id): Webhook(row.site_id, row.id, row.url, row.created_at)
+        for row in await connection.execute(query)
+    }
 
 
 async def delete_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> None:

@@ -20,7 +20,7 @@ from collector.errors import NotFound, Problem, Unavailable
 from collector.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
 from collector.signing import Signing
 from collector.webhooks import KIND as WEBHOOK
-from collector.webhooks import get_webhook, message_id
+from collector.webhooks import Webhook, find_webhooks, message_id
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""
@@ -29,9 +29,13 @@ SHARE = 16
 LONGEST_SECONDS = 30.0
 """A try that takes longer has failed; well within the lease."""
 POLL_SECONDS = 1.0
+PAUSE_SECONDS = 0.01
+"""Between two claims, so that what ended meanwhile makes room for several jobs at once: a claim is a transaction."""
 SWEEP_SECONDS = 3600.0
 SETTLING_IN_SECONDS = 60.0
-"""Before the first sweep: a start has enough to do."""
+"""Before the first housekeeping: a start has enough to do."""
+TIDY_AGAIN_SECONDS = 60.0
+"""After housekeeping that failed; jobs do not wait for it."""
 DRAIN_SECONDS = 10.0
 """How long a worker that was told to stop goes on with what it has begun."""
 
@@ -43,7 +47,7 @@ class Worker:
 
     def __init__(self, database: Database, signing: Signing, outbound: Outbound, clock: Callable[[], datetime]) -> None:
         self._database, self._signing, self._outbound, self._clock = database, signing, outbound, clock
-        self._runners: Mapping[str, Callable[[Job], Awaitable[None]]] = {WEBHOOK: self._call_webhook}
+        self._runners: Mapping[str, Callable[[Job, Webhook | None], Awaitable[None]]] = {WEBHOOK: self._call_webhook}
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._shares: Counter[UUID] = Counter()
         self._awake = asyncio.Event()
@@ -56,27 +60,27 @@ class Worker:
     async def run(self) -> None:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
-        swept = loop.time() - SWEEP_SECONDS + SETTLING_IN_SECONDS
+        tidy_at = loop.time() + SETTLING_IN_SECONDS
         try:
             while True:
                 self._awake.clear()
-                try:
-                    if loop.time() - swept >= SWEEP_SECONDS:
-                        async with self._database.write() as connection:
-                            await sweep(connection, now=self._clock())
-                        await self._database.keep_house(self._clock())
-                        swept = loop.time()
-                    claimed = await self._claim()
-                except Unavailable:
-                    claimed = 0
-                except Exception as error:
-                    log.error("unexpected in the worker", exc_info=error)
-                    claimed = 0
+                if loop.time() >= tidy_at:
+                    tidied = await _tried(self._tidy())
+                    tidy_at = loop.time() + (TIDY_AGAIN_SECONDS if tidied is None else SWEEP_SECONDS)
+                claimed = await _tried(self._claim())
+                if claimed:
+                    await asyncio.sleep(PAUSE_SECONDS)
                 if not claimed or len(self._running) >= AT_ONCE:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
         finally:
             await self._drain()
+
+    async def _tidy(self) -> int:
+        async with self._database.write() as connection:
+            swept = await sweep(connection, now=self._clock())
+        await self._database.keep_house(self._clock())
+        return swept
 
     async def _claim(self) -> int:
         room = AT_ONCE - len(self._running)
@@ -90,9 +94,12 @@ class Worker:
             claimed = await claim(
                 connection, now=now, most=room, share=SHARE, shares=self._shares, running=self._running
             )
+            places = {job.id: (job.site_id, job.target_id) for job in claimed if job.kind == WEBHOOK and job.target_id}
+            webhooks = await find_webhooks(connection, places.values()) if places else {}
         for job in claimed:
             self._shares[job.site_id] += 1
-            task = self._running[job.id] = asyncio.create_task(self._do(job))
+            webhook = webhooks.get(places[job.id]) if job.id in places else None
+            task = self._running[job.id] = asyncio.create_task(self._do(job, webhook))
             task.add_done_callback(partial(self._ended, job))
         return len(claimed)
 
@@ -101,14 +108,14 @@ class Worker:
         self._shares[job.site_id] -= 1
         self._awake.set()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job, webhook: Webhook | None) -> None:
         runner = self._runners.get(job.kind)
         try:
             if runner is None:
                 outcome = failed(job, f"this release knows no job of the kind {job.kind}")
             else:
                 async with asyncio.timeout(LONGEST_SECONDS):
-                    await runner(job)
+                    await runner(job, webhook)
                 outcome = Outcome(job, "done")
         except Refused as refused:
             outcome = failed(job, str(refused), permanent=True)
@@ -144,9 +151,19 @@ class Worker:
                 task.cancel()
         await self._settling.drain()
 
-    async def _call_webhook(self, job: Job) -> None:
-        assert job.target_id
-        async with self._database.read() as connection:
-            webhook = await get_webhook(connection, job.site_id, job.target_id)
+    async def _call_webhook(self, job: Job, webhook: Webhook | None) -> None:
+        if webhook is None:
+            raise NotFound("This site has no such webhook.")
         secret = self._signing.webhook_secret(webhook.id)
         await deliver(self._outbound, webhook.url, secret, message_id(job.id), job.payload.encode(), now=self._clock())
+
+
+async def _tried(work: Awaitable[int]) -> int | None:
+    """What came of it; None when it could not be done now. What is wrong is logged, and ends no worker."""
+    try:
+        return await work
+    except Unavailable:
+        return None
+    except Exception as error:
+        log.error("unexpected in the worker", exc_info=error)
+        return None

@@ -1,0 +1,156 @@
+"""How many jobs a minute: `python -m tests.benchmarks.jobs`.
+
+On SQLite the collector with the worker in it, on PostgreSQL as many workers as there are cores; each delivers to a
+receiver on this machine that answers at once. Counted from the first call that came to the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from subprocess import STDOUT, Popen
+
+from collector.db.opening import open_database
+from collector.db.verbs import Call, Steps
+from collector.outbox import new_job, put_jobs
+from collector.schema import new_id
+from collector.settings import Settings
+from collector.sites import create_site
+from collector.webhooks import KIND, create_webhook, event_body
+from tests.conftest import ROOT, SECRET, free_port
+from tests.postgres import Cluster
+from tests.receiver import OWN_NETWORK, Receiver, receiving
+
+TARGETS = {"sqlite": 10_000, "postgresql": 50_000}
+"""Jobs a minute on two cores."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=5000)
+    parser.add_argument("--sites", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="on PostgreSQL")
+    parser.add_argument("--only", choices=TARGETS)
+    wanted = parser.parse_args()
+    for kind in [wanted.only] if wanted.only else TARGETS:
+        figures = []
+        for _ in range(wanted.runs):
+            with _store(kind) as url, receiving() as receiver:
+                asyncio.run(_fill(url, receiver, wanted.sites, wanted.jobs))
+                processes = 1 if kind == "sqlite" else wanted.workers
+                figures.append(_measure(kind, url, receiver, wanted.jobs, processes))
+        middle, target = statistics.median(figure for figure, _ in figures), TARGETS[kind]
+        told = ", ".join(f"{figure:,.0f}" for figure, _ in figures)
+        cost = 1000 * statistics.median(seconds for _, seconds in figures)
+        print(  # noqa: T201
+            f"{kind}: {middle:,.0f} jobs a minute (runs {told}); target {target:,}: {middle / target:.2f}; "
+            f"{cost:.2f} ms of our processes' time a job, start included"
+        )
+
+
+@contextmanager
+def _store(kind: str) -> Iterator[str]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if kind == "sqlite":
+            yield f"sqlite:///{folder / 'tevreden.db'}"
+            return
+        cluster = Cluster.create()
+        stack.callback(cluster.close)
+        cluster.start()
+        yield cluster.create_database("jobs")
+
+
+async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
+    """Put the jobs of as many answers, in turn for each site."""
+    database = await open_database(Settings(database_url=url, secret=SECRET))
+    now = datetime.now(UTC)
+    targets = []
+    async with database.write() as connection:
+        for number in range(sites):
+            site = await create_site(connection, f"Site {number}", now=now)
+            webhook = await create_webhook(
+                connection, site.id, receiver.url(), now=now, networks=[ip_network(OWN_NETWORK)]
+            )
+            targets.append((site.id.hex, webhook.id.hex))
+    rows = []
+    for number in range(jobs):
+        site_id, webhook_id = targets[number % sites]
+        response = new_id().hex
+        rows.append(new_job(site_id, KIND, webhook_id, response, _body(response, now), now))
+
+    def steps() -> Steps[None]:
+        yield Call(put_jobs, rows)
+
+    await database.batch(steps)
+    await database.close()
+
+
+def _body(response: str, now: datetime) -> str:
+    row = {
+        "id": response,
+        "survey_id": new_id().hex,
+        "revision": 1,
+        "score": 4,
+        "group": "positive",
+        "comment": "It came a day late, but the plant is healthy and was packed well.",
+        "email": None,
+        "email_verified": False,
+        "consent_text": None,
+        "complete": True,
+        "page": "https://shop.example/order/thanks",
+        "language": "en",
+        "device": "phone",
+        "browser": "Mobile Safari",
+        "system": "iOS",
+        "visitor_id": new_id().hex,
+        "bot": False,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return event_body("response.created", row, "abc234", "After the order", now=now)
+
+
+def _measure(kind: str, url: str, receiver: Receiver, jobs: int, processes: int) -> tuple[float, float]:
+    """Jobs a minute, and seconds of processor time that ours took for one."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TEVREDEN_SECRET": SECRET,
+        "TEVREDEN_DATABASE_URL": url,
+        "TEVREDEN_ALLOWED_NETWORKS": OWN_NETWORK,
+        "TEVREDEN_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "collector", "serve" if kind == "sqlite" else "worker"]
+    before = _processor_seconds()
+    with tempfile.TemporaryFile() as output:
+        running = [Popen(command, env=environment, stdout=output, stderr=STDOUT) for _ in range(processes)]
+        try:
+            calls = receiver.wait_for(jobs, seconds=300)
+        finally:
+            for one in running:
+                one.terminate()
+            for one in running:
+                one.wait(20)
+    assert len({call.id for call in calls}) == jobs, "a job was done twice, or another in its place"
+    return (jobs - 1) / (calls[-1].at - calls[0].at) * 60, (_processor_seconds() - before) / jobs
+
+
+def _processor_seconds() -> float:
+    """Of all processes that this one started and that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The outbox of a store for tests that have no loop of their own, and workers on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector import outbox
+from collector.channels.outbound import Outbound
+from collector.db.opening import open_database
+from collector.db.store import Database
+from collector.db.verbs import Call, Steps
+from collector.outbox import Job, Outcome, new_job, put_jobs
+from collector.schema import jobs as table
+from collector.schema import new_id
+from collector.settings import Settings
+from collector.signing import Signing
+from collector.sites import create_site
+from collector.webhooks import KIND, create_webhook
+from collector.worker import Worker
+from tests.conftest import SECRET
+from tests.receiver import OWN_NETWORK
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+HERE = [ip_network(OWN_NETWORK)]
+PATIENCE = 30
+
+_numbers = count(1)
+Found = TypeVar("Found")
+
+
+@dataclass
+class Clock:
+    """A clock that goes on by itself and can be put forward or back."""
+
+    off: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.off
+
+
+@dataclass
+class Jobs:
+    """Made by `open_jobs`."""
+
+    portal: BlockingPortal
+    database: Database
+    signing: Signing = field(default_factory=lambda: Signing(SECRET))
+
+    def write(self, act: Callable[[AsyncConnection], Awaitable[Found]]) -> Found:
+        async def run() -> Found:
+            async with self.database.write() as connection:
+                return await act(connection)
+
+        return self.portal.call(run)
+
+    def add_site(self) -> UUID:
+        name = f"Site {next(_numbers)} with jobs"
+        return self.write(lambda connection: create_site(connection, name, now=NOW)).id
+
+    def add_webhook(self, site: UUID, url: str) -> UUID:
+        return self.write(lambda one: create_webhook(one, site, url, now=NOW, networks=HERE)).id
+
+    def put(
+        self,
+        site: UUID,
+        count_: int = 1,
+        *,
+        due: datetime = NOW,
+        target: UUID | None = None,
+        subject: UUID | None = None,
+        kind: str = KIND,
+    ) -> list[UUID]:
+        """Jobs of one site, due one microsecond after the other and the last at ``due``; their ids in that order."""
+        target_id, subject_id = (target or new_id()).hex, (subject or new_id()).hex
+        rows = [
+            new_job(site.hex, kind, target_id, subject_id, '{"type": "test"}', due - timedelta(microseconds=left))
+            for left in reversed(range(count_))
+        ]
+
+        def steps() -> Steps[None]:
+            yield Call(put_jobs, rows)
+
+        self.portal.call(self.database.batch, steps)
+        return [UUID(row[1]) for row in rows]
+
+    def claim(
+        self,
+        now: datetime,
+        *,
+        most: int = 64,
+        share: int = 16,
+        shares: Mapping[UUID, int] | None = None,
+        running: Collection[UUID] = (),
+    ) -> list[Job]:
+        return self.write(
+            lambda one: outbox.claim(one, now=now, most=most, share=share, shares=shares or {}, running=running)
+        )
+
+    def settle(self, *outcomes: Outcome, now: datetime) -> None:
+        self.write(lambda connection: outbox.settle(connection, outcomes, now=now))
+
+    def rows(self, site: UUID | None = None) -> dict[UUID, Row[Any]]:
+        query = select(table) if site is None else select(table).where(table.c.site_id == site)
+        found = self.write(lambda connection: connection.execute(query))
+        return {row.id: row for row in found}
+
+    def statuses(self) -> dict[str, int]:
+        """How many jobs there are of each status."""
+        query = select(table.c.status, func.count()).group_by(table.c.status)
+        return {row[0]: row[1] for row in self.write(lambda connection: connection.execute(query))}
+
+    def wait_for(self, **wanted: int) -> None:
+        """Until there are just so many jobs of each status."""
+
+        async def run() -> None:
+            query = select(table.c.status, func.count()).group_by(table.c.status)
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    async with self.database.read() as connection:
+                        found = {row[0]: row[1] for row in await connection.execute(query)}
+                    if found == wanted:
+                        return
+                    await asyncio.sleep(0.02)  # the pause between two looks at a condition
+
+        try:
+            self.portal.call(run)
+        except TimeoutError:
+            raise AssertionError(f"{self.statuses()}, and never {wanted}") from None
+
+    def tried(self, wanted: UUID) -> Row[Any]:
+        """A job, once a try of it has come to an end."""
+
+        async def run() -> Row[Any]:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    async with self.database.read() as connection:
+                        row: Row[Any] = (await connection.execute(select(table).where(table.c.id == wanted))).one()
+                    if row.attempts and row.lease is None:
+                        return row
+                    await asyncio.sleep(0.02)  # the pause between two looks at a condition
+
+        row: Row[Any] = self.portal.call(run)
+        return row
+
+    @contextmanager
+    def working(self, outbound: Outbound, *, clock: Clock | None = None) -> Iterator[Worker]:
+        """A worker until the block ends."""
+        worker = Worker(self.database, self.signing, outbound, clock or Clock())
+
+        async def start() -> asyncio.Task[None]:
+            return asyncio.create_task(worker.run())
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+            await outbound.aclose()
+
+        running = self.portal.call(start)
+        try:
+            yield worker
+        finally:
+            self.portal.call(stop)
+
+
+@contextmanager
+def open_jobs(url: str) -> Iterator[Jobs]:
+    settings = Settings(database_url=url, secret=SECRET)
+    with start_blocking_portal() as portal:
+        database = portal.call(open_database, settings)
+        try:
+            yield Jobs(portal, database)
+        finally:
+            portal.call(database.close)
