@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import structlog
 import typer
@@ -54,6 +54,8 @@ SETTINGS_HELP = "**Settings** are environment variables, or lines of a `.env` fi
 )
 Host = Annotated[str | None, typer.Option(help="Instead of TEVREDEN_HOST.")]
 MOST_OPEN_FILES = 65_536
+GARBAGE = 20_000
+"""Objects made before the youngest are looked through: a batch of answers makes thousands that all go at its end."""
 Port = Annotated[int | None, typer.Option(help="Instead of TEVREDEN_PORT.")]
 
 
@@ -297,6 +299,21 @@ class _Server(uvicorn.Server):
                 signal.signal(one, handler)
 
 
+class _Forgiving:
+    """Where log lines go: one that cannot be written, on a full disk, is lost and costs nothing else."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
+
+
 def _log_to_stderr(settings: Settings) -> None:
     as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -306,7 +323,7 @@ def _log_to_stderr(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *(as_json if settings.log_format == "json" else as_text),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Forgiving(sys.stderr))),
     )
 
 
@@ -338,6 +355,7 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
                 timeout_keep_alive=20,
             )
             gc.freeze()  # what is there by now stays: no need to look through it again and again
+            gc.set_threshold(GARBAGE, 20, 20)
             typer.echo(welcome, nl=False)
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])

@@ -33,7 +33,11 @@ POOL = 8
 BATCHES = 2
 """Written at the same time: while one waits for the disk, the next is prepared."""
 STATEMENTS = 100
-CONNECT_SECONDS = 8.0
+CONNECT_SECONDS = 5.0
+BATCH_SECONDS = 8.0
+"""What a server that has gone silent, or waits for a standby that has gone, may take before the answer is refused."""
+COMMAND_SECONDS = 60.0
+"""The same for one statement of the pages and commands."""
 TRIES = 5
 """Of a batch that another process's transaction came between."""
 MIGRATION_LOCK = 0x7E57EDE0
@@ -84,6 +88,8 @@ class PostgreSQL(Database):
         self._url = url
         self.lane = secrets.randbelow(LANES)
         self._statements = 0
+        several = "," in url.partition("?")[0] and "target_session_attrs" not in url
+        self._which = {"target_session_attrs": "primary"} if several else {}
         self._engine = self._make_engine()
         self._idle: list[LoudConnection] = []
         self._listening: asyncio.Task[None] | None = None
@@ -188,11 +194,17 @@ class PostgreSQL(Database):
         try:
             connection = self._idle.pop() if self._idle else await self._connect()
             connection.take_warning()
-            await connection.execute(BEGIN)
-            result = await run_on_postgres(begin(), connection)
-            done = await connection.execute("COMMIT")
+            async with asyncio.timeout(BATCH_SECONDS):
+                await connection.execute(BEGIN)
+                result = await run_on_postgres(begin(), connection)
+                done = await connection.execute("COMMIT")
             if done != "COMMIT" or connection.take_warning():
                 raise unavailable()
+        except TimeoutError as error:  # whether it was committed nobody knows: it comes again
+            if connection is not None:
+                connection.terminate()
+            log.warning("cannot store", reason=f"no answer from PostgreSQL for {BATCH_SECONDS:.0f} seconds")
+            raise unavailable() from error
         except BaseException as error:
             if connection is not None:
                 await self._give_up(connection)
@@ -217,6 +229,8 @@ class PostgreSQL(Database):
             connection_class=LoudConnection,
             statement_cache_size=self._statements,
             timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            **self._which,
             server_settings={"application_name": "tevreden"},
         )
         return connection

@@ -174,9 +174,10 @@ class SQLite(Database):
             except sqlite3.DatabaseError as error:
                 if type(error) is sqlite3.DatabaseError:  # "database disk image is malformed", "file is not a database"
                     self._damage = str(error)
+                    log.error("the store is damaged: restore a backup", database=self.name, damage=self._damage)
                 elif not isinstance(error, sqlite3.OperationalError):
                     raise
-                log.error("cannot store", reason=str(error))
+                log.warning("cannot store", reason=str(error))
                 raise unavailable() from error
             except OperationalError as error:
                 log.warning("cannot store", reason=str(error))

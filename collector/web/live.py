@@ -20,6 +20,8 @@ from collector.surveys.lifecycle import get_revision, live_revisions
 from collector.web.script import Script, config_of
 
 FRESH_SECONDS = 2.0
+LOAD_SECONDS = 3.0
+"""How long the store may take before what was kept is served."""
 
 Value = TypeVar("Value")
 
@@ -55,7 +57,13 @@ class Kept(Generic[Value]):
         if task is None:
             task = self._loading[name] = asyncio.create_task(self._renew(name))
             task.add_done_callback(lambda done: self._loading.pop(name) if self._loading.get(name) is done else None)
-        return await asyncio.shield(task)
+        done, _ = await asyncio.wait([task], timeout=LOAD_SECONDS)
+        if done:
+            return task.result()
+        entry = self._entries.get(name)  # the store has gone silent; when it speaks again, so does the task
+        if entry is None:
+            raise Unavailable(headers={"Retry-After": "5"})
+        return entry.value
 
     def forget(self) -> None:
         """Ask the store at the next request."""

@@ -24,6 +24,30 @@ from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong
 from collector.web.limits import share_of
 
 
+class _HeadWithBody:
+    """What an answer is written to: its head goes out with the first of its body, in one call to the system."""
+
+    __slots__ = ("_head", "_is_held", "_transport", "close", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._is_held = True
+        self._head = b""
+        self.is_closing = transport.is_closing
+        self.close = transport.close
+
+    def write(self, data: bytes) -> None:
+        if not self._is_held:
+            self._transport.write(data)
+        elif self._head:
+            self._is_held = False
+            self._transport.write(self._head + data)
+        elif data.startswith(b"HTTP/1.1 100 "):
+            self._transport.write(data)
+        else:
+            self._head = data
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Serves as uvicorn's own does, within limits; ``uvicorn.Config(http=GuardedProtocol)``. WebSockets are not served.
 
@@ -143,6 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if oversize:
                 raise oversize
         HttpToolsProtocol.on_headers_complete(self)
+        self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
         self.in_body = True
         self.head_bytes = 0
         self.headers = []  # trailers are no headers: the application has its list and does not see it grow

@@ -106,7 +106,6 @@ def fill(filler: Path, *, keep: int) -> None:
         os.posix_fallocate(file.fileno(), 0, max(4096, free - keep))
 
 
-@pytest.mark.xfail(reason="a log line that cannot be written costs the reply: GroupCommit._settle, SQLite.batch")
 def test_log_on_the_same_full_disk_costs_no_reply(begin: Callable[..., Place], sqlite_store: tuple[str, str]) -> None:
     place = begin(sqlite_store)
     answer = Answer(0)

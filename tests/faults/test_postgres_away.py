@@ -19,7 +19,7 @@ import pytest
 from collector.web.live import FRESH_SECONDS
 from tests.faults.conftest import Place, furnish
 from tests.faults.load import Answer, Load
-from tests.faults.times import IS_LONG, times
+from tests.faults.times import times
 from tests.postgres import Cluster, missing, wait_until
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}")
@@ -32,11 +32,6 @@ LONGER_THAN_FRESH = FRESH_SECONDS + 0.2
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 Begin = Callable[..., Place]
-
-
-def known_bug(reason: str) -> pytest.MarkDecorator:
-    """What does not hold yet, and takes its time to show that."""
-    return pytest.mark.xfail(reason=reason, run=IS_LONG)
 
 
 @dataclass
@@ -156,7 +151,6 @@ def test_commit_that_no_standby_has_is_no_acknowledgement(begin: Begin, pair: Pa
     place.collector.end()
 
 
-@known_bug("nothing ends a COMMIT that waits for a standby: PostgreSQL._run_batch has no time limit")
 def test_collector_that_waits_for_a_standby_stops_in_time(begin: Begin, pair: Pair) -> None:
     place = begin(pair.store())
     with without_standby(pair):
@@ -168,14 +162,12 @@ def test_collector_that_waits_for_a_standby_stops_in_time(begin: Begin, pair: Pa
         assert place.collector.has_ended(15 - (time.monotonic() - began))
 
 
-@known_bug("the first host that answers is taken, a standby too: PostgreSQL._connect")
 def test_primary_is_found_wherever_it_stands_in_the_url(begin: Begin, pair: Pair) -> None:
     place = begin(pair.store(standby_first=True))
     assert Sending(place, Answer(0)).status() == 200
     place.collector.end()
 
 
-@known_bug("nothing ends a query that is not answered: Kept._renew")
 def test_script_is_served_while_the_server_does_not_answer(begin: Begin, pair: Pair) -> None:
     place = begin(pair.store())
     expect_script(place)
@@ -186,7 +178,6 @@ def test_script_is_served_while_the_server_does_not_answer(begin: Begin, pair: P
     place.collector.end()
 
 
-@known_bug("nothing ends a query that is not answered: PostgreSQL._run_batch")
 def test_answers_are_refused_while_the_server_does_not_answer(begin: Begin, pair: Pair) -> None:
     place = begin(pair.store())
     assert Sending(place, Answer(0)).status() == 200

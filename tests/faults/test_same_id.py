@@ -24,7 +24,7 @@ def test_answer_sent_a_thousand_times_at_once_is_stored_once(shared_place: Place
 
     replies = send_at_once(shared_place, [{"events": [shown, given], "visitor": visitor}] * TIMES)
     assert {(reply.status, reply.body) for reply in replies} == {
-        (200, json.dumps({"stored": [answer.impression, answer.id]}).encode())
+        (200, json.dumps({"stored": [answer.impression, answer.id]}, separators=(",", ":")).encode())
     }
     answer.sent = answer.acknowledged = 1
     assert len(shared_place.audit().responses) == 1
