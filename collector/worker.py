@@ -32,8 +32,6 @@ POLL_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
 """Between two claims, so that what ended meanwhile makes room for several jobs at once: a claim is a transaction."""
 SWEEP_SECONDS = 3600.0
-SETTLING_IN_SECONDS = 60.0
-"""Before the first housekeeping: a start has enough to do."""
 TIDY_AGAIN_SECONDS = 60.0
 """After housekeeping that failed; jobs do not wait for it."""
 DRAIN_SECONDS = 10.0
@@ -60,7 +58,7 @@ class Worker:
     async def run(self) -> None:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
-        tidy_at = loop.time() + SETTLING_IN_SECONDS
+        tidy_at = loop.time()
         try:
             while True:
                 self._awake.clear()

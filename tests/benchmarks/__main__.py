@@ -233,7 +233,6 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all of them if left out")
     parser.add_argument("--readme", action="store_true", help="write the table into the README")
     chosen = parser.parse_args()
-    os.sched_setaffinity(0, {LOAD_CORE})
     rows: list[Row] = []
     for name in chosen.parts or PARTS:
         PARTS[name](rows)
