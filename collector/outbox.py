@@ -80,6 +80,7 @@ async def claim(
     due = exists().where(_due_of(sites.c.id, now))
     waiting = list((await connection.execute(select(sites.c.id).where(due))).scalars())
     random.shuffle(waiting)
+    await _give_up_the_hopeless(connection, waiting, running, now)
     lease, claimed = new_id(), list[Job]()
     for number, site_id in enumerate(waiting):
         fair = max(1, (most - len(claimed)) // (len(waiting) - number))
@@ -104,6 +105,16 @@ async def claim(
             update(jobs).where(here).values(held), [{"its_site": job.site_id, "its_id": job.id} for job in claimed]
         )
     return claimed
+
+
+async def _give_up_the_hopeless(
+    connection: AsyncConnection, waiting: Collection[UUID], running: Collection[UUID], now: datetime
+) -> None:
+    """A job that every worker dies of must not go on for ever."""
+    tried = and_(jobs.c.status == "waiting", jobs.c.due_at <= now, jobs.c.attempts >= MOST_ATTEMPTS)
+    here = jobs.c.site_id.in_(waiting), tried, jobs.c.id.not_in(running)
+    end = {"status": "failed", "reason": "no worker lived to say how it went", "lease": None, "finished_at": now}
+    await connection.execute(update(jobs).where(*here).values(end))
 
 
 def _due_of(site_id: Any, now: datetime) -> ColumnElement[bool]:

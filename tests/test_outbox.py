@@ -202,6 +202,17 @@ def test_job_is_given_up_after_the_last_attempt_with_its_reason(jobs: Jobs) -> N
     assert jobs.claim(now + timedelta(days=365)) == []
 
 
+def test_job_that_every_worker_dies_of_is_given_up(jobs: Jobs) -> None:
+    (wanted,) = jobs.put(jobs.add_site())
+    now = NOW
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert [job.attempts for job in jobs.claim(now)] == [attempt]
+        now += LEASE
+    assert jobs.claim(now) == []
+    row = jobs.rows()[wanted]
+    assert (row.status, row.reason, row.finished_at) == ("failed", "no worker lived to say how it went", now)
+
+
 def test_what_can_never_succeed_is_given_up_at_once(jobs: Jobs) -> None:
     (wanted,) = jobs.put(jobs.add_site())
     (job,) = jobs.claim(NOW)

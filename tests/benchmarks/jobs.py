@@ -43,12 +43,8 @@ def main() -> None:
     parser.add_argument("--only", choices=TARGETS)
     wanted = parser.parse_args()
     for kind in [wanted.only] if wanted.only else TARGETS:
-        figures = []
-        for _ in range(wanted.runs):
-            with _store(kind) as url, receiving() as receiver:
-                asyncio.run(_fill(url, receiver, wanted.sites, wanted.jobs))
-                processes = 1 if kind == "sqlite" else wanted.workers
-                figures.append(_measure(kind, url, receiver, wanted.jobs, processes))
+        processes = 1 if kind == "sqlite" else wanted.workers
+        figures = run(kind, jobs=wanted.jobs, sites=wanted.sites, runs=wanted.runs, processes=processes)
         middle, target = statistics.median(figure for figure, _ in figures), TARGETS[kind]
         told = ", ".join(f"{figure:,.0f}" for figure, _ in figures)
         cost = 1000 * statistics.median(seconds for _, seconds in figures)
@@ -56,6 +52,16 @@ def main() -> None:
             f"{kind}: {middle:,.0f} jobs a minute (runs {told}); target {target:,}: {middle / target:.2f}; "
             f"{cost:.2f} ms of our processes' time a job, start included"
         )
+
+
+def run(kind: str, *, jobs: int, sites: int, runs: int, processes: int) -> list[tuple[float, float]]:
+    """For each run, jobs a minute and seconds of processor time that ours took for one."""
+    figures = []
+    for _ in range(runs):
+        with _store(kind) as url, receiving() as receiver:
+            asyncio.run(_fill(url, receiver, sites, jobs))
+            figures.append(_measure(kind, url, receiver, jobs, processes))
+    return figures
 
 
 @contextmanager
