@@ -69,8 +69,9 @@ class Worker:
                 if claimed:
                     await asyncio.sleep(PAUSE_SECONDS)
                 if not claimed or len(self._running) >= AT_ONCE:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
+                    with suppress(TimeoutError):  # not by wait_for, which before Python 3.12 may swallow a cancellation
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await self._awake.wait()
         finally:
             await self._drain()
 

@@ -327,6 +327,16 @@ def test_event_without_a_usable_id_is_named_by_its_place(house: House, survey: d
     assert len(house.site.responses()) == 1
 
 
+def test_browser_that_missed_the_first_reply_hears_its_id_in_the_next(house: House, survey: dict[str, Any]) -> None:
+    shown = impression(survey)
+    answered = response(survey, impression=shown["id"])
+    for event in (shown, answered):
+        first, second = house.send(event).json(), house.send(event).json()
+        assert first == second
+        assert first["visitor"]
+    assert len({one["visitor"] for one in house.site.responses()}) == 1
+
+
 def test_one_wrong_event_costs_its_neighbours_nothing(house: House, survey: dict[str, Any]) -> None:
     good, bad = response(survey), response(survey, score=99)
     reply = house.send(bad, good)

@@ -85,8 +85,8 @@ class GroupCommit(Generic[Item, Reply]):
                 for one in batch:
                     await self._settle([one])
                 return
-            log.exception("unexpected in a transaction", exc_info=error)
             replies = [Problem()]
+            log.error("unexpected in a transaction", exc_info=error)
         for (_, future), reply in zip(batch, replies, strict=True):
             if future.done():  # who asked has gone
                 continue

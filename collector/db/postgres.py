@@ -36,8 +36,6 @@ STATEMENTS = 100
 CONNECT_SECONDS = 5.0
 BATCH_SECONDS = 8.0
 """What a server that has gone silent, or waits for a standby that has gone, may take before the answer is refused."""
-COMMAND_SECONDS = 60.0
-"""The same for one statement of the pages and commands."""
 TRIES = 5
 """Of a batch that another process's transaction came between."""
 MIGRATION_LOCK = 0x7E57EDE0
@@ -229,7 +227,6 @@ class PostgreSQL(Database):
             connection_class=LoudConnection,
             statement_cache_size=self._statements,
             timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
             **self._which,
             server_settings={"application_name": "tevreden"},
         )

@@ -207,6 +207,8 @@ class _Batch:
             shown = self._show(sender, event, event.id, survey, self._circumstances(sender, event, survey))
         elif shown.values["survey_id"] != survey.id:
             raise Conflict(faults=[Fault(f"{one.at}/id", "is the impression of another survey")])
+        else:
+            sender.adopt(shown)
         if isinstance(event, Dismissal) and shown.values["dismissed_at"] is None and not shown.values["answered_at"]:
             shown.change({"dismissed_at": self.now})
 
@@ -227,11 +229,12 @@ class _Batch:
         return self.impressions.add(values | circumstances)
 
     def _store_response(self, sender: _Sender, event: Response, survey: OpenSurvey, one: Arrived) -> None:
-        content = one.content
-        assert content is not None
+        assert one.content is not None
         earlier = self.responses.get(sender.site, event.id)
         if earlier is not None:
-            if _replace(earlier, event, survey, one, self.now):
+            is_news = _replace(earlier, event, survey, one, self.now)
+            sender.adopt(earlier)
+            if is_news:
                 self._answered(sender, event, survey, self._circumstances(sender, event, survey))
                 self._tell(sender.arrival.site, survey, earlier)
             return
@@ -249,7 +252,7 @@ class _Batch:
                 "consent_text": None,
                 "created_at": self.now,
                 "updated_at": self.now,
-                **content,
+                **one.content,
                 **circumstances,
             }
         )
@@ -264,8 +267,8 @@ class _Batch:
             shown = self._show(sender, event, event.impression, survey, circumstances)
         elif shown.values["survey_id"] != survey.id:
             return
-        elif sender.visitor is None and not sender.anonymous:
-            sender.visitor = shown.values["visitor_id"]  # answered before the browser had heard its id
+        else:
+            sender.adopt(shown)
         if shown.values["answered_at"] is None:
             shown.change({"answered_at": self.now, "dismissed_at": None})
 
@@ -334,6 +337,11 @@ class _Sender:
         self.site = arrival.site.hex
         self.visitor = arrival.visitor
         self.anonymous = arrival.anonymous
+
+    def adopt(self, stored: _Row) -> None:
+        """Be whoever sent this before: the reply that told this browser its id may not have reached it."""
+        if self.visitor is None and not self.anonymous:
+            self.visitor = stored.values["visitor_id"]
 
     def ensure_visitor(self) -> str | None:
         """The visitor's id, made now if this browser has none; None for one who wants none."""
