@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from collector.channels.outbound import Outbound
 from collector.db.group import GroupCommit
-from collector.db.opening import open_database
+from collector.db.opening import opened
 from collector.db.store import Database
 from collector.devices import warm_up
 from collector.errors import Problem
@@ -48,8 +48,7 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
     """
     settings = settings.with_secret()
     async with AsyncExitStack() as stack:
-        database = await open_database(settings, serving=True)
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(opened(settings, serving=True))
         live, measures, signing = Live(database), Measures(), Signing(settings.secret)
         worker = await stack.enter_async_context(_working(settings, database, signing))
         intake = _intake(database, measures)
@@ -63,12 +62,9 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
 
 async def work(settings: Settings) -> None:
     """Only the worker, until it is cancelled; for PostgreSQL, where any number may run."""
-    database = await open_database(settings)
-    try:
-        async with _working(settings, database, Signing(settings.with_secret().secret)):
-            await asyncio.get_running_loop().create_future()
-    finally:
-        await database.close()
+    signing = Signing(settings.with_secret().secret)
+    async with opened(settings) as database, _working(settings, database, signing):
+        await asyncio.get_running_loop().create_future()
 
 
 @asynccontextmanager

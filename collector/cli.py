@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
 
@@ -25,11 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector import __version__, accounts, demo
 from collector.app import create_app, open_house, work
 from collector.backup import back_up, restore
-from collector.db.opening import open_database
+from collector.db.opening import opened
 from collector.db.store import Database
 from collector.errors import Problem, SettingsError, TevredenError
 from collector.rollups import hold_rollups, put_right, recount
-from collector.settings import Settings, described, load
+from collector.settings import Settings, described, load, networks_in
 from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.lifecycle import list_surveys
@@ -139,11 +139,8 @@ def check_data(
     settings = load()
 
     async def check() -> int:
-        database = await open_database(settings)
-        try:
+        async with opened(settings) as database:
             return await _check_sums(database, repair=repair)
-        finally:
-            await database.close()
 
     if differences := asyncio.run(check()):
         typer.echo(f"{differences} sums {'were put right' if repair else 'differ; --repair puts them right'}.")
@@ -175,12 +172,9 @@ def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it m
     settings = load()
 
     async def run() -> None:
-        database = await open_database(settings)
-        try:
+        async with opened(settings) as database:
             with _progress() as progress:
                 await back_up(database, file, progress)
-        finally:
-            await database.close()
 
     asyncio.run(run())
     kept = f"the file {settings.database_file}.secret" if settings.database_file else "TEVREDEN_SECRET"
@@ -197,12 +191,9 @@ def run_restore(
     settings = load()
 
     async def run() -> None:
-        database = await open_database(settings, serving=True)
-        try:
+        async with opened(settings, serving=True) as database:
             with _progress() as progress:
                 await restore(file, database, progress, overwrite=overwrite)
-        finally:
-            await database.close()
 
     asyncio.run(run())
     typer.echo(f"Everything in {file} is back.")
@@ -276,12 +267,8 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
     """Run some work in one transaction of its own."""
 
     async def run() -> Any:
-        database = await open_database(settings)
-        try:
-            async with database.write() as connection:
-                return await work(connection)
-        finally:
-            await database.close()
+        async with opened(settings) as database, database.write() as connection:
+            return await work(connection)
 
     return asyncio.run(run())
 
@@ -339,7 +326,7 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
     async def run() -> None:
         async with open_house(settings, examples=examples) as house:
             listening = _listen(settings.host, settings.port)
-            proxies = [ip_network(part.strip()) for part in settings.trusted_proxies.split(",") if part.strip()]
+            proxies = networks_in(settings.trusted_proxies)
             config = uvicorn.Config(
                 create_app(house),
                 http=guarded(exempt=lambda peer: any(ip_address(peer) in network for network in proxies)),

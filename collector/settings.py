@@ -95,11 +95,7 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", "allowed_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
-        for part in filter(None, (piece.strip() for piece in value.split(","))):
-            try:
-                ip_network(part)
-            except ValueError:
-                raise ValueError(f"names {part!r}, which is no address or network such as 10.0.0.0/8") from None
+        networks_in(value)
         return value
 
     @model_validator(mode="before")
@@ -123,7 +119,7 @@ class Settings(BaseSettings):
     @property
     def networks(self) -> list[IPv4Network | IPv6Network]:
         """Those of `allowed_networks`."""
-        return [ip_network(part.strip()) for part in self.allowed_networks.split(",") if part.strip()]
+        return networks_in(self.allowed_networks)
 
     def with_secret(self) -> Self:
         """These settings with the secret that is kept beside the database, made now if there is none yet."""
@@ -147,6 +143,17 @@ class Settings(BaseSettings):
         if len(kept) < SHORTEST_SECRET:
             raise SettingsError(f"{file} holds no usable secret; restore it from a backup, or set {PREFIX}SECRET")
         return self.model_copy(update={"secret": kept})
+
+
+def networks_in(text: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks with commas between them. Raises `ValueError` that names one which is neither."""
+    found = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        try:
+            found.append(ip_network(part))
+        except ValueError:
+            raise ValueError(f"names {part!r}, which is no address or network such as 10.0.0.0/8") from None
+    return found
 
 
 def load(**overrides: Any) -> Settings:

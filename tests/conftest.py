@@ -24,7 +24,8 @@ from starlette.testclient import TestClient
 
 from collector.app import create_app, open_house
 from collector.settings import Settings
-from tests.postgres import Cluster, missing
+from tests.needs import do_without
+from tests.postgres import Cluster, missing, running
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = Path(__file__).parent / "contract"
@@ -223,17 +224,16 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
+def postgres_installed() -> None:
+    if lacking := missing():
+        do_without(f"these packages are not installed: {', '.join(lacking)}")
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_installed: None) -> Iterator[Cluster]:  # noqa: ARG001
     """A PostgreSQL for one test process, quick rather than durable."""
-    lacking = missing()
-    if lacking:
-        pytest.skip(f"these packages are not installed: {', '.join(lacking)}")
-    cluster = Cluster.create(durable=False)
-    try:
-        cluster.start()
+    with running(durable=False) as cluster:
         yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
@@ -364,6 +365,17 @@ class Cluster(_Server):
         if len(lines) > 6 and shutil.which("ipcrm"):
             number = lines[6].split()[-1]
             subprocess.run(["ipcrm", "-m", number], capture_output=True, timeout=10, check=False)
+
+
+@contextmanager
+def running(*, durable: bool = True) -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts."""
+    cluster = Cluster.create(durable=durable)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
 
 
 class Bouncer(_Server):

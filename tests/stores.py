@@ -18,7 +18,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import cli
-from collector.db.opening import open_database
+from collector.db import opening
 from collector.db.postgres import PostgreSQL
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
@@ -43,11 +43,8 @@ def in_a_loop(run: Callable[[], Awaitable[Value]]) -> Value:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """The store as a command opens it, migrations included."""
-    database = await open_database(Settings(database_url=url))
-    try:
+    async with opening.opened(Settings(database_url=url)) as database:
         yield database
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

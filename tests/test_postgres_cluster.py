@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.postgres import Bouncer, Cluster, missing, wait_until
+from tests.postgres import Bouncer, Cluster, running, wait_until
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}")
+pytestmark = pytest.mark.usefixtures("postgres_installed")
 
 ABANDONED = """
 from tests.postgres import Cluster
@@ -26,12 +26,8 @@ input()
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster.create()
-    try:
-        made.start()
+    with running() as made:
         yield made
-    finally:
-        made.close()
     assert not made.folder.exists()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from collector.db.postgres import PostgreSQL
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
@@ -15,3 +18,13 @@ async def open_database(settings: Settings, *, serving: bool = False) -> Databas
     """
     file = settings.database_file
     return await SQLite.open(file, serving=serving) if file else await PostgreSQL.open(settings.database_url)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[Database]:
+    """The store of `open_database`, closed in the end."""
+    database = await open_database(settings, serving=serving)
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -102,8 +102,7 @@ class PostgreSQL(Database):
         store = cls(url)
         try:
             await store._look_for_a_pooler()
-            async with store.write() as connection:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            async with store._write_tables() as connection:
                 await connection.run_sync(migrate)
             await store.keep_house(datetime.now(UTC))
         except (*_TROUBLE, DBAPIError, Unavailable) as error:
@@ -157,8 +156,7 @@ class PostgreSQL(Database):
 
     async def keep_house(self, now: datetime) -> None:
         """Make the partitions of the months to come."""
-        async with self.write() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        async with self._write_tables() as connection:
             await make_partitions(connection, now)
 
     async def close(self) -> None:
@@ -168,6 +166,13 @@ class PostgreSQL(Database):
         while self._idle:
             await _leave(self._idle.pop())
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _write_tables(self) -> AsyncIterator[AsyncConnection]:
+        """For changes to the tables themselves: one process at a time."""
+        async with self.write() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            yield connection
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:
@@ -264,14 +269,15 @@ class PostgreSQL(Database):
         """Hear of changes for as long as this runs; without (behind PgBouncer) caches are seconds old."""
         while True:
             with suppress(*_TROUBLE):
-                async with AsyncExitStack() as stack:
-                    connection = await self._connect()
-                    stack.push_async_callback(_leave, connection)
+                connection = await self._connect()
+                try:
                     gone = asyncio.Event()
                     connection.add_termination_listener(lambda _, gone=gone: gone.set())
                     await connection.add_listener(CHANNEL, lambda *_: changed())
                     changed()  # whatever was told while nobody listened
                     await gone.wait()
+                finally:
+                    await _leave(connection)
             await asyncio.sleep(1)  # before knocking again
 
 

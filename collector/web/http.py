@@ -13,8 +13,9 @@ from typing import Any, cast
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope
 
 from collector.db.group import GroupCommit
 from collector.db.store import Database
@@ -59,23 +60,29 @@ def house_of(request: Request) -> House:
     return cast("House", request.app.state.house)
 
 
-async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
+async def receive_body(scope: Scope, receive: Receive, most: int = MOST_BYTES) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it is known to be, `BadRequest` for a compressed one."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise BadRequest("The body must not be compressed.")
     too_large = TooLarge(f"At most {most} bytes are read.")
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length[:12]) > most:
-        raise too_large
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            raise BadRequest("The body must not be compressed.")
+        if name == b"content-length" and value.isdigit() and int(value[:12]) > most:
+            raise too_large
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise too_large
-    except ClientDisconnect:
-        raise BadRequest("The body did not arrive whole.") from None
-    return bytes(body)
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The body did not arrive whole.")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise too_large
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
+    """The same of a request."""
+    return await receive_body(request.scope, request.receive, most)
 
 
 def parse_json(body: bytes) -> Any:

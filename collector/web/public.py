@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.devices import read_user_agent
-from collector.errors import BadRequest, Fault, NotFound, Problem, TooLarge
+from collector.errors import Fault, NotFound, Problem
 from collector.outbox import backlog
 from collector.responses.events import Envelope, read_envelope, read_event
 from collector.responses.intake import Arrival, Arrived, Receipt, check
@@ -24,7 +24,7 @@ from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import live_revisions
 from collector.web.auth import require_token
-from collector.web.http import MOST_BYTES, House, house_of, log, parse_json, problem_body
+from collector.web.http import House, house_of, log, parse_json, problem_body, receive_body
 from collector.web.measures import CONTENT_TYPE
 from collector.web.packed import raw
 from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, config_of
@@ -72,17 +72,9 @@ class Events(Hot):
     async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         house: House = scope["app"].state.house
         house.limits.check_address(scope["client"][0] if scope["client"] else "")
-        user_agent, length = "", 0
-        for name, value in scope["headers"]:
-            if name == b"user-agent":
-                user_agent = value.decode("latin-1")
-            elif name == b"content-length":
-                length = int(value[:12]) if value.isdigit() else 0
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                raise BadRequest("The body must not be compressed.")
-        body = await _receive(receive, length)
+        envelope = read_envelope(parse_json(await receive_body(scope, receive)))
         key = scope["path_params"]["site"]
-        envelope = read_envelope(parse_json(body))
+        user_agent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "")
         site = await house.live.sites.get(key)
         house.limits.check_site(key)
         arrival = await _arrival(house, key, site, envelope, user_agent)
@@ -91,23 +83,6 @@ class Events(Hot):
             house.wake_worker()
         reply = _reply(house, arrival, receipt).encode()
         return 200, [*_EVENTS_HEADERS, (b"content-length", b"%d" % len(reply))], reply
-
-
-async def _receive(receive: Receive, length: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it is known to be."""
-    too_large = TooLarge(f"At most {MOST_BYTES} bytes are read.")
-    if length > MOST_BYTES:
-        raise too_large
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadRequest("The body did not arrive whole.")
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            raise too_large
-        if not message.get("more_body"):
-            return body
 
 
 async def _arrival(house: House, key: str, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:

@@ -27,7 +27,7 @@ import httpx2 as httpx
 from tests.benchmarks import fill, jobs
 from tests.benchmarks.load import Plan, Seen
 from tests.conftest import PERSON, ROOT, Process, add_site
-from tests.postgres import Cluster, missing, quiet_port
+from tests.postgres import missing, quiet_port, running
 
 ROUNDS = 5
 SECONDS = 3.0
@@ -121,9 +121,7 @@ def intake(rows: list[Row]) -> None:
     with ExitStack() as stack:
         ours = {"SQLite": stack.enter_context(collector())}
         if not missing():
-            cluster = Cluster.create(durable=True)
-            stack.callback(cluster.close)
-            cluster.start()
+            cluster = stack.enter_context(running())
             ours["PostgreSQL"] = stack.enter_context(collector(cluster.create_database("bench")))
         floor_port = stack.enter_context(floor("tests.benchmarks.floors:app"))
         templates = {}

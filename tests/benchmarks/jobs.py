@@ -13,21 +13,20 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from pathlib import Path
 from subprocess import STDOUT, Popen
 
-from collector.db.opening import open_database
+from collector.db.opening import opened
 from collector.db.verbs import Call, Steps
 from collector.outbox import new_job, put_jobs
-from collector.schema import new_id
+from collector.schema import new_hex_id
 from collector.settings import Settings
 from collector.sites import create_site
 from collector.webhooks import KIND, create_webhook, event_body
 from tests.conftest import ROOT, SECRET, free_port
-from tests.postgres import Cluster
+from tests.postgres import running
 from tests.receiver import OWN_NETWORK, Receiver, receiving
 
 TARGETS = {"sqlite": 10_000, "postgresql": 50_000}
@@ -66,46 +65,42 @@ def run(kind: str, *, jobs: int, sites: int, runs: int, processes: int) -> list[
 
 @contextmanager
 def _store(kind: str) -> Iterator[str]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if kind == "sqlite":
-            yield f"sqlite:///{folder / 'tevreden.db'}"
-            return
-        cluster = Cluster.create()
-        stack.callback(cluster.close)
-        cluster.start()
-        yield cluster.create_database("jobs")
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{folder}/tevreden.db"
+    else:
+        with running() as cluster:
+            yield cluster.create_database("jobs")
 
 
 async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
     """Put the jobs of as many answers, in turn for each site."""
-    database = await open_database(Settings(database_url=url, secret=SECRET))
     now = datetime.now(UTC)
-    targets = []
-    async with database.write() as connection:
-        for number in range(sites):
-            site = await create_site(connection, f"Site {number}", now=now)
-            webhook = await create_webhook(
-                connection, site.id, receiver.url(), now=now, networks=[ip_network(OWN_NETWORK)]
-            )
-            targets.append((site.id.hex, webhook.id.hex))
-    rows = []
-    for number in range(jobs):
-        site_id, webhook_id = targets[number % sites]
-        response = new_id().hex
-        rows.append(new_job(site_id, KIND, webhook_id, response, _body(response, now), now))
+    async with opened(Settings(database_url=url, secret=SECRET)) as database:
+        targets = []
+        async with database.write() as connection:
+            for number in range(sites):
+                site = await create_site(connection, f"Site {number}", now=now)
+                webhook = await create_webhook(
+                    connection, site.id, receiver.url(), now=now, networks=[ip_network(OWN_NETWORK)]
+                )
+                targets.append((site.id.hex, webhook.id.hex))
+        rows = []
+        for number in range(jobs):
+            site_id, webhook_id = targets[number % sites]
+            response = new_hex_id()
+            rows.append(new_job(site_id, KIND, webhook_id, response, _body(response, now), now))
 
-    def steps() -> Steps[None]:
-        yield Call(put_jobs, rows)
+        def steps() -> Steps[None]:
+            yield Call(put_jobs, rows)
 
-    await database.batch(steps)
-    await database.close()
+        await database.batch(steps)
 
 
 def _body(response: str, now: datetime) -> str:
     row = {
         "id": response,
-        "survey_id": new_id().hex,
+        "survey_id": new_hex_id(),
         "revision": 1,
         "score": 4,
         "group": "positive",
@@ -119,7 +114,7 @@ def _body(response: str, now: datetime) -> str:
         "device": "phone",
         "browser": "Mobile Safari",
         "system": "iOS",
-        "visitor_id": new_id().hex,
+        "visitor_id": new_hex_id(),
         "bot": False,
         "created_at": now,
         "updated_at": now,

@@ -18,7 +18,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector.accounts import add_token
-from collector.db.opening import open_database
+from collector.db.opening import opened
 from collector.settings import Settings
 from tests.conftest import SECRET, Process, Site, add_site
 from tests.faults.audit import Audit, audit
@@ -186,12 +186,9 @@ def furnish(url: str) -> str:
     """Make the tables, and an API token."""
 
     async def add() -> str:
-        database = await open_database(Settings(database_url=url, secret=SECRET))
-        try:
-            async with database.write() as connection:
-                return await add_token(connection, "tests", now=datetime.now(UTC))
-        finally:
-            await database.close()
+        settings = Settings(database_url=url, secret=SECRET)
+        async with opened(settings) as database, database.write() as connection:
+            return await add_token(connection, "tests", now=datetime.now(UTC))
 
     with start_blocking_portal() as portal:
         return portal.call(add)

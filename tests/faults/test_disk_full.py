@@ -17,6 +17,7 @@ import pytest
 from tests.faults.conftest import Place
 from tests.faults.load import Answer, Load
 from tests.faults.times import times
+from tests.needs import do_without
 from tests.postgres import wait_until
 
 FULL = times(3, 50)
@@ -75,7 +76,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     how = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(folder)]
     if os.geteuid() or subprocess.run(how, capture_output=True, timeout=10, check=False).returncode:
-        pytest.skip("only root can make a small disk, and not everywhere")
+        do_without("only root can make a small disk, and not everywhere")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True, timeout=10)
 

@@ -20,9 +20,9 @@ from collector.web.live import FRESH_SECONDS
 from tests.faults.conftest import Place, furnish
 from tests.faults.load import Answer, Load
 from tests.faults.times import times
-from tests.postgres import Cluster, missing, wait_until
+from tests.postgres import Cluster, running, wait_until
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}")
+pytestmark = pytest.mark.usefixtures("postgres_installed")
 
 STOPS = times(1, 20)
 FAILOVERS = times(1, 50)
@@ -50,13 +50,9 @@ class Pair:
 
 @contextmanager
 def made_pair() -> Iterator[Pair]:
-    primary = Cluster.create(durable=False)
-    try:
-        primary.start()
+    with running(durable=False) as primary:
         token = furnish(primary.create_database(DATABASE))
         yield Pair(primary, primary.add_standby(), token)
-    finally:
-        primary.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +64,8 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def server() -> Iterator[Cluster]:
-    cluster = Cluster.create(durable=False)
-    try:
-        cluster.start()
+    with running(durable=False) as cluster:
         yield cluster
-    finally:
-        cluster.close()
 
 
 def expect_unavailable(place: Place, load: Load) -> None:

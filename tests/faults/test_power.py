@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import power
+from tests.needs import do_without
 
 CUTS = 60
 
@@ -111,7 +112,7 @@ class Machine:
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = power.build(tmp_path_factory.mktemp("power"))
     if not built:
-        pytest.skip("a loss of power is simulated on Linux only, with a C compiler")
+        do_without("a loss of power is simulated on Linux only, with a C compiler")
     return built
 
 

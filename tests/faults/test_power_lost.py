@@ -7,12 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.faults import power
 from tests.faults.audit import audit
 from tests.faults.conftest import Place
 from tests.faults.times import times
+from tests.needs import do_without
 
 CUTS = times(10, 50)
 ANSWERS = times(400, 3000)
@@ -23,7 +22,7 @@ def test_no_acknowledged_answer_is_lost_with_the_power(
 ) -> None:
     library = power.build(tmp_path)
     if not library:
-        pytest.skip("a loss of power is simulated on Linux only, with a C compiler")
+        do_without("a loss of power is simulated on Linux only, with a C compiler")
     file, log = Path(sqlite_store[0].removeprefix("sqlite:///")), tmp_path / "power.log"
     place = begin(sqlite_store, **power.environment(library, file.parent, log))
 
