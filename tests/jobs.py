@@ -90,7 +90,7 @@ class Jobs:
         ]
 
         def steps() -> Steps[None]:
-            yield Call(put_jobs, rows)
+            yield [Call(put_jobs, rows)]
 
         self.portal.call(self.database.batch, steps)
         return [UUID(row[1]) for row in rows]

@@ -24,7 +24,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from collector.db.partitions import make_partitions
 from collector.db.store import Database, cause_of, migrate, unavailable
-from collector.db.verbs import Raced, Result, Steps, run_on_postgres
+from collector.db.verbs import DURABLE, Raced, Result, Steps, run_on_postgres
 from collector.errors import SettingsError, Unavailable
 
 CHANNEL = "tevreden"
@@ -39,12 +39,11 @@ BATCH_SECONDS = 8.0
 TRIES = 5
 """Of a batch that another process's transaction came between."""
 MIGRATION_LOCK = 0x7E57EDE0
-DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', true) "
-    "WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
+# Plans made once for all batches, and from what the tables are, not from how full they were when last counted. A pooler
+# lets nobody set this, and plans are made anew there.
+BY_INDEX = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
+    ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off"
 )
-# with a plan made for each batch's own values, no more partitions are looked at than hold them
-BEGIN = f"BEGIN; SET LOCAL plan_cache_mode = force_custom_plan; {DURABLE}"
 _LOST = ("08", "25006", "53", "55000", "57", "58", "XX")
 """SQLSTATEs that say nothing about the statement: no connection, a standby, no room, a shutdown, a broken disk."""
 _AGAIN = ("40001", "40P01")
@@ -85,7 +84,7 @@ class PostgreSQL(Database):
     def __init__(self, url: str) -> None:
         self._url = url
         self.lane = secrets.randbelow(LANES)
-        self._statements = 0
+        self._statements, self._by_index = 0, dict[str, str]()
         several = "," in url.partition("?")[0] and "target_session_attrs" not in url
         self._which = {"target_session_attrs": "primary"} if several else {}
         self._engine = self._make_engine()
@@ -122,7 +121,7 @@ class PostgreSQL(Database):
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, LoudConnection)
             driver.take_warning()
-            await connection.exec_driver_sql(DURABLE)
+            await connection.exec_driver_sql(f"SELECT {DURABLE}")
             yield connection
             await connection.commit()
             if driver.take_warning():
@@ -195,13 +194,11 @@ class PostgreSQL(Database):
     async def _run_batch(self, begin: Callable[[], Steps[Result]]) -> Result:
         connection: LoudConnection | None = None
         try:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            connection = self._idle.pop() if self._idle else await self._connect(**self._by_index)
             connection.take_warning()
             async with asyncio.timeout(BATCH_SECONDS):
-                await connection.execute(BEGIN)
                 result = await run_on_postgres(begin(), connection)
-                done = await connection.execute("COMMIT")
-            if done != "COMMIT" or connection.take_warning():
+            if connection.take_warning():
                 raise unavailable()
         except TimeoutError as error:  # whether it was committed nobody knows: it comes again
             if connection is not None:
@@ -226,14 +223,14 @@ class PostgreSQL(Database):
             return
         connection.terminate()
 
-    async def _connect(self) -> LoudConnection:
+    async def _connect(self, **settings: str) -> LoudConnection:
         connection: LoudConnection = await asyncpg.connect(
             self._url,
             connection_class=LoudConnection,
             statement_cache_size=self._statements,
             timeout=CONNECT_SECONDS,
             **self._which,
-            server_settings={"application_name": "tevreden"},
+            server_settings={"application_name": "tevreden", **settings},
         )
         return connection
 
@@ -245,7 +242,7 @@ class PostgreSQL(Database):
         connection = await self._connect()
         try:
             if await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid():
-                self._statements = STATEMENTS
+                self._statements, self._by_index = STATEMENTS, BY_INDEX
         finally:
             await _leave(connection)
         await self._engine.dispose()

@@ -1,8 +1,11 @@
 """What a batch does to tables: find, insert, replace and add, for many rows at once.
 
-A batch is written once, as a generator that yields a `Call` and receives the rows it found; SQLite runs it on the
-thread that owns the connection, PostgreSQL runs it over the network. The SQL comes from the Core tables and is rendered
-once.
+A batch is written once, as a generator that yields some `Call`s at a time and receives the rows that each found: first
+what it must know, then all that it writes. The SQL comes from the Core tables and is rendered once.
+
+SQLite runs it call by call in one transaction. PostgreSQL is asked twice: one statement finds, and one writes
+everything, which is a transaction of its own. What was found is not locked in between: a row is replaced only if it is
+still the version that was found, an id is inserted only if it is still new, and otherwise nothing is written at all.
 
 Rows are plain tuples, so that thousands a second cost little: ids are lower-case hex without dashes, moments are aware
 datetimes in UTC.
@@ -12,10 +15,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -25,6 +29,12 @@ from sqlalchemy.types import TypeEngine
 
 from collector.schema import Instant
 
+DURABLE = (
+    "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
+    "THEN set_config('synchronous_commit', 'on', true) END"
+)
+"""For PostgreSQL: whatever the server says, this transaction is on disk when it is over."""
+
 Rows = Sequence[tuple[Any, ...]]
 Result = TypeVar("Result")
 
@@ -32,15 +42,29 @@ _quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyp
 
 
 class Raced(Exception):
-    """Another process stored one of these ids since it was looked for."""
+    """Another process stored one of these ids, or another version of these rows, since they were looked for."""
 
 
 class Verb(Protocol):
     """One statement over a table, for any number of rows."""
 
+    is_exact: bool
+    """Whether each of the rows must be written."""
+    width: int
+    """Values of a row."""
+
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows: ...
 
-    async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows: ...
+    def postgres(self, first: int) -> str:
+        """A part of a statement whose parameters are those of `arguments`, numbered from ``first``.
+
+        In what writes, ``$1`` is the versions of all rows that were found.
+        """
+
+    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
+        """A tuple a column."""
+
+    def read(self, rows: Rows) -> Rows: ...
 
 
 @dataclass(frozen=True)
@@ -49,29 +73,84 @@ class Call:
     rows: Rows
 
 
-Steps = Generator[Call, Rows, Result]
+Steps = Generator[Sequence[Call], list[Rows], Result]
 
 
 def run_on_sqlite(steps: Steps[Result], connection: sqlite3.Connection) -> Result:
-    found: Rows | None = None
+    found: list[Rows] | None = None
     try:
         while True:
-            call = next(steps) if found is None else steps.send(found)
-            found = call.verb.sqlite(connection, call.rows)
+            calls = next(steps) if found is None else steps.send(found)
+            found = [call.verb.sqlite(connection, call.rows) if call.rows else [] for call in calls]
     except StopIteration as end:
         result: Result = end.value
         return result
 
 
 async def run_on_postgres(steps: Steps[Result], connection: asyncpg.Connection) -> Result:
-    found: Rows | None = None
+    """Raises `Raced`: then nothing was written. The caller sees to it that a statement commits."""
+    found: list[Rows] | None = None
+    versions: set[int] = set()
     try:
         while True:
-            call = next(steps) if found is None else steps.send(found)
-            found = await call.verb.postgres(connection, call.rows)
+            calls = next(steps) if found is None else steps.send(found)
+            found = [[] for _ in calls]
+            asked = [(place, call) for place, call in enumerate(calls) if call.rows]
+            if not asked:
+                continue
+            if all(isinstance(call.verb, Find) for call in calls):
+                await _find(connection, asked, found, versions)
+            else:
+                await _write(connection, [call for _, call in asked], versions)
     except StopIteration as end:
         result: Result = end.value
         return result
+
+
+async def _find(
+    connection: asyncpg.Connection, asked: list[tuple[int, Call]], found: list[Rows], versions: set[int]
+) -> None:
+    arguments = [column for _, call in asked for column in call.verb.arguments(call.rows)]
+    rows: list[list[tuple[Any, ...]]] = [[] for _ in asked]
+    for part, row in await connection.fetch(find_all(tuple(call.verb for _, call in asked)), *arguments):
+        *values, version = row
+        versions.add(version)
+        rows[part].append(tuple(values))
+    for part, (place, call) in enumerate(asked):
+        found[place] = call.verb.read(rows[part])
+
+
+@lru_cache(maxsize=64)
+def find_all(verbs: tuple[Verb, ...]) -> str:
+    """One statement of PostgreSQL's for several finds: the number of one, and a row that it found with its version."""
+    return " UNION ALL ".join(f"SELECT {part}, found FROM {sql}" for part, sql in enumerate(_parts(verbs, 1)))  # noqa: S608
+
+
+async def _write(connection: asyncpg.Connection, calls: list[Call], versions: set[int]) -> None:
+    arguments = [column for call in calls for column in call.verb.arguments(call.rows)]
+    exact = sum(len(call.rows) for call in calls if call.verb.is_exact)
+    try:
+        await connection.execute(write_all(tuple(call.verb for call in calls)), list(versions), *arguments, exact)
+    except asyncpg.DivisionByZeroError:
+        raise Raced from None
+
+
+@lru_cache(maxsize=64)
+def write_all(verbs: tuple[Verb, ...]) -> str:
+    """Everything at once, or nothing: the division fails where a row was not written that had to be."""
+    written = [f"(SELECT count(*) FROM w{place})" for place, verb in enumerate(verbs) if verb.is_exact]  # noqa: S608
+    parts = ", ".join(f"w{place} AS ({part} RETURNING 1)" for place, part in enumerate(_parts(verbs, 2)))
+    last = 2 + sum(verb.width for verb in verbs)
+    return (
+        f"WITH {parts} SELECT {DURABLE}, 1 / ({' + '.join(written) or 0} = ${last}::bigint)::integer "
+        "WHERE $1::xid[] IS NOT NULL"
+    )
+
+
+def _parts(verbs: tuple[Verb, ...], first: int) -> Iterator[str]:
+    for verb in verbs:
+        yield verb.postgres(first)
+        first += verb.width
 
 
 class _Columns:
@@ -81,9 +160,7 @@ class _Columns:
         self.columns: list[Column[Any]] = [table.c[name] for name in names]
         self.names = ", ".join(_quote(name) for name in names)
         self.marks = ", ".join("?" * len(names))
-        self.arrays = ", ".join(
-            f"${number}::{_postgres_type(column.type)}[]" for number, column in enumerate(self.columns, 1)
-        )
+        self._types = [_postgres_type(column.type) for column in self.columns]
         self._texts = [
             (place, _sqlite_text(column.type))
             for place, column in enumerate(self.columns)
@@ -92,6 +169,21 @@ class _Columns:
         self._readers = [
             (place, reader) for place, c in enumerate(self.columns) if (reader := _READERS.get(type(c.type)))
         ]
+
+    def unnest(self, first: int) -> str:
+        """Rows whose columns are arrays, for PostgreSQL."""
+        return f"unnest({', '.join(f'${number}::{kind}[]' for number, kind in enumerate(self._types, first))})"
+
+    def found_in(self, table: Table, wanted: str) -> str:
+        """The one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
+
+        Of all indexes that begin alike, the key's alone gives its last column in order. Without that, the planner takes
+        any of them while a month is new and nobody has counted its rows.
+        """
+        *same, last = (_quote(column.name) for column in self.columns)
+        match = [f"t.{name} = wanted.{name}" for name in same]
+        match += [f"t.{last} >= wanted.{last}", f"t.{last} <= wanted.{last}"]
+        return f"SELECT {wanted} FROM {table.name} AS t WHERE {' AND '.join(match)} ORDER BY t.{last} LIMIT 1"  # noqa: S608
 
     def to_sqlite(self, rows: Rows) -> Rows:
         """SQLite keeps moments and days as text."""
@@ -121,11 +213,14 @@ class _Columns:
 
 
 class Find:
-    """Rows by their key, locked until the end of the transaction where others write as well."""
+    """Rows by their key."""
+
+    is_exact = False
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         self._keys, self._wanted = _Columns(table, keys), _Columns(table, names)
         self._table = table
+        self.width = len(keys)
 
     @cached_property
     def _for_sqlite(self) -> str:
@@ -134,17 +229,15 @@ class Find:
         every = "SELECT value FROM json_each(?)"
         return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match} AND {last} IN ({every})"  # noqa: S608
 
-    @cached_property
-    def _for_postgres(self) -> str:
-        # each part by itself, so that the planner sees which partitions hold them; what nobody asked for does no harm
-        match = " AND ".join(
-            f"{_quote(column.name)} = ANY(${number}::{_postgres_type(column.type)}[])"
-            for number, column in enumerate(self._keys.columns, 1)
-        )
-        return (
-            f"SELECT {self._wanted.names} FROM {self._table.name} "  # noqa: S608
-            f"WHERE {match} ORDER BY {self._keys.names} FOR UPDATE"
-        )
+    def postgres(self, first: int) -> str:
+        found = self._keys.found_in(self._table, f"{self._wanted.names}, xmin AS version")
+        return f"{self._keys.unnest(first)} AS wanted({self._keys.names}) CROSS JOIN LATERAL ({found}) AS found"
+
+    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
+        return _by_column(list(dict.fromkeys(rows)))
+
+    def read(self, rows: Rows) -> Rows:
+        return self._wanted.read(rows) if rows else []
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
         together: dict[tuple[Any, ...], list[Any]] = {}
@@ -153,53 +246,59 @@ class Find:
         found: list[tuple[Any, ...]] = []
         for key, every in together.items():
             found += connection.execute(self._for_sqlite, (*key, json.dumps(every))).fetchall()
-        return self._wanted.read(found) if found else []
-
-    async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows:
-        if not rows:
-            return []
-        found = await connection.fetch(self._for_postgres, *(list(set(part)) for part in _by_column(rows)))
-        return self._wanted.read([tuple(one) for one in found])
+        return self.read(found)
 
 
-class Insert:
-    """Rows that were looked for and are new. Raises `Raced` if one is not."""
+class _Writer:
+    """What the verbs that write have in common."""
+
+    is_exact = True
+
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        self._table, self._columns = table, _Columns(table, names)
+        self.width = len(names)
+
+    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
+        # in the same order everywhere, so that no two processes wait for each other
+        return _by_column(sorted(rows, key=self._order))
+
+    def read(self, rows: Rows) -> Rows:
+        return rows
+
+    _order: Callable[[tuple[Any, ...]], Any] | None = None
+
+
+class Insert(_Writer):
+    """Rows that were looked for and are new; with ``ignore_known``, those of them that are new."""
 
     def __init__(self, table: Table, names: Sequence[str], *, ignore_known: bool = False) -> None:
-        self._columns = _Columns(table, names)
-        self._table, self._ignore_known = table, ignore_known
+        super().__init__(table, names)
+        self.is_exact = not ignore_known
 
     @cached_property
     def _for_sqlite(self) -> str:
         into = f"INSERT INTO {self._table.name} ({self._columns.names}) VALUES ({self._columns.marks})"  # noqa: S608
-        return into + (" ON CONFLICT DO NOTHING" if self._ignore_known else "")
+        return into + ("" if self.is_exact else " ON CONFLICT DO NOTHING")
 
-    @cached_property
-    def _for_postgres(self) -> str:
+    def postgres(self, first: int) -> str:
         return (
             f"INSERT INTO {self._table.name} ({self._columns.names}) "  # noqa: S608
-            f"SELECT * FROM unnest({self._columns.arrays}) ON CONFLICT DO NOTHING"
+            f"SELECT * FROM {self._columns.unnest(first)} ON CONFLICT DO NOTHING"
         )
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        if rows:
-            connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
+        connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
         return []
 
-    async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows:
-        if rows:
-            status = await connection.execute(self._for_postgres, *_by_column(sorted(rows, key=_first_two)))
-            if not self._ignore_known and int(status.rpartition(" ")[2]) != len(rows):
-                raise Raced
-        return []
+    _order = itemgetter(0, 1)
 
 
-class Replace:
-    """Other values for rows by their key: each row is the key, then the values."""
+class Replace(_Writer):
+    """Other values for rows that were found: each row is the key, then the values."""
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
-        self._table, self._keys, self._names = table, keys, names
-        self._columns = _Columns(table, [*keys, *names])
+        super().__init__(table, [*keys, *names])
+        self._keys, self._names = keys, names
 
     @cached_property
     def _for_sqlite(self) -> str:
@@ -207,34 +306,34 @@ class Replace:
         match = " AND ".join(f"{_quote(name)} = ?" for name in self._keys)
         return f"UPDATE {self._table.name} SET {values} WHERE {match}"  # noqa: S608
 
-    @cached_property
-    def _for_postgres(self) -> str:
-        values = ", ".join(f"{_quote(name)} = n.{_quote(name)}" for name in self._names)
-        match = " AND ".join(f"t.{_quote(name)} = n.{_quote(name)}" for name in self._keys)
+    def postgres(self, first: int) -> str:
+        values = ", ".join(f"{_quote(name)} = wanted.{_quote(name)}" for name in self._names)
+        match = " AND ".join(f"t.{_quote(name)} = wanted.{_quote(name)}" for name in self._keys)
+        found = _Columns(self._table, self._keys).found_in(self._table, "ctid AS place")
         return (
             f"UPDATE {self._table.name} AS t SET {values} "  # noqa: S608
-            f"FROM unnest({self._columns.arrays}) AS n({self._columns.names}) WHERE {match}"
+            f"FROM {self._columns.unnest(first)} AS wanted({self._columns.names}) "
+            f"CROSS JOIN LATERAL ({found}) AS found "
+            f"WHERE t.ctid = found.place AND {match} AND t.xmin = ANY($1::xid[])"
         )
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        if rows:
-            width = len(self._keys)  # the key stands first in a row and last in the statement
-            turned = [row[width:] + row[:width] for row in self._columns.to_sqlite(rows)]
-            connection.executemany(self._for_sqlite, turned)
+        width = len(self._keys)  # the key stands first in a row and last in the statement
+        turned = [row[width:] + row[:width] for row in self._columns.to_sqlite(rows)]
+        connection.executemany(self._for_sqlite, turned)
         return []
 
-    async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows:
-        if rows:
-            await connection.execute(self._for_postgres, *_by_column(rows))
-        return []
+    _order = itemgetter(0, 1)
 
 
-class Add:
+class Add(_Writer):
     """Numbers to add to what stands at a key, beginning from nothing: each row is the key, then the numbers."""
 
+    is_exact = False
+
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
-        self._table, self._keys, self._names = table, keys, names
-        self._columns = _Columns(table, [*keys, *names])
+        super().__init__(table, [*keys, *names])
+        self._keys, self._names = keys, names
 
     @cached_property
     def _on_conflict(self) -> str:
@@ -246,28 +345,17 @@ class Add:
         into = f"INSERT INTO {self._table.name} ({self._columns.names})"
         return f"{into} VALUES ({self._columns.marks}){self._on_conflict}"
 
-    @cached_property
-    def _for_postgres(self) -> str:
+    def postgres(self, first: int) -> str:
         into = f"INSERT INTO {self._table.name} ({self._columns.names})"
-        return f"{into} SELECT * FROM unnest({self._columns.arrays}){self._on_conflict}"  # noqa: S608
+        return f"{into} SELECT * FROM {self._columns.unnest(first)}{self._on_conflict}"  # noqa: S608
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        if rows:
-            connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
-        return []
-
-    async def postgres(self, connection: asyncpg.Connection, rows: Rows) -> Rows:
-        if rows:  # in the same order everywhere, so that no two processes wait for each other
-            await connection.execute(self._for_postgres, *_by_column(sorted(rows)))
+        connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
         return []
 
 
 def _by_column(rows: Rows) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
-
-
-def _first_two(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row[:2]
 
 
 def _postgres_type(kind: TypeEngine[Any]) -> str:

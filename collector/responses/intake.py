@@ -122,16 +122,19 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
     """Store what is right of every arrival."""
     batch = _Batch(now)
     shown, answered = _keys(arrivals)
-    batch.impressions.know((yield Call(_impressions.find, shown)))
-    batch.responses.know((yield Call(_responses.find, answered)))
+    known = yield [Call(_impressions.find, shown), Call(_responses.find, answered)]
+    batch.impressions.know(known[0])
+    batch.responses.know(known[1])
     receipts = [batch.take(arrival) for arrival in arrivals]
-    yield Call(_impressions.insert, batch.impressions.new())
-    yield Call(_responses.insert, batch.responses.new())
-    yield Call(_impressions.replace, batch.impressions.changed())
-    yield Call(_responses.replace, batch.responses.changed())
-    yield Call(_new_pages, batch.new_pages())
-    yield Call(put_jobs, batch.jobs)
-    yield Call(add_to_rollups, batch.sums(lane).rows())
+    yield [
+        Call(_impressions.insert, batch.impressions.new()),
+        Call(_responses.insert, batch.responses.new()),
+        Call(_impressions.replace, batch.impressions.changed()),
+        Call(_responses.replace, batch.responses.changed()),
+        Call(_new_pages, batch.new_pages()),
+        Call(put_jobs, batch.jobs),
+        Call(add_to_rollups, batch.sums(lane).rows()),
+    ]
     return Taken(receipts, batch.pages)
 
 

@@ -92,7 +92,7 @@ async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
             rows.append(new_job(site_id, KIND, webhook_id, response, _body(response, now), now))
 
         def steps() -> Steps[None]:
-            yield Call(put_jobs, rows)
+            yield [Call(put_jobs, rows)]
 
         await database.batch(steps)
 
