@@ -10,17 +10,11 @@ import hashlib
 import hmac
 import secrets
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from functools import lru_cache
 from uuid import UUID
 
-from itsdangerous import BadSignature, HMACAlgorithm, Signer
-
-
-class _OneShot(HMACAlgorithm):
-    """The same signatures as its parent's, in one call, because every new visitor costs one."""
-
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")
+from itsdangerous import BadSignature, Signer
 
 
 class Signing:
@@ -29,14 +23,14 @@ class Signing:
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._signer = lru_cache(maxsize=1024)(self._make_signer)
+        self._visitors = lru_cache(maxsize=1024)(self._make_visitor_signer)
 
     def visitor_token(self, site_id: UUID, visitor: str) -> str:
         """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone.
 
         ``visitor`` is the visitor's id in hex.
         """
-        value = urlsafe_b64encode(bytes.fromhex(visitor)).rstrip(b"=")
-        return self._signer("visitor", site_id).sign(value).decode()
+        return self._visitors(site_id)(urlsafe_b64encode(bytes.fromhex(visitor)).rstrip(b"="))
 
     def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
         """The visitor of a token made for this site, or None if it was not."""
@@ -79,7 +73,18 @@ class Signing:
     def _make_signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
         signer = Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
         # the key is derived once here, and not again with every token
-        return Signer(signer.derive_key(), key_derivation="none", algorithm=_OneShot(hashlib.sha256))
+        return Signer(signer.derive_key(), key_derivation="none", digest_method=hashlib.sha256)
+
+    def _make_visitor_signer(self, site_id: UUID) -> Callable[[bytes], str]:
+        """The same tokens as the signer's, at a third of the work: every new visitor costs one."""
+        keyed = hmac.new(self._signer("visitor", site_id).derive_key(), digestmod="sha256")
+
+        def sign(value: bytes) -> str:
+            own = keyed.copy()
+            own.update(value)
+            return f"{value.decode()}.{urlsafe_b64encode(own.digest()).rstrip(b'=').decode()}"
+
+        return sign
 
     def _derive(self, purpose: str) -> str:
         digest = hmac.new(self._secret.encode(), f"tevreden.{purpose}".encode(), hashlib.sha256).digest()

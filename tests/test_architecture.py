@@ -57,7 +57,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     "db": ("__init__", "verbs", "store", "group", "partitions", "sqlite", "postgres", "opening"),
     "channels": ("__init__", "outbound", "webhook"),
     "surveys": ("__init__", "languages", "patterns", "document", "lifecycle", "published"),
-    "responses": ("__init__", "events", "open_sites", "intake", "reading"),
+    "responses": ("__init__", "events", "open_sites", "rows", "intake", "reading"),
     "web": (
         *(
             "__init__",

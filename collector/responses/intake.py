@@ -6,28 +6,24 @@ each is stored or refused by itself, and a refusal is final. Ids are hex in here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Table
-
-from collector.db.verbs import Call, Find, Insert, Replace, Steps
+from collector.db.verbs import Call, Insert, Steps
 from collector.devices import Device
 from collector.errors import Conflict, Fault, Invalid, Problem
 from collector.metrics import group_of, scores
 from collector.outbox import new_job, put_jobs
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
+from collector.responses.rows import Row, Rows, Stored
 from collector.rollups import MOST_PAGES, Sums, add_to_rollups, page_label
 from collector.schema import impressions, new_hex_id, pages, responses
 from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
 from collector.webhooks import KIND, EventType, event_body
-
-KEY = ("site_id", "id")
 
 
 @dataclass(slots=True)
@@ -160,8 +156,8 @@ class _Batch:
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self.impressions = _Rows(_impressions)
-        self.responses = _Rows(_responses)
+        self.impressions = Rows(_impressions)
+        self.responses = Rows(_responses)
         self.pages: list[tuple[OpenSurvey, str]] = []
         self._labels: dict[tuple[str, str], set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
@@ -217,7 +213,7 @@ class _Batch:
 
     def _show(
         self, sender: _Sender, event: AnyEvent, impression: str, survey: OpenSurvey, circumstances: dict[str, Any]
-    ) -> _Row:
+    ) -> Row:
         """An impression; whatever comes of one says that it was, when its own event is still on its way."""
         values = {
             "site_id": sender.site,
@@ -275,7 +271,7 @@ class _Batch:
         if shown.values["answered_at"] is None:
             shown.change({"answered_at": self.now, "dismissed_at": None})
 
-    def _tell(self, site: OpenSite, survey: OpenSurvey, row: _Row) -> None:
+    def _tell(self, site: OpenSite, survey: OpenSurvey, row: Row) -> None:
         """Jobs for whoever wants to hear of an answer; nobody wants to hear of robots."""
         if not site.webhooks or row.values["bot"]:
             return
@@ -316,7 +312,7 @@ class _Batch:
         return label
 
 
-def _replace(earlier: _Row, event: Response, survey: OpenSurvey, one: Arrived, now: datetime) -> bool:
+def _replace(earlier: Row, event: Response, survey: OpenSurvey, one: Arrived, now: datetime) -> bool:
     """Put a later state in the place of an earlier one; whether it says anything new."""
     stored, content = earlier.values, one.content
     assert content is not None
@@ -341,7 +337,7 @@ class _Sender:
         self.visitor = arrival.visitor
         self.anonymous = arrival.anonymous
 
-    def adopt(self, stored: _Row) -> None:
+    def adopt(self, stored: Row) -> None:
         """Be whoever sent this before: the reply that told this browser its id may not have reached it."""
         if self.visitor is None and not self.anonymous:
             self.visitor = stored.values["visitor_id"]
@@ -353,20 +349,8 @@ class _Sender:
         return self.visitor
 
 
-class _Stored:
-    """The columns of a table that the intake reads and writes."""
-
-    def __init__(self, table: Table, changing: Sequence[str]) -> None:
-        self.names = [column.name for column in table.columns]
-        self.find = Find(table, KEY, self.names)
-        self.insert = Insert(table, self.names)
-        self.replace = Replace(table, KEY, changing)
-        self.insert_row = itemgetter(*self.names)
-        self.replace_row = itemgetter(*KEY, *changing)
-
-
-_impressions = _Stored(impressions, ("dismissed_at", "answered_at"))
-_responses = _Stored(
+_impressions = Stored(impressions, ("dismissed_at", "answered_at"))
+_responses = Stored(
     responses,
     (
         *("revision", "state", "complete", "score", "group", "comment"),
@@ -374,50 +358,3 @@ _responses = _Stored(
     ),
 )
 _new_pages = Insert(pages, ("site_id", "survey_id", "label"), ignore_known=True)
-
-
-class _Row:
-    """One row as it will be; ``before`` is what it was, None for a new one."""
-
-    __slots__ = ("before", "is_changed", "is_new", "values")
-
-    def __init__(self, values: dict[str, Any], *, is_new: bool) -> None:
-        self.values, self.is_new = values, is_new
-        self.is_changed = False
-        self.before: Mapping[str, Any] | None = None
-
-    def change(self, values: Mapping[str, Any]) -> None:
-        if not self.is_new and not self.is_changed:
-            self.before, self.is_changed = dict(self.values), True
-        self.values.update(values)
-
-
-class _Rows:
-    """The rows of one table that a batch is about."""
-
-    def __init__(self, stored: _Stored) -> None:
-        self._stored = stored
-        self._rows: dict[tuple[str, str], _Row] = {}
-
-    def know(self, found: Sequence[tuple[Any, ...]]) -> None:
-        for one in found:
-            values = dict(zip(self._stored.names, one, strict=True))
-            self._rows[values["site_id"], values["id"]] = _Row(values, is_new=False)
-
-    def get(self, site: str, row: str) -> _Row | None:
-        return self._rows.get((site, row))
-
-    def add(self, values: dict[str, Any]) -> _Row:
-        row = self._rows[values["site_id"], values["id"]] = _Row(values, is_new=True)
-        return row
-
-    def touched(self) -> Iterator[_Row]:
-        return (row for row in self._rows.values() if row.is_new or row.is_changed)
-
-    def new(self) -> list[tuple[Any, ...]]:
-        pick = self._stored.insert_row
-        return [pick(row.values) for row in self._rows.values() if row.is_new]
-
-    def changed(self) -> list[tuple[Any, ...]]:
-        pick = self._stored.replace_row
-        return [pick(row.values) for row in self._rows.values() if row.is_changed]

@@ -45,6 +45,11 @@ class OpenSite:
     def __post_init__(self) -> None:
         self.hex = self.id.hex
 
+    def at_hand(self, key: str, revision: int) -> OpenSurvey | None:
+        """A survey whose document of this revision was asked for before."""
+        survey = self.surveys.get(key)
+        return survey if survey is not None and revision in survey.revisions else None
+
 
 async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSite | None) -> OpenSite:
     """The site as it is now; what never changes is taken over from ``earlier``. Raises `NotFound`."""

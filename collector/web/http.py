@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 from collector.db.group import GroupCommit
 from collector.db.store import Database
@@ -26,7 +26,7 @@ from collector.signing import Signing
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
-from collector.web.packed import Raw, raw
+from collector.web.packed import Head
 
 MOST_BYTES = 64 * 1024
 """The largest body of an event or form; a document may have `MOST_DOCUMENT_BYTES`."""
@@ -60,29 +60,27 @@ def house_of(request: Request) -> House:
     return cast("House", request.app.state.house)
 
 
-async def receive_body(scope: Scope, receive: Receive, most: int = MOST_BYTES) -> bytes:
+async def receive_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it is known to be, `BadRequest` for a compressed one."""
-    too_large = TooLarge(f"At most {most} bytes are read.")
-    for name, value in scope["headers"]:
-        if name == b"content-encoding" and value.lower() != b"identity":
-            raise BadRequest("The body must not be compressed.")
-        if name == b"content-length" and value.isdigit() and int(value[:12]) > most:
-            raise too_large
-    body = bytearray()
-    while True:
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise BadRequest("The body must not be compressed.")
+    length = headers.get(b"content-length", b"")
+    left = most - (int(length[:12]) if length.isdigit() and int(length[:12]) > most else 0)
+    parts: list[bytes] = []
+    while left >= 0:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BadRequest("The body did not arrive whole.")
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise too_large
-        if not message.get("more_body"):
-            return bytes(body)
+        parts.append(message.get("body", b""))
+        left -= len(parts[-1])
+        if left >= 0 and not message.get("more_body"):
+            return b"".join(parts)
+    raise TooLarge(f"At most {most} bytes are read.")
 
 
 async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
     """The same of a request."""
-    return await receive_body(request.scope, request.receive, most)
+    return await receive_body(dict(request.scope["headers"]), request.receive, most)
 
 
 def parse_json(body: bytes) -> Any:
@@ -90,7 +88,12 @@ def parse_json(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(body) > DEEPEST:
         raise BadRequest(f"The JSON is nested deeper than {DEEPEST} levels.")
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:
+            end = -1
+        return value if end == len(text) else _DECODER.decode(text)  # with blanks around it, or wrong
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
@@ -130,6 +133,7 @@ def _no_constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
 def json_response(
@@ -184,20 +188,18 @@ async def render_problem(request: Request, error: Exception) -> Response:
         problem = Problem()
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         return page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
-    status, headers, body = problem_body(problem)
-    response = Response(body, status)
-    response.raw_headers = headers
+    head, body = problem_answer(problem)
+    response = Response(body, head.status)
+    response.raw_headers = head.before(body)
     return response
 
 
-def problem_body(problem: Problem) -> tuple[int, Raw, bytes]:
-    """A problem as it goes out: status, headers, body."""
-    body = json.dumps(problem.as_json()).encode()
+def problem_answer(problem: Problem) -> tuple[Head, bytes]:
+    """A problem as it goes out."""
     headers = {
         "Content-Type": PROBLEM_JSON,
-        "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
         "Access-Control-Allow-Origin": "*",
         **problem.headers,
     }
-    return problem.status, raw(headers), body
+    return Head(problem.status, headers), json.dumps(problem.as_json()).encode()

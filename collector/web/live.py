@@ -19,7 +19,10 @@ from collector.sites import site_by_key
 from collector.surveys.lifecycle import get_revision, live_revisions
 from collector.web.script import Script, config_of
 
-FRESH_SECONDS = 2.0
+RENEW_SECONDS = 2.0
+"""From this age on a value is loaded anew beside the requests, which go on with what there is."""
+FRESH_SECONDS = 4.0
+"""From this age on a request waits for the store."""
 LOAD_SECONDS = 3.0
 """How long the store may take before what was kept is served."""
 
@@ -44,7 +47,15 @@ class Kept(Generic[Value]):
     def fresh(self, name: str) -> Value | None:
         """The value, if it was checked against the store just now."""
         entry = self._entries.get(name)
-        return entry.value if entry and time.monotonic() - entry.checked < FRESH_SECONDS else None
+        if entry is None:
+            return None
+        age = time.monotonic() - entry.checked
+        if age >= FRESH_SECONDS:
+            return None
+        if age >= RENEW_SECONDS and name not in self._loading:
+            # what goes wrong with it the next request hears, when it waits for the same
+            self._begin(name).add_done_callback(lambda done: done.cancelled() or done.exception())
+        return entry.value
 
     async def get(self, name: str) -> Value:
         """Raises what loading it raises; while the store is away, the value as it was."""
@@ -53,10 +64,7 @@ class Kept(Generic[Value]):
 
     async def renew(self, name: str) -> Value:
         """The value as the store has it now."""
-        task = self._loading.get(name)
-        if task is None:
-            task = self._loading[name] = asyncio.create_task(self._renew(name))
-            task.add_done_callback(lambda done: self._loading.pop(name) if self._loading.get(name) is done else None)
+        task = self._loading.get(name) or self._begin(name)
         done, _ = await asyncio.wait([task], timeout=LOAD_SECONDS)
         if done:
             return task.result()
@@ -64,6 +72,11 @@ class Kept(Generic[Value]):
         if entry is None:
             raise Unavailable(headers={"Retry-After": "5"})
         return entry.value
+
+    def _begin(self, name: str) -> asyncio.Task[Value]:
+        task = self._loading[name] = asyncio.create_task(self._renew(name))
+        task.add_done_callback(lambda done: self._loading.pop(name) if self._loading.get(name) is done else None)
+        return task
 
     def forget(self) -> None:
         """Ask the store at the next request."""

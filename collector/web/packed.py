@@ -1,4 +1,4 @@
-"""Texts that are compressed once and sent often, each with its entity tag and headers."""
+"""What is rendered once and sent often: the heads of answers, and texts with their entity tag, compressed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ _PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+class Head:
+    """Status and headers of an answer, all but the length of its body."""
+
+    __slots__ = ("_headers", "lines", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self._headers = raw(headers)
+        self.lines = b"".join(b"%b: %b\r\n" % header for header in self._headers)
+
+    def before(self, body: bytes) -> Raw:
+        """The headers for a body; a 304 speaks of none."""
+        return self._headers if self.status == 304 else [*self._headers, (b"content-length", b"%d" % len(body))]
+
+
 class Packed:
     """A text ready to be sent: with its entity tag and every header, compressed once for each encoding asked for."""
 
@@ -27,32 +42,29 @@ class Packed:
         self._body = text.encode()
         self._type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
         self._etag = f'"{etag}"'.encode()
-        self._common = raw({"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers})
-        self._answers: dict[str, tuple[Raw, bytes]] = {}
+        self._common = {"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers}
+        self._unchanged = Head(304, self._common), b""
+        self._answers: dict[str, tuple[Head, bytes]] = {}
 
-    def answer(self, accepted: bytes, tags: bytes) -> tuple[int, Raw, bytes]:
-        """Status, headers and body, by the request's Accept-Encoding and If-None-Match."""
+    def answer(self, accepted: bytes, tags: bytes) -> tuple[Head, bytes]:
+        """Head and body, by the request's Accept-Encoding and If-None-Match."""
         if tags and (tags == b"*" or self._etag in _known_tags(tags)):
-            return 304, self._common, b""
+            return self._unchanged
         encoding = best_encoding(accepted)
         if encoding not in self._answers:
             self._answers[encoding] = self._pack(encoding)
-        headers, body = self._answers[encoding]
-        return 200, headers, body
+        return self._answers[encoding]
 
-    def _pack(self, encoding: str) -> tuple[Raw, bytes]:
-        packed = _PACKERS[encoding](self._body)
-        own = {"Content-Type": self._type, "Content-Length": str(len(packed))}
-        if encoding != "identity":
-            own["Content-Encoding"] = encoding
-        return self._common + raw(own), packed
+    def _pack(self, encoding: str) -> tuple[Head, bytes]:
+        own = {"Content-Type": self._type} | ({} if encoding == "identity" else {"Content-Encoding": encoding})
+        return Head(200, self._common | own), _PACKERS[encoding](self._body)
 
     def response(self, request: Request) -> Response:
         accepted = request.headers.get("accept-encoding", "").encode("latin-1")
         tags = request.headers.get("if-none-match", "").encode("latin-1")
-        status, headers, body = self.answer(accepted, tags)
-        response = Response(body, status)
-        response.raw_headers = list(headers)
+        head, body = self.answer(accepted, tags)
+        response = Response(body, head.status)
+        response.raw_headers = head.before(body)
         return response
 
 

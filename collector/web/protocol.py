@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv6Address
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -22,6 +23,10 @@ from uvicorn.server import ServerState
 
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
 from collector.web.limits import share_of
+
+AT_ONCE = "tevreden.at_once"
+"""An ASGI extension: called with status, header lines and body, it sends a whole answer, or says False when that has to
+be sent message by message. It saves looking at each header of every answer."""
 
 
 class _HeadWithBody:
@@ -166,11 +171,32 @@ class GuardedProtocol(HttpToolsProtocol):
             oversize = self._oversize()
             if oversize:
                 raise oversize
+        self.scope["extensions"] = extensions = {}
         HttpToolsProtocol.on_headers_complete(self)
+        extensions[AT_ONCE] = partial(self._send_at_once, self.cycle)
         self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
         self.in_body = True
         self.head_bytes = 0
         self.headers = []  # trailers are no headers: the application has its list and does not see it grow
+
+    def _send_at_once(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
+        if (
+            cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or cycle.access_log
+            or cycle.scope["method"] == "HEAD"
+            or self.flow.write_paused
+        ):
+            return False
+        length = b"" if status == 304 else b"content-length: %d\r\n" % len(body)
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"".join((STATUS_LINE[status], self.door.default_lines(), lines, length, b"\r\n", body)))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_body(self, body: bytes) -> None:
         self.head_bytes = 0
@@ -265,7 +291,18 @@ class _Door:
     def __init__(self, server_state: ServerState) -> None:
         self.connections = server_state.connections
         self.open: Counter[str] = Counter()
+        self._state = server_state
+        self._rendered: tuple[list[tuple[bytes, bytes]] | None, bytes] = None, b""
         self._next: asyncio.TimerHandle | None = None
+
+    def default_lines(self) -> bytes:
+        """The headers that the server adds to every answer, the date among them; there are others each second."""
+        headers, lines = self._rendered
+        if headers is not self._state.default_headers:
+            headers = self._state.default_headers
+            lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+            self._rendered = headers, lines
+        return lines
 
     def leave(self, share: str) -> None:
         self.open[share] -= 1

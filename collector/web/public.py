@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,13 +23,14 @@ from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import live_revisions
 from collector.web.auth import require_token
-from collector.web.http import House, house_of, log, parse_json, problem_body, receive_body
+from collector.web.http import House, house_of, log, parse_json, problem_answer, receive_body
 from collector.web.measures import CONTENT_TYPE
-from collector.web.packed import raw
+from collector.web.packed import Head
+from collector.web.protocol import AT_ONCE
 from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, config_of
 
 _HOT = re.compile(r"/w/([a-z0-9]{1,32})(\.js|/events)")
-_EVENTS_HEADERS = raw({**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
+_TAKEN = Head(200, {**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
 
 class Hot:
@@ -38,78 +38,88 @@ class Hot:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status, headers, body = await self.answer(scope, receive)
+            head, body = await self.answer(scope, receive)
         except Problem as problem:
-            status, headers, body = problem_body(problem)
+            head, body = problem_answer(problem)
         except Exception as error:
             log.error("unexpected", path=scope["path"], exc_info=error)
-            status, headers, body = problem_body(Problem())
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+            head, body = problem_answer(Problem())
+        at_once = scope.get("extensions", {}).pop(AT_ONCE, None)  # it holds what holds the scope: let go of it
+        if at_once and at_once(head.status, head.lines, body):
+            return
+        await send({"type": "http.response.start", "status": head.status, "headers": head.before(body)})
         await send({"type": "http.response.body", "body": body})
 
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:
         raise NotImplementedError
 
 
 class SiteScript(Hot):
     """The tag's one request: the loader with the site's published surveys in it."""
 
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:  # noqa: ARG002
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:  # noqa: ARG002
         house: House = scope["app"].state.house
-        script = await house.live.scripts.get(scope["path_params"]["site"])
-        accepted = tags = b""
-        for name, value in scope["headers"]:
-            if name == b"accept-encoding":
-                accepted = value
-            elif name == b"if-none-match":
-                tags = value
-        return script.packed.answer(accepted, tags)
+        key = scope["path_params"]["site"]
+        script = house.live.scripts.fresh(key) or await house.live.scripts.get(key)
+        headers = dict(scope["headers"])
+        return script.packed.answer(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
 
 
 class Events(Hot):
     """Takes events in; answered 200 only once they are on disk."""
 
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:
         house: House = scope["app"].state.house
         house.limits.check_address(scope["client"][0] if scope["client"] else "")
-        envelope = read_envelope(parse_json(await receive_body(scope, receive)))
+        headers = dict(scope["headers"])
+        envelope = read_envelope(parse_json(await receive_body(headers, receive)))
         key = scope["path_params"]["site"]
-        user_agent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "")
-        site = await house.live.sites.get(key)
+        site = house.live.sites.fresh(key) or await house.live.sites.get(key)
         house.limits.check_site(key)
-        arrival = await _arrival(house, key, site, envelope, user_agent)
+        arrival = _arrival(house, site, envelope, headers.get(b"user-agent", b"").decode("latin-1"))
+        for one in arrival.events:
+            if one.problem is None and one.survey is None:
+                await _look_up(house, key, arrival, one)
+        if not any(one.problem is None for one in arrival.events):
+            raise next(one.problem for one in arrival.events if one.problem)
         receipt = await house.intake.submit(arrival)
         if site.webhooks:
             house.wake_worker()
-        reply = _reply(house, arrival, receipt).encode()
-        return 200, [*_EVENTS_HEADERS, (b"content-length", b"%d" % len(reply))], reply
+        return _TAKEN, _reply(house, arrival, receipt).encode()
 
 
-async def _arrival(house: House, key: str, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:
-    """An envelope with everything that can be said of its events before the store is asked."""
+def _arrival(house: House, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:
+    """An envelope with what can be said of its events at once; the surveys of some may have to be looked up."""
     token, anonymous = envelope.visitor, envelope.anonymous
     visitor = house.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
-    events = [
-        await _arrived(house, key, site, value, f"/events/{index}", anonymous)
-        for index, value in enumerate(envelope.events)
-    ]
-    if not any(one.problem is None for one in events):
-        raise next(one.problem for one in events if one.problem)
+    events = []
+    for index, value in enumerate(envelope.events):
+        one = Arrived(at := f"/events/{index}", at)
+        events.append(one)
+        try:
+            one.event = read_event(value, at)
+        except Problem as problem:
+            one.problem = problem
+            continue
+        one.name = value["id"]
+        one.survey = site.at_hand(one.event.survey, one.event.revision)
+        if one.survey is not None:
+            check(one, site, house.signing, anonymous)
     return Arrival(site, visitor.hex if visitor else None, anonymous, read_user_agent(user_agent), events)
 
 
-async def _arrived(house: House, key: str, site: OpenSite, value: Any, at: str, anonymous: bool) -> Arrived:
-    arrived = Arrived(at, at)
+async def _look_up(house: House, key: str, arrival: Arrival, one: Arrived) -> None:
+    """Have the survey of an event at hand, or its problem."""
+    assert one.event is not None
     try:
-        arrived.event = event = read_event(value, at)
-        arrived.name = value["id"]
-        arrived.survey = await house.live.find(key, site, event.survey, event.revision)
-        if arrived.survey is None:
-            raise NotFound(faults=[Fault(f"{at}/survey", "names no published survey of this site")])
-        check(arrived, site, house.signing, anonymous)
+        one.survey = await house.live.find(key, arrival.site, one.event.survey, one.event.revision)
     except Problem as problem:
-        arrived.problem = problem
-    return arrived
+        one.problem = problem
+        return
+    if one.survey is None:
+        one.problem = NotFound(faults=[Fault(f"{one.at}/survey", "names no published survey of this site")])
+    else:
+        check(one, arrival.site, house.signing, arrival.anonymous)
 
 
 def _reply(house: House, arrival: Arrival, receipt: Receipt) -> str:
