@@ -61,8 +61,8 @@ class Verb(Protocol):
         In what writes, ``$1`` is the versions of all rows that were found.
         """
 
-    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
-        """A tuple a column."""
+    def arguments(self, rows: Rows) -> list[str]:
+        """An array a column."""
 
     def read(self, rows: Rows) -> Rows: ...
 
@@ -127,10 +127,12 @@ def find_all(verbs: tuple[Verb, ...]) -> str:
 
 
 async def _write(connection: asyncpg.Connection, calls: list[Call], versions: set[int]) -> None:
-    arguments = [column for call in calls for column in call.verb.arguments(call.rows)]
+    statement = write_all(tuple(call.verb for call in calls))
+    arguments = [f"{{{','.join(map(str, versions))}}}"]
+    arguments += [column for call in calls for column in call.verb.arguments(call.rows)]
     exact = sum(len(call.rows) for call in calls if call.verb.is_exact)
     try:
-        await connection.execute(write_all(tuple(call.verb for call in calls)), list(versions), *arguments, exact)
+        await connection.execute(statement, *arguments, exact)
     except asyncpg.DivisionByZeroError:
         raise Raced from None
 
@@ -143,7 +145,7 @@ def write_all(verbs: tuple[Verb, ...]) -> str:
     last = 2 + sum(verb.width for verb in verbs)
     return (
         f"WITH {parts} SELECT {DURABLE}, 1 / ({' + '.join(written) or 0} = ${last}::bigint)::integer "
-        "WHERE $1::xid[] IS NOT NULL"
+        "WHERE $1::text IS NOT NULL"
     )
 
 
@@ -161,6 +163,7 @@ class _Columns:
         self.names = ", ".join(_quote(name) for name in names)
         self.marks = ", ".join("?" * len(names))
         self._types = [_postgres_type(column.type) for column in self.columns]
+        self._literals = [_LITERALS.get(kind, str) for kind in self._types]
         self._texts = [
             (place, _sqlite_text(column.type))
             for place, column in enumerate(self.columns)
@@ -172,7 +175,15 @@ class _Columns:
 
     def unnest(self, first: int) -> str:
         """Rows whose columns are arrays, for PostgreSQL."""
-        return f"unnest({', '.join(f'${number}::{kind}[]' for number, kind in enumerate(self._types, first))})"
+        arrays = ", ".join(f"${number}::text::{kind}[]" for number, kind in enumerate(self._types, first))
+        return f"unnest({arrays})"
+
+    def as_arrays(self, rows: Rows) -> list[str]:
+        """The columns as literals of arrays: the driver looks at each value of an array of its own again and again."""
+        return [
+            f"{{{','.join(['NULL' if value is None else write(value) for value in column])}}}"
+            for write, column in zip(self._literals, zip(*rows, strict=True), strict=True)
+        ]
 
     def found_in(self, table: Table, wanted: str) -> str:
         """The one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
@@ -233,8 +244,8 @@ class Find:
         found = self._keys.found_in(self._table, f"{self._wanted.names}, xmin AS version")
         return f"{self._keys.unnest(first)} AS wanted({self._keys.names}) CROSS JOIN LATERAL ({found}) AS found"
 
-    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
-        return _by_column(list(dict.fromkeys(rows)))
+    def arguments(self, rows: Rows) -> list[str]:
+        return self._keys.as_arrays(list(dict.fromkeys(rows)))
 
     def read(self, rows: Rows) -> Rows:
         return self._wanted.read(rows) if rows else []
@@ -258,9 +269,9 @@ class _Writer:
         self._table, self._columns = table, _Columns(table, names)
         self.width = len(names)
 
-    def arguments(self, rows: Rows) -> list[tuple[Any, ...]]:
+    def arguments(self, rows: Rows) -> list[str]:
         # in the same order everywhere, so that no two processes wait for each other
-        return _by_column(sorted(rows, key=self._order))
+        return self._columns.as_arrays(sorted(rows, key=self._order))
 
     def read(self, rows: Rows) -> Rows:
         return rows
@@ -314,7 +325,7 @@ class Replace(_Writer):
             f"UPDATE {self._table.name} AS t SET {values} "  # noqa: S608
             f"FROM {self._columns.unnest(first)} AS wanted({self._columns.names}) "
             f"CROSS JOIN LATERAL ({found}) AS found "
-            f"WHERE t.ctid = found.place AND {match} AND t.xmin = ANY($1::xid[])"
+            f"WHERE t.ctid = found.place AND {match} AND t.xmin = ANY($1::text::xid[])"
         )
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
@@ -354,10 +365,6 @@ class Add(_Writer):
         return []
 
 
-def _by_column(rows: Rows) -> list[tuple[Any, ...]]:
-    return list(zip(*rows, strict=True))
-
-
 def _postgres_type(kind: TypeEngine[Any]) -> str:
     names: dict[type[TypeEngine[Any]], str] = {
         Uuid: "uuid",
@@ -368,6 +375,20 @@ def _postgres_type(kind: TypeEngine[Any]) -> str:
         Integer: "integer",
     }
     return names.get(type(kind), "text")
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+_LITERALS: dict[str, Callable[[Any], str]] = {
+    "text": _quoted,
+    "timestamptz": lru_cache(maxsize=64)(datetime.isoformat),  # most rows of a batch share one moment
+    "date": date.isoformat,
+}
+"""How a value stands in the literal of an array."""
 
 
 def sqlite_moment(value: datetime) -> str:

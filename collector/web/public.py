@@ -78,10 +78,10 @@ class Events(Hot):
         house.limits.check_site(key)
         arrival = _arrival(house, site, envelope, headers.get(b"user-agent", b"").decode("latin-1"))
         for one in arrival.events:
-            if one.problem is None and one.survey is None:
+            if one.survey is None and one.problem is None:
                 await _look_up(house, key, arrival, one)
-        if not any(one.problem is None for one in arrival.events):
-            raise next(one.problem for one in arrival.events if one.problem)
+        if arrival.events[0].problem and all(one.problem for one in arrival.events):
+            raise arrival.events[0].problem
         receipt = await house.intake.submit(arrival)
         if site.webhooks:
             house.wake_worker()
