@@ -22,7 +22,7 @@ from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
 from collector.web import admin, api, pages, public
-from collector.web.http import House, render_problem
+from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
@@ -54,10 +54,16 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)
         await database.listen(live.forget)
-        warming = asyncio.get_running_loop().run_in_executor(None, warm_up)
+        warming = asyncio.get_running_loop().run_in_executor(None, _warm_up)
         stack.push_async_callback(asyncio.wait, [warming])
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
         yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, examples)
+
+
+def _warm_up() -> None:
+    """What the first requests need and a start does not."""
+    warm_up()
+    templates()
 
 
 async def work(settings: Settings) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
@@ -18,8 +19,6 @@ from typing import Annotated, Any, TextIO, cast
 import structlog
 import typer
 import uvicorn
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
@@ -202,9 +201,10 @@ def run_restore(
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int], None]]:
     """A line that says how far it has come, for people who watch."""
-    console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}")
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    rich = import_module("rich.progress")  # a server need not wait for it
+    console = rich.Console(stderr=True)
+    columns = rich.SpinnerColumn(), rich.TextColumn("{task.description}")
+    with rich.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("")
         yield lambda table, done: bar.update(task, description=f"{table}: {done:,} rows")
 

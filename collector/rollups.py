@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.verbs import Add
@@ -235,9 +234,5 @@ async def hold_rollups(connection: AsyncConnection) -> None:
 
 async def add_up(connection: AsyncConnection, sums: Sums) -> None:
     """Add changes to the sums outside a batch, in the order of `add_to_rollups`: no two wait for each other."""
-    insert_or_add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    for row in sorted(sums.rows()):
-        values = dict(zip((*KEYS, *NUMBERS), row, strict=True))
-        new = insert_or_add(rollups).values(values)
-        added = {name: rollups.c[name] + new.excluded[name] for name in NUMBERS if values[name]}
-        await connection.execute(new.on_conflict_do_update(index_elements=KEYS, set_=added))
+    rows = [tuple(one.hex if isinstance(one, UUID) else one for one in row) for row in sums.rows()]
+    await add_to_rollups.outside(connection, rows)

@@ -12,7 +12,7 @@ from anyio.from_thread import start_blocking_portal
 
 from collector import accounts
 from collector.web.admin import routes as admin_routes
-from collector.web.http import TEMPLATES
+from collector.web.http import templates
 from tests.conftest import PASSWORD, USER, House
 from tests.test_intake import response
 
@@ -196,7 +196,7 @@ def test_every_template_is_rendered_here() -> None:
         "survey.html",
         "reference.html",
     }
-    assert set(TEMPLATES.list_templates()) == rendered
+    assert set(templates().list_templates()) == rendered
 
 
 def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:

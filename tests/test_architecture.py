@@ -54,7 +54,7 @@ RANKS: dict[str, int] = {
 }
 ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     # rooms that are folders or a floor of their own: what stands earlier knows nothing of what stands later
-    "db": ("__init__", "verbs", "store", "group", "partitions", "sqlite", "postgres", "opening"),
+    "db": ("__init__", "verbs", "store", "group", "partitions", "sqlite", "statements", "postgres", "opening"),
     "channels": ("__init__", "outbound", "webhook"),
     "surveys": ("__init__", "languages", "patterns", "document", "lifecycle", "published"),
     "responses": ("__init__", "events", "open_sites", "rows", "intake", "reading"),

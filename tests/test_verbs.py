@@ -14,8 +14,9 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from collector.db.postgres import BY_INDEX
+from collector.db.statements import find_all, write_all
 from collector.db.store import Database
-from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps, find_all, write_all
+from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
 from collector.errors import Unavailable
 from collector.schema import impressions, new_hex_id, pages, rollups
 from tests.postgres import Cluster

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
-from collector.db.postgres import PostgreSQL
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
 from collector.settings import Settings
@@ -16,8 +16,11 @@ async def open_database(settings: Settings, *, serving: bool = False) -> Databas
 
     Raises `SettingsError` when it cannot be used, or another collector has the file.
     """
-    file = settings.database_file
-    return await SQLite.open(file, serving=serving) if file else await PostgreSQL.open(settings.database_url)
+    if file := settings.database_file:
+        return await SQLite.open(file, serving=serving)
+    # Loaded only here: who has SQLite need not wait for its driver, nor keep it in memory.
+    opened: Database = await import_module("collector.db.postgres").PostgreSQL.open(settings.database_url)
+    return opened
 
 
 @asynccontextmanager

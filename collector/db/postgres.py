@@ -23,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from collector.db.partitions import make_partitions
+from collector.db.statements import DURABLE, Raced, run_on_postgres
 from collector.db.store import Database, cause_of, migrate, unavailable
-from collector.db.verbs import DURABLE, Raced, Result, Steps, run_on_postgres
+from collector.db.verbs import Result, Steps
 from collector.errors import SettingsError, Unavailable
 
 CHANNEL = "tevreden"

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -149,13 +150,19 @@ async def read_json(request: Request, most: int = MOST_BYTES) -> Any:
 
 # ---- pages
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+@cache
+def templates() -> Any:
+    """The environment of all pages, loaded when the first one is asked for or someone warms up."""
+    jinja2 = import_module("jinja2")
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -168,7 +175,7 @@ PAGE_HEADERS = {
 
 def page(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> HTMLResponse:
     """Render a template; an undefined name is an error."""
-    text = TEMPLATES.get_template(template).render(**values)
+    text = templates().get_template(template).render(**values)
     return HTMLResponse(text, status, headers={**PAGE_HEADERS, **(headers or {})})
 
 
