@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from collector.channels.outbound import Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
-from collector.db.store import Database
+from collector.db.store import Contended, Database, unavailable
 from collector.devices import warm_up
 from collector.errors import Problem
 from collector.responses.intake import Arrival, Receipt, take_in
@@ -90,9 +90,11 @@ def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Rece
         began = time.perf_counter()
         try:
             taken = await database.batch(lambda: take_in(arrivals, now=clock(), lane=database.lane))
-        except BaseException:
+        except BaseException as error:
             measures.batch_failed()
-            raise
+            if isinstance(error, Contended) and len(arrivals) == 1:
+                raise unavailable() from error
+            raise  # each is tried by itself, unless it is a problem of them all
         taken.remember()
         measures.batch(taken.receipts, time.perf_counter() - began)
         return taken.receipts

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import asyncpg
@@ -15,10 +17,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from collector.db.postgres import BY_INDEX
 from collector.db.statements import find_all, write_all
-from collector.db.store import Database
+from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
-from collector.errors import Unavailable
 from collector.schema import impressions, new_hex_id, pages, rollups
+from tests.conftest import House
 from tests.postgres import Cluster
 from tests.stores import opened
 
@@ -204,7 +206,7 @@ def test_batch_that_always_comes_second_is_refused(batches: Batches, elsewhere: 
         elsewhere(f"UPDATE impressions SET revision = revision + 1 WHERE id = '{name}'")
         yield [Call(replace, [(SITE, name, 1000, LATER)])]
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Contended):
         batches.run(steps)
     assert batches.found(name)[0][1] == 6
 
@@ -251,7 +253,7 @@ def test_two_processes_count_one_row_up_together(batches: Batches, store: tuple[
                 for _ in range(50):
                     try:
                         await database.batch(steps)
-                    except Unavailable:  # always second: it was refused, and nothing of it is there
+                    except Contended:  # always second: it was refused, and nothing of it is there
                         continue
                     counted += 1
 
@@ -262,3 +264,31 @@ def test_two_processes_count_one_row_up_together(batches: Batches, store: tuple[
     batches.portal.call(race)
     assert counted > 50
     assert batches.found(name)[0][1] == 1 + counted
+
+
+# ---- what the intake makes of it
+
+
+def test_neighbours_of_an_answer_that_always_comes_second_are_stored(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = house.site.publish()
+    database = house.client.app.state.house.database  # type: ignore[attr-defined]
+    run, hot = database.batch, str(uuid4())
+
+    async def batch(begin: Callable[[], Steps[Any]]) -> Any:
+        if any(hot.replace("-", "") == row[1] for call in next(begin()) for row in call.rows):
+            raise Contended
+        return await run(begin)
+
+    def answer(name: str) -> dict[str, Any]:
+        about = {"type": "response", "id": name, "survey": survey["key"], "revision": 1, "language": "en"}
+        return {**about, "state": 1, "score": 4, "page": "https://shop.example/"}
+
+    monkeypatch.setattr(database, "batch", batch)
+    names = [str(uuid4()) for _ in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(lambda name: house.send(answer(name)), [*names, hot]))
+    assert [one.status_code for one in sent] == [200] * 20 + [503]
+    assert sent[-1].headers["retry-after"]
+    assert {one["id"] for one in house.site.responses(limit=100)} == set(names)

@@ -23,6 +23,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -37,6 +38,9 @@ LONGEST_URL = 2000
 """Characters."""
 MOST_BYTES, MOST_CHARACTERS = 64 * 1024, 2000
 """How much of a reply's body is read, and how much of that is kept."""
+RESOLVED_SECONDS = 5.0
+"""How long the addresses of a name are used again; whatever they become, only those that were checked are reached."""
+MOST_RESOLVED = 1000
 LONGEST_WAIT = 24 * 60 * 60.0
 """Seconds; a receiver that names a longer ``Retry-After`` is asked again after these."""
 
@@ -113,6 +117,7 @@ class Outbound:
     def __init__(self, allowed: Sequence[Network] = (), timeout: float = 10) -> None:
         self._allowed = tuple(allowed)
         self._timeout = timeout
+        self._resolved: dict[str, tuple[float, Sequence[Address]]] = {}
         # A transport and no client: nothing here knows of redirects, proxies, cookies or compressed bodies. Nor is a
         # connection used twice: the pool tells them apart by address, and the name that a certificate was checked
         # for is not part of that.
@@ -148,15 +153,31 @@ class Outbound:
             raise Failed(f"{host} gave no proper answer: {_why(error)}") from None
         return Reply(response.status_code, await _beginning(response, deadline), response.headers)
 
-    async def _resolve(self, target: httpx2.URL) -> list[Address]:
+    async def _resolve(self, target: httpx2.URL) -> Sequence[Address]:
+        """Every address of the host, all of which may be reached; a name is looked up once in `RESOLVED_SECONDS`."""
         host = _host(target)
+        try:
+            return [ip_address(host)]  # it was checked as it was read
+        except ValueError:
+            pass
+        now = asyncio.get_running_loop().time()
+        until, addresses = self._resolved.get(host, (now, ()))
+        if until > now:
+            return addresses
+        if len(self._resolved) >= MOST_RESOLVED:
+            self._resolved.clear()
+        addresses = await self._look_up(target, host)
+        self._resolved[host] = now + RESOLVED_SECONDS, addresses
+        return addresses
+
+    async def _look_up(self, target: httpx2.URL, host: str) -> Sequence[Address]:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 host, target.port or (443 if target.scheme == "https" else 80), type=socket.SOCK_STREAM
             )
         except (OSError, UnicodeError) as error:
             raise Failed(f"{host} could not be found: {_why(error)}") from None
-        addresses = list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+        addresses = tuple(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
         if not addresses:
             raise Failed(f"{host} could not be found: it has no address")
         if not all(_may_reach(address, self._allowed) for address in addresses):
@@ -195,7 +216,8 @@ def check_address(url: str, allowed: Sequence[Network] = ()) -> None:
 _PERMISSION = "whoever runs the collector can allow its network"
 
 
-def _read(url: str, allowed: Sequence[Network]) -> httpx2.URL:
+@lru_cache(maxsize=1024)
+def _read(url: str, allowed: tuple[Network, ...]) -> httpx2.URL:
     """The parsed address, whose host is a name or a literal that may be reached. What is sent is built from this."""
     if len(url) > LONGEST_URL or not url.isprintable() or re.search(r"[ \\]", url):
         raise Refused(f"the address must be at most {LONGEST_URL} characters, without spaces or backslashes")

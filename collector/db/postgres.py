@@ -23,8 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from collector.db.partitions import make_partitions
-from collector.db.statements import DURABLE, Raced, run_on_postgres
-from collector.db.store import Database, cause_of, migrate, unavailable
+from collector.db.statements import CONFIRM, DURABLE, Raced, run_on_postgres
+from collector.db.store import Contended, Database, cause_of, migrate, unavailable
 from collector.db.verbs import Result, Steps
 from collector.errors import SettingsError, Unavailable
 
@@ -138,11 +138,11 @@ class PostgreSQL(Database):
                 if error.sqlstate in _AGAIN:
                     continue
                 raise
-        raise unavailable()
+        raise Contended
 
     async def probe(self) -> None:
         async with self.write() as connection:
-            await connection.exec_driver_sql("SELECT pg_current_xact_id()")  # what has an id is written down
+            await connection.exec_driver_sql(CONFIRM)
 
     async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:  # noqa: ARG002
         moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
@@ -206,6 +206,10 @@ class PostgreSQL(Database):
                 connection.terminate()
             log.warning("cannot store", reason=f"no answer from PostgreSQL for {BATCH_SECONDS:.0f} seconds")
             raise unavailable() from error
+        except Raced:
+            assert connection is not None
+            self._idle.append(connection)
+            raise
         except BaseException as error:
             if connection is not None:
                 await self._give_up(connection)
@@ -217,7 +221,7 @@ class PostgreSQL(Database):
         return result
 
     async def _give_up(self, connection: LoudConnection) -> None:
-        """Undo what a connection was at, and keep it if it still works."""
+        """Keep a connection if it still works."""
         with suppress(*_TROUBLE):
             await connection.execute("ROLLBACK", timeout=2)
             self._idle.append(connection)

@@ -6,19 +6,23 @@ inserted only if it is still new, and otherwise nothing is written at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
 
-from collector.db.verbs import Call, Find, Result, Rows, Steps, Verb
+from collector.db.verbs import Find, Result, Rows, Steps, Verb, Writer
 
 DURABLE = (
     "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
     "THEN set_config('synchronous_commit', 'on', true) END"
 )
 """For PostgreSQL: whatever the server says, this transaction is on disk when it is over."""
+
+
+CONFIRM = f"SELECT pg_logical_emit_message(true, 'tevreden', ''), {DURABLE}"
+"""Changes nothing, and its commit waits for disk and standbys all the same; that of a bare transaction id does not."""
 
 
 class Raced(Exception):
@@ -33,42 +37,46 @@ async def run_on_postgres(steps: Steps[Result], connection: asyncpg.Connection) 
         while True:
             calls = next(steps) if found is None else steps.send(found)
             found = [[] for _ in calls]
-            asked = [(place, call) for place, call in enumerate(calls) if call.rows]
-            if not asked:
-                continue
-            if all(isinstance(call.verb, Find) for call in calls):
+            finds = [(place, call.verb, call.rows) for place, call in enumerate(calls) if isinstance(call.verb, Find)]
+            if len(finds) < len(calls):
+                writes = [(call.verb, call.rows) for call in calls if isinstance(call.verb, Writer) and call.rows]
+                await _write(connection, writes, versions)
+            elif asked := [one for one in finds if one[2]]:
                 await _find(connection, asked, found, versions)
-            else:
-                await _write(connection, [call for _, call in asked], versions)
     except StopIteration as end:
         result: Result = end.value
         return result
 
 
 async def _find(
-    connection: asyncpg.Connection, asked: list[tuple[int, Call]], found: list[Rows], versions: set[int]
+    connection: asyncpg.Connection, asked: list[tuple[int, Find, Rows]], found: list[Rows], versions: set[int]
 ) -> None:
-    arguments = [column for _, call in asked for column in call.verb.arguments(call.rows)]
-    rows: list[list[tuple[Any, ...]]] = [[] for _ in asked]
-    for part, row in await connection.fetch(find_all(tuple(call.verb for _, call in asked)), *arguments):
+    arguments = [one for _, find, rows in asked for one in find.arguments(rows)]
+    read: list[list[tuple[Any, ...]]] = [[] for _ in asked]
+    for part, row in await connection.fetch(find_all(tuple(find for _, find, _ in asked)), *arguments):
         *values, version = row
         versions.add(version)
-        rows[part].append(tuple(values))
-    for part, (place, call) in enumerate(asked):
-        found[place] = call.verb.read(rows[part])
+        read[part].append(tuple(values))
+    for part, (place, find, _) in enumerate(asked):
+        found[place] = find.read(read[part])
 
 
 @lru_cache(maxsize=64)
-def find_all(verbs: tuple[Verb, ...]) -> str:
+def find_all(verbs: tuple[Find, ...]) -> str:
     """One statement of PostgreSQL's for several finds: the number of one, and a row that it found with its version."""
     return " UNION ALL ".join(f"SELECT {part}, found FROM {sql}" for part, sql in enumerate(_parts(verbs, 1)))  # noqa: S608
 
 
-async def _write(connection: asyncpg.Connection, calls: list[Call], versions: set[int]) -> None:
-    statement = write_all(tuple(call.verb for call in calls))
+async def _write(connection: asyncpg.Connection, writes: list[tuple[Writer, Rows]], versions: set[int]) -> None:
+    if not writes:
+        # What was found may be on no standby yet, if whoever stored it gave up waiting: this commit waits for both.
+        if versions:
+            await connection.execute(CONFIRM)
+        return
+    statement = write_all(tuple(writer for writer, _ in writes))
     arguments = [f"{{{','.join(map(str, versions))}}}"]
-    arguments += [column for call in calls for column in call.verb.arguments(call.rows)]
-    exact = sum(len(call.rows) for call in calls if call.verb.is_exact)
+    arguments += [one for writer, rows in writes for one in writer.arguments(rows)]
+    exact = sum(len(rows) for writer, rows in writes if writer.is_exact)
     try:
         await connection.execute(statement, *arguments, exact)
     except asyncpg.DivisionByZeroError:
@@ -76,7 +84,7 @@ async def _write(connection: asyncpg.Connection, calls: list[Call], versions: se
 
 
 @lru_cache(maxsize=64)
-def write_all(verbs: tuple[Verb, ...]) -> str:
+def write_all(verbs: tuple[Writer, ...]) -> str:
     """Everything at once, or nothing: the division fails where a row was not written that had to be."""
     written = [f"(SELECT count(*) FROM w{place})" for place, verb in enumerate(verbs) if verb.is_exact]  # noqa: S608
     parts = ", ".join(f"w{place} AS ({part} RETURNING 1)" for place, part in enumerate(_parts(verbs, 2)))
@@ -87,7 +95,7 @@ def write_all(verbs: tuple[Verb, ...]) -> str:
     )
 
 
-def _parts(verbs: tuple[Verb, ...], first: int) -> Iterator[str]:
+def _parts(verbs: Sequence[Verb], first: int) -> Iterator[str]:
     for verb in verbs:
         yield verb.postgres(first)
         first += verb.width

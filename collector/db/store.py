@@ -22,6 +22,10 @@ HEAD = "0002"
 log = structlog.get_logger()
 
 
+class Contended(Exception):
+    """Each time this batch was run, others changed something that it rests on before it could write."""
+
+
 class Database(ABC):
     """A store with its tables up to date; made by `collector.db.opening.open_database`."""
 
@@ -48,9 +52,9 @@ class Database(ABC):
 
     @abstractmethod
     async def batch(self, begin: Callable[[], Steps[Result]]) -> Result:
-        """Run a batch in a writing transaction of its own, and give back its result once that is on disk.
+        """Run a batch, and give back its result once all that it wrote, in one transaction, is on disk.
 
-        ``begin`` is called anew when the transaction has to be run again. Raises `Unavailable`.
+        ``begin`` is called anew when the batch has to be run again. Raises `Unavailable`; `Contended`.
         """
 
     @abstractmethod

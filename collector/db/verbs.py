@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
-from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,26 +34,25 @@ def _quote(name: str) -> str:
     return f'"{name}"'
 
 
-class Verb(Protocol):
+class Verb(ABC):
     """One statement over a table, for any number of rows."""
 
-    is_exact: bool
-    """Whether each of the rows must be written."""
     width: int
     """Values of a row."""
 
+    @abstractmethod
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows: ...
 
+    @abstractmethod
     def postgres(self, first: int) -> str:
         """A part of a statement whose parameters are those of `arguments`, numbered from ``first``.
 
         In what writes, ``$1`` is the versions of all rows that were found.
         """
 
+    @abstractmethod
     def arguments(self, rows: Rows) -> list[str]:
         """An array a column."""
-
-    def read(self, rows: Rows) -> Rows: ...
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,8 @@ class _Columns:
             for write, column in zip(self._literals, zip(*rows, strict=True), strict=True)
         ]
 
-    def found_in(self, table: Table, wanted: str) -> str:
-        """The one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
+    def found_in(self, table: Table, names: str) -> str:
+        """``names`` of the one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
 
         Of all indexes that begin alike, the key's alone gives its last column in order. Without that, the planner takes
         any of them while a month is new and nobody has counted its rows.
@@ -115,7 +114,7 @@ class _Columns:
         *same, last = (_quote(column.name) for column in self.columns)
         match = [f"t.{name} = wanted.{name}" for name in same]
         match += [f"t.{last} >= wanted.{last}", f"t.{last} <= wanted.{last}"]
-        return f"SELECT {wanted} FROM {table.name} AS t WHERE {' AND '.join(match)} ORDER BY t.{last} LIMIT 1"  # noqa: S608
+        return f"SELECT {names} FROM {table.name} AS t WHERE {' AND '.join(match)} ORDER BY t.{last} LIMIT 1"  # noqa: S608
 
     def to_sqlite(self, rows: Rows) -> Rows:
         """SQLite keeps moments and days as text."""
@@ -144,10 +143,8 @@ class _Columns:
         return out
 
 
-class Find:
+class Find(Verb):
     """Rows by their key."""
-
-    is_exact = False
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         self._keys, self._wanted = _Columns(table, keys), _Columns(table, names)
@@ -181,10 +178,11 @@ class Find:
         return self.read(found)
 
 
-class _Writer:
+class Writer(Verb):
     """What the verbs that write have in common."""
 
     is_exact = True
+    """Whether each of the rows must be written."""
 
     def __init__(self, table: Table, names: Sequence[str]) -> None:
         self._table, self._columns = table, _Columns(table, names)
@@ -192,15 +190,10 @@ class _Writer:
 
     def arguments(self, rows: Rows) -> list[str]:
         # in the same order everywhere, so that no two processes wait for each other
-        return self._columns.as_arrays(sorted(rows, key=self._order))
-
-    def read(self, rows: Rows) -> Rows:
-        return rows
-
-    _order: Callable[[tuple[Any, ...]], Any] | None = None
+        return self._columns.as_arrays(sorted(rows))
 
 
-class Insert(_Writer):
+class Insert(Writer):
     """Rows that were looked for and are new; with ``ignore_known``, those of them that are new."""
 
     def __init__(self, table: Table, names: Sequence[str], *, ignore_known: bool = False) -> None:
@@ -222,10 +215,8 @@ class Insert(_Writer):
         connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
         return []
 
-    _order = itemgetter(0, 1)
 
-
-class Replace(_Writer):
+class Replace(Writer):
     """Other values for rows that were found: each row is the key, then the values."""
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
@@ -255,10 +246,8 @@ class Replace(_Writer):
         connection.executemany(self._for_sqlite, turned)
         return []
 
-    _order = itemgetter(0, 1)
 
-
-class Add(_Writer):
+class Add(Writer):
     """Numbers to add to what stands at a key, beginning from nothing: each row is the key, then the numbers."""
 
     is_exact = False

@@ -123,9 +123,10 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
     batch.responses.know(known[1])
     receipts = [batch.take(arrival) for arrival in arrivals]
     yield [
+        # tables in the order in which `make_partitions` takes them, so that neither waits for the other
         Call(_impressions.insert, batch.impressions.new()),
-        Call(_responses.insert, batch.responses.new()),
         Call(_impressions.replace, batch.impressions.changed()),
+        Call(_responses.insert, batch.responses.new()),
         Call(_responses.replace, batch.responses.changed()),
         Call(_new_pages, batch.new_pages()),
         Call(put_jobs, batch.jobs),

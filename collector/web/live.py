@@ -116,8 +116,9 @@ class Live:
     async def find(self, site_key: str, site: OpenSite, survey_key: str, revision: int) -> OpenSurvey | None:
         """A survey with the document of a revision at hand; None when the store has no such thing either."""
         survey = site.surveys.get(survey_key)
-        if survey is None or revision > survey.latest:
-            survey = (await self.sites.renew(site_key)).surveys.get(survey_key)
+        for _ in range(2):  # the first may join a load that began before the survey was published
+            if survey is None or revision > survey.latest:
+                survey = (await self.sites.renew(site_key)).surveys.get(survey_key)
         if survey is None or revision > survey.latest:
             return None
         if revision not in survey.revisions:

@@ -192,7 +192,8 @@ class GuardedProtocol(HttpToolsProtocol):
         length = b"" if status == 304 else b"content-length: %d\r\n" % len(body)
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        self.transport.write(b"".join((STATUS_LINE[status], self.door.default_lines(), lines, length, b"\r\n", body)))
+        common = self.door.rendered(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], common, lines, length, b"\r\n", body)))
         cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
@@ -291,15 +292,13 @@ class _Door:
     def __init__(self, server_state: ServerState) -> None:
         self.connections = server_state.connections
         self.open: Counter[str] = Counter()
-        self._state = server_state
         self._rendered: tuple[list[tuple[bytes, bytes]] | None, bytes] = None, b""
         self._next: asyncio.TimerHandle | None = None
 
-    def default_lines(self) -> bytes:
-        """The headers that the server adds to every answer, the date among them; there are others each second."""
-        headers, lines = self._rendered
-        if headers is not self._state.default_headers:
-            headers = self._state.default_headers
+    def rendered(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The headers that the server adds to every answer, the date among them; it makes new ones each second."""
+        known, lines = self._rendered
+        if known is not headers:
             lines = b"".join(b"%b: %b\r\n" % header for header in headers)
             self._rendered = headers, lines
         return lines

@@ -146,6 +146,8 @@ class Front:
             if scope["method"] == "POST" if is_events else scope["method"] in ("GET", "HEAD"):
                 scope["app"], scope["path_params"] = self.app, {"site": match[1]}
                 app = EVENTS if is_events else SITE_SCRIPT
+        if app is self.app:
+            scope.pop("extensions", None)  # nobody else answers at once, and it holds what holds the scope
         await app(scope, receive, send)
 
 
