@@ -193,27 +193,36 @@ class Writer(Verb):
         return self._columns.as_arrays(sorted(rows))
 
 
-class Insert(Writer):
+class _Inserter(Writer):
+    """New rows, and what becomes of those whose key is there."""
+
+    _if_known: dict[str, str]
+    """The end of the statement, by database."""
+
+    @cached_property
+    def _into(self) -> str:
+        return f"INSERT INTO {self._table.name} ({self._columns.names})"
+
+    @cached_property
+    def _for_sqlite(self) -> str:
+        return f"{self._into} VALUES ({self._columns.marks}) {self._if_known['sqlite']}"
+
+    def postgres(self, first: int) -> str:
+        return f"{self._into} SELECT * FROM {self._columns.unnest(first)} {self._if_known['postgresql']}"  # noqa: S608
+
+    def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
+        connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
+        return []
+
+
+class Insert(_Inserter):
     """Rows that were looked for and are new; with ``ignore_known``, those of them that are new."""
 
     def __init__(self, table: Table, names: Sequence[str], *, ignore_known: bool = False) -> None:
         super().__init__(table, names)
         self.is_exact = not ignore_known
-
-    @cached_property
-    def _for_sqlite(self) -> str:
-        into = f"INSERT INTO {self._table.name} ({self._columns.names}) VALUES ({self._columns.marks})"  # noqa: S608
-        return into + ("" if self.is_exact else " ON CONFLICT DO NOTHING")
-
-    def postgres(self, first: int) -> str:
-        return (
-            f"INSERT INTO {self._table.name} ({self._columns.names}) "  # noqa: S608
-            f"SELECT * FROM {self._columns.unnest(first)} ON CONFLICT DO NOTHING"
-        )
-
-    def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
-        return []
+        nothing = "ON CONFLICT DO NOTHING"
+        self._if_known = {"sqlite": nothing if ignore_known else "", "postgresql": nothing}
 
 
 class Replace(Writer):
@@ -247,19 +256,16 @@ class Replace(Writer):
         return []
 
 
-class Add(Writer):
+class Add(_Inserter):
     """Numbers to add to what stands at a key, beginning from nothing: each row is the key, then the numbers."""
 
     is_exact = False
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         super().__init__(table, [*keys, *names])
-        self._keys, self._names = keys, names
-
-    @cached_property
-    def _on_conflict(self) -> str:
-        sums = ", ".join(f"{name} = {self._table.name}.{name} + excluded.{name}" for name in self._names)
-        return f" ON CONFLICT ({', '.join(map(_quote, self._keys))}) DO UPDATE SET {sums}"
+        sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names)
+        add = f"ON CONFLICT ({', '.join(map(_quote, keys))}) DO UPDATE SET {sums}"
+        self._if_known = {"sqlite": add, "postgresql": add}
 
     async def outside(self, connection: AsyncConnection, rows: Rows) -> None:
         """The same in a transaction that is no batch."""
@@ -269,19 +275,6 @@ class Add(Writer):
             await connection.exec_driver_sql(self.postgres(1), tuple(self.arguments(rows)))
         else:
             await connection.exec_driver_sql(self._for_sqlite, list(self._columns.to_sqlite(rows)))
-
-    @cached_property
-    def _for_sqlite(self) -> str:
-        into = f"INSERT INTO {self._table.name} ({self._columns.names})"
-        return f"{into} VALUES ({self._columns.marks}){self._on_conflict}"
-
-    def postgres(self, first: int) -> str:
-        into = f"INSERT INTO {self._table.name} ({self._columns.names})"
-        return f"{into} SELECT * FROM {self._columns.unnest(first)}{self._on_conflict}"  # noqa: S608
-
-    def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
-        return []
 
 
 def _postgres_type(kind: TypeEngine[Any]) -> str:
