@@ -26,7 +26,6 @@ from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
-from collector.web.public import Front
 from collector.worker import Worker
 
 LARGEST_BATCH = 500
@@ -102,7 +101,7 @@ def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Rece
     return GroupCommit(take, largest=LARGEST_BATCH, most_waiting=MOST_WAITING, lanes=database.batches_at_once)
 
 
-def create_app(house: House) -> Front:
+def create_app(house: House) -> Starlette:
     """The application over an open house."""
     routes = [*public.routes, *api.routes, *admin.routes, *pages.routes]
     if house.examples:
@@ -111,4 +110,4 @@ def create_app(house: House) -> Front:
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.house = house
     app.state.throttle = admin.Throttle()
-    return Front(app)
+    return app

@@ -33,6 +33,7 @@ from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.lifecycle import list_surveys
 from collector.web.protocol import guarded
+from collector.web.public import Directly
 from collector.web.resources import tag
 
 cli = typer.Typer(
@@ -329,7 +330,10 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
             proxies = networks_in(settings.trusted_proxies)
             config = uvicorn.Config(
                 create_app(house),
-                http=guarded(exempt=lambda peer: any(ip_address(peer) in network for network in proxies)),
+                http=guarded(
+                    exempt=lambda peer: any(ip_address(peer) in network for network in proxies),
+                    direct=Directly(house),
+                ),
                 ws="none",
                 interface="asgi3",
                 log_level="warning",

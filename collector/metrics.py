@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Metric = Literal["csat", "nps", "ces"]
@@ -42,6 +43,7 @@ def neutral_range(metric: Metric, scale: int) -> tuple[int, int]:
     return _NEUTRAL[metric, scale]
 
 
+@lru_cache(maxsize=256)
 def group_of(metric: Metric, scale: int, score: int) -> Group:
     """The group that a score falls into. Raises `ValueError` for a score off the scale."""
     if score not in scores(metric, scale):

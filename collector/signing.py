@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable
 from functools import lru_cache
 from uuid import UUID
@@ -30,7 +31,7 @@ class Signing:
 
         ``visitor`` is the visitor's id in hex.
         """
-        return self._visitors(site_id)(urlsafe_b64encode(bytes.fromhex(visitor)).rstrip(b"="))
+        return self._visitors(site_id)(_base64(bytes.fromhex(visitor)))
 
     def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
         """The visitor of a token made for this site, or None if it was not."""
@@ -77,19 +78,24 @@ class Signing:
 
     def _make_visitor_signer(self, site_id: UUID) -> Callable[[bytes], str]:
         """The same tokens as the signer's, at a third of the work: every new visitor costs one."""
-        keyed = hmac.new(self._signer("visitor", site_id).derive_key(), digestmod="sha256")
+        key = self._signer("visitor", site_id).derive_key()
 
         def sign(value: bytes) -> str:
-            own = keyed.copy()
-            own.update(value)
-            return f"{value.decode()}.{urlsafe_b64encode(own.digest()).rstrip(b'=').decode()}"
+            return (value + b"." + _base64(hmac.digest(key, value, "sha256"))).decode()
 
         return sign
 
     def _derive(self, purpose: str) -> str:
         digest = hmac.new(self._secret.encode(), f"tevreden.{purpose}".encode(), hashlib.sha256).digest()
-        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return _base64(digest).decode()
 
+
+def _base64(value: bytes) -> bytes:
+    """URL-safe, without padding."""
+    return b2a_base64(value, newline=False).translate(_URL_SAFE, b"=")
+
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 API_TOKEN_PREFIX = "tvr_"  # noqa: S105  it makes a leaked token easy to find
 

@@ -382,7 +382,9 @@ def test_places_are_limited_and_free_again_after_use() -> None:
 @pytest.mark.parametrize("exempt", [False, True])
 def test_one_address_has_its_share_unless_it_is_a_proxy(exempt: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GuardedProtocol, "MOST_PER_ADDRESS", 2)
-    with serving(guarded(exempt=lambda address: exempt and address == "127.0.0.1")) as server:
+    with serving(
+        guarded(exempt=lambda address: exempt and address == "127.0.0.1", direct=GuardedProtocol.direct)
+    ) as server:
         inside = [Client(server) for _ in range(2)]
         assert all(one.ask(GET) for one in inside)
         with Client(server) as beyond:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
@@ -13,6 +14,9 @@ from collector.errors import Problem, Unavailable
 
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
+
+Answer = Callable[[Reply | Problem], None]
+"""Whoever waits for the reply to an item; it must not raise."""
 
 log = structlog.get_logger()
 
@@ -36,7 +40,7 @@ class GroupCommit(Generic[Item, Reply]):
         self._largest = largest
         self._most_waiting = most_waiting
         self._idle = lanes
-        self._waiting: deque[tuple[Item, asyncio.Future[Reply]]] = deque()
+        self._waiting: deque[tuple[Item, Answer[Reply]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -44,20 +48,25 @@ class GroupCommit(Generic[Item, Reply]):
         """Items that are in no transaction yet."""
         return len(self._waiting)
 
-    def submit(self, item: Item) -> asyncio.Future[Reply]:
-        """The reply to one item, done once its transaction is on disk.
+    def hand_in(self, item: Item, answer: Answer[Reply]) -> None:
+        """Have an item committed; ``answer`` is called with the reply once its transaction is on disk, or with what its
+        commit raised.
 
-        Raises `Unavailable` at once when ``most_waiting`` items wait already; the future raises what its commit did.
+        Raises `Unavailable` at once when ``most_waiting`` items wait already.
         """
         if len(self._waiting) >= self._most_waiting:
             raise Unavailable("More is arriving than can be stored.", headers={"Retry-After": "2"})
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, answer))
         if self._idle:
             self._idle -= 1
             task = asyncio.create_task(self._run())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    def submit(self, item: Item) -> asyncio.Future[Reply]:
+        """The same to await: the future raises what `hand_in` would answer with as a problem."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.hand_in(item, partial(_settle, future))
         return future
 
     async def drain(self) -> None:
@@ -74,7 +83,7 @@ class GroupCommit(Generic[Item, Reply]):
         finally:
             self._idle += 1
 
-    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Reply]]]) -> None:
+    async def _settle(self, batch: list[tuple[Item, Answer[Reply]]]) -> None:
         replies: Sequence[Reply | Problem]
         try:
             replies = await self._commit([item for item, _ in batch])
@@ -87,10 +96,14 @@ class GroupCommit(Generic[Item, Reply]):
                 return
             replies = [Problem()]
             log.error("unexpected in a transaction", exc_info=error)
-        for (_, future), reply in zip(batch, replies, strict=True):
-            if future.done():  # who asked has gone
-                continue
-            if isinstance(reply, Problem):
-                future.set_exception(reply)
-            else:
-                future.set_result(reply)
+        for (_, answer), reply in zip(batch, replies, strict=True):
+            answer(reply)
+
+
+def _settle(future: asyncio.Future[Reply], reply: Reply | Problem) -> None:
+    if future.done():  # who asked has gone
+        return
+    if isinstance(reply, Problem):
+        future.set_exception(reply)
+    else:
+        future.set_result(reply)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table, Uuid
@@ -100,10 +100,7 @@ class _Columns:
 
     def as_arrays(self, rows: Rows) -> list[str]:
         """The columns as literals of arrays: the driver looks at each value of an array of its own again and again."""
-        return [
-            f"{{{','.join(['NULL' if value is None else write(value) for value in column])}}}"
-            for write, column in zip(self._literals, zip(*rows, strict=True), strict=True)
-        ]
+        return [_array(column, write) for write, column in zip(self._literals, zip(*rows, strict=True), strict=True)]
 
     def found_in(self, table: Table, names: str) -> str:
         """``names`` of the one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
@@ -120,17 +117,10 @@ class _Columns:
         """SQLite keeps moments and days as text."""
         if not self._texts:
             return rows
-        written: dict[int, str] = {}  # most rows of a batch share one moment
-        out = []
-        for row in rows:
-            changed = list(row)
-            for place, write in self._texts:
-                value = changed[place]
-                if value is not None:
-                    text = written.get(id(value))
-                    changed[place] = text if text is not None else written.setdefault(id(value), write(value))
-            out.append(tuple(changed))
-        return out
+        columns = list(zip(*rows, strict=True))
+        for place, write in self._texts:
+            columns[place] = tuple(_each_once(columns[place], write, None))
+        return list(zip(*columns, strict=True))
 
     def read(self, rows: Rows) -> Rows:
         out = []
@@ -277,6 +267,17 @@ class Add(_Inserter):
             await connection.exec_driver_sql(self._for_sqlite, list(self._columns.to_sqlite(rows)))
 
 
+def _each_once(column: Iterable[Any], write: Callable[[Any], str], nothing: str | None) -> Iterator[Any]:
+    """The values of a column written, each of them once: most rows of a batch agree in most columns."""
+    written = {value: nothing if value is None else write(value) for value in set(column)}
+    return map(written.__getitem__, column)
+
+
+def _array(column: tuple[Any, ...], write: Callable[[Any], str]) -> str:
+    """The literal of an array, for PostgreSQL."""
+    return f"{{{','.join(_each_once(column, write, 'NULL'))}}}"
+
+
 def _postgres_type(kind: TypeEngine[Any]) -> str:
     names: dict[type[TypeEngine[Any]], str] = {
         Uuid: "uuid",
@@ -297,7 +298,7 @@ def _quoted(value: str) -> str:
 
 _LITERALS: dict[str, Callable[[Any], str]] = {
     "text": _quoted,
-    "timestamptz": lru_cache(maxsize=64)(datetime.isoformat),  # most rows of a batch share one moment
+    "timestamptz": datetime.isoformat,
     "date": date.isoformat,
 }
 """How a value stands in the literal of an array."""

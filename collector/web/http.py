@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,26 +16,23 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive
 
 from collector.db.group import GroupCommit
 from collector.db.store import Database
-from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem, TooLarge
+from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem
 from collector.responses.intake import Arrival, Receipt
 from collector.settings import Settings
 from collector.signing import Signing
+from collector.web.direct import MOST_BYTES, Body
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
-from collector.web.packed import Head
+from collector.web.packed import problem_answer, response_of
 
-MOST_BYTES = 64 * 1024
-"""The largest body of an event or form; a document may have `MOST_DOCUMENT_BYTES`."""
 MOST_DOCUMENT_BYTES = 512 * 1024
+"""The largest document; any other body may have `MOST_BYTES`."""
 DEEPEST = 32
 """Levels of brackets in a JSON body."""
-
-PROBLEM_JSON = "application/problem+json"
 
 log = structlog.get_logger()
 
@@ -61,27 +58,16 @@ def house_of(request: Request) -> House:
     return cast("House", request.app.state.house)
 
 
-async def receive_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it is known to be, `BadRequest` for a compressed one."""
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise BadRequest("The body must not be compressed.")
-    length = headers.get(b"content-length", b"")
-    left = most - (int(length[:12]) if length.isdigit() and int(length[:12]) > most else 0)
-    parts: list[bytes] = []
-    while left >= 0:
-        message = await receive()
+async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
+    """The whole body. Raises what `Body` does, and `BadRequest` for one that ends before it is whole."""
+    body = Body(dict(request.scope["headers"]), most)
+    while True:
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise BadRequest("The body did not arrive whole.")
-        parts.append(message.get("body", b""))
-        left -= len(parts[-1])
-        if left >= 0 and not message.get("more_body"):
-            return b"".join(parts)
-    raise TooLarge(f"At most {most} bytes are read.")
-
-
-async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
-    """The same of a request."""
-    return await receive_body(dict(request.scope["headers"]), request.receive, most)
+        body.add(message.get("body", b""))
+        if not message.get("more_body"):
+            return body.whole()
 
 
 def parse_json(body: bytes) -> Any:
@@ -195,18 +181,4 @@ async def render_problem(request: Request, error: Exception) -> Response:
         problem = Problem()
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         return page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
-    head, body = problem_answer(problem)
-    response = Response(body, head.status)
-    response.raw_headers = head.before(body)
-    return response
-
-
-def problem_answer(problem: Problem) -> tuple[Head, bytes]:
-    """A problem as it goes out."""
-    headers = {
-        "Content-Type": PROBLEM_JSON,
-        "Cache-Control": "no-store",
-        "Access-Control-Allow-Origin": "*",
-        **problem.headers,
-    }
-    return Head(problem.status, headers), json.dumps(problem.as_json()).encode()
+    return response_of(*problem_answer(problem))

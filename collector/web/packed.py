@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -10,8 +11,11 @@ import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
+from collector.errors import Problem
+
 Raw = list[tuple[bytes, bytes]]
 
+PROBLEM_JSON = "application/problem+json"
 
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=11),
@@ -62,10 +66,25 @@ class Packed:
     def response(self, request: Request) -> Response:
         accepted = request.headers.get("accept-encoding", "").encode("latin-1")
         tags = request.headers.get("if-none-match", "").encode("latin-1")
-        head, body = self.answer(accepted, tags)
-        response = Response(body, head.status)
-        response.raw_headers = head.before(body)
-        return response
+        return response_of(*self.answer(accepted, tags))
+
+
+def response_of(head: Head, body: bytes) -> Response:
+    """The same answer by way of the framework."""
+    response = Response(body, head.status)
+    response.raw_headers = head.before(body)
+    return response
+
+
+def problem_answer(problem: Problem) -> tuple[Head, bytes]:
+    """A problem as it goes out."""
+    headers = {
+        "Content-Type": PROBLEM_JSON,
+        "Cache-Control": "no-store",
+        "Access-Control-Allow-Origin": "*",
+        **problem.headers,
+    }
+    return Head(problem.status, headers), json.dumps(problem.as_json()).encode()
 
 
 def raw(headers: Mapping[str, str]) -> Raw:

@@ -7,11 +7,9 @@ without a timer per request: each connection notes since when it waits, and one 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from ipaddress import IPv6Address
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -22,11 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
+from collector.web.direct import Asked, Begin, Body, FindDirect
 from collector.web.limits import share_of
-
-AT_ONCE = "tevreden.at_once"
-"""An ASGI extension: called with status, header lines and body, it sends a whole answer, or says False when that has to
-be sent message by message. It saves looking at each header of every answer."""
+from collector.web.packed import Head, problem_answer
 
 
 class _HeadWithBody:
@@ -53,6 +49,59 @@ class _HeadWithBody:
             self._head = data
 
 
+class _NobodyWaits:
+    """In place of the event that wakes an application."""
+
+    def set(self) -> None:
+        pass
+
+
+class Exchange:
+    """One request that is answered directly: what uvicorn knows as a cycle, without a scope, a task and messages."""
+
+    __slots__ = (
+        *("_begin", "_body", "_connection", "_headers"),
+        *("disconnected", "keep_alive", "response_complete", "response_started"),
+    )
+    message_event = _NobodyWaits()
+    waiting_for_100_continue = False
+
+    def __init__(self, connection: GuardedProtocol, begin: Begin, headers: list[tuple[bytes, bytes]]) -> None:
+        self._connection, self._begin = connection, begin
+        self._headers = dict(headers)
+        self._body: Body | None = None
+        self.keep_alive = True
+        self.disconnected = self.response_started = self.response_complete = False
+        try:
+            self._body = Body(self._headers)
+        except Problem as problem:
+            self._answer(*problem_answer(problem))
+
+    def take(self, part: bytes) -> None:
+        """A piece of the body."""
+        if self._body:
+            try:
+                self._body.add(part)
+            except Problem as problem:
+                self._answer(*problem_answer(problem))
+
+    def end(self) -> None:
+        """The request is there as a whole."""
+        if self._body:
+            body, self._body = self._body.whole(), None
+            self._begin(Asked(self._connection.peer, self._headers, body, self._answer))
+
+    def _answer(self, head: Head, body: bytes) -> None:
+        if self.response_complete or self.disconnected or self._connection.transport.is_closing():
+            return
+        self._body = None
+        self.response_started = self.response_complete = True
+        self._connection.write_answer(head, body, last=not self.keep_alive)
+        if not self.keep_alive:
+            self._connection.transport.close()
+        self._connection.on_response_complete()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Serves as uvicorn's own does, within limits; ``uvicorn.Config(http=GuardedProtocol)``. WebSockets are not served.
 
@@ -66,6 +115,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "door",
         "head_bytes",
         "in_body",
+        "peer",
         "receiving_since",
         "refused_since",
         "unread_bytes",
@@ -92,6 +142,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whether `MOST_PER_ADDRESS` does not hold for an address, as for that of a proxy."""
         return False
 
+    @staticmethod
+    def direct(_method: bytes, _target: bytes, /) -> Begin | None:
+        """Whoever answers a request directly, as `FindDirect` has it."""
+        return None
+
     def __init__(
         self,
         config: Config,
@@ -113,10 +168,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self.unread_bytes = sys.maxsize
         self.door = _door_of(server_state)
         self.admitted_as: str | None = None
+        self.peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        address = _address(self.client[0]) if self.client else ""
+        self.peer = self.client[0] if self.client else ""
+        address = _address(self.peer)
         share = "" if not address or self.is_exempt(address) else share_of(address)
         now = self.loop.time()
         if len(self.connections) > self.MOST_CONNECTIONS or (share and self.door.open[share] >= self.MOST_PER_ADDRESS):
@@ -162,6 +219,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.head_bytes > most:
             self._refuse(self._oversize() or HeadersTooLarge(), linger=True)
 
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
     def on_headers_complete(self) -> None:
         if (
             len(self.url) > self.MOST_TARGET_BYTES
@@ -171,44 +233,58 @@ class GuardedProtocol(HttpToolsProtocol):
             oversize = self._oversize()
             if oversize:
                 raise oversize
-        self.scope["extensions"] = extensions = {}
-        HttpToolsProtocol.on_headers_complete(self)
-        extensions[AT_ONCE] = partial(self._send_at_once, self.cycle)
-        self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
+        parser = self.parser
+        begin = self.direct(parser.get_method(), self.url) if self.admitted_as else None
+        if (
+            begin is None
+            or self.expect_100_continue
+            or self._is_answering()
+            or self.flow.write_paused
+            or parser.get_http_version() != "1.1"
+            or not parser.should_keep_alive()
+            or parser.should_upgrade()
+        ):
+            self._begin_as_usual()
+        else:
+            self.cycle = cast("RequestResponseCycle", Exchange(self, begin, self.headers))
         self.in_body = True
         self.head_bytes = 0
         self.headers = []  # trailers are no headers: the application has its list and does not see it grow
 
-    def _send_at_once(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
-        if (
-            cycle.response_started
-            or cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.access_log
-            or cycle.scope["method"] == "HEAD"
-            or self.flow.write_paused
-        ):
-            return False
-        length = b"" if status == 304 else b"content-length: %d\r\n" % len(body)
-        cycle.response_started = True
-        cycle.waiting_for_100_continue = False
+    def _begin_as_usual(self) -> None:
+        """By way of a scope and a task. It comes from a proxy, another request is being answered, or it is rare."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        HttpToolsProtocol.on_message_begin(self)  # which makes the scope
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        HttpToolsProtocol.on_headers_complete(self)
+        self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
+
+    def write_answer(self, head: Head, body: bytes, *, last: bool) -> None:
+        """Send a whole answer in one call to the system."""
+        length = b"" if head.status == 304 else b"content-length: %d\r\n" % len(body)
+        closing = b"connection: close\r\n" if last else b""
         common = self.door.rendered(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], common, lines, length, b"\r\n", body)))
-        cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+        self.transport.write(b"".join((STATUS_LINE[head.status], common, head.lines, length, closing, b"\r\n", body)))
 
     def on_body(self, body: bytes) -> None:
         self.head_bytes = 0
-        HttpToolsProtocol.on_body(self, body)
+        cycle: RequestResponseCycle | Exchange = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.take(body)
+        else:
+            HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
-        HttpToolsProtocol.on_message_complete(self)
         self.in_body = False
         self.url = b""
         self.head_bytes = 0
         self.receiving_since = None
+        cycle: RequestResponseCycle | Exchange = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.end()
+        else:
+            HttpToolsProtocol.on_message_complete(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -272,7 +348,7 @@ class GuardedProtocol(HttpToolsProtocol):
         unasked = not self.url and isinstance(problem, TooSlow)
         told = not unasked and not (self.in_body and (self.cycle.response_started or self.pipeline))
         if told:
-            self.transport.write(_as_bytes(problem, self.server_state.default_headers))
+            self.write_answer(*problem_answer(problem), last=True)
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -329,9 +405,11 @@ def _door_of(server_state: ServerState) -> _Door:
     return _doors.get(server_state) or _doors.setdefault(server_state, _Door(server_state))
 
 
-def guarded(*, exempt: Callable[[str], bool]) -> type[GuardedProtocol]:
-    """The protocol for a server behind proxies: no share per address for those that ``exempt`` says yes to."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"is_exempt": staticmethod(exempt)})
+def guarded(*, exempt: Callable[[str], bool], direct: FindDirect) -> type[GuardedProtocol]:
+    """The protocol for a server: no share per address for the proxies that ``exempt`` says yes to, and some requests
+    answered directly."""
+    own = {"is_exempt": staticmethod(exempt), "direct": staticmethod(direct)}
+    return type("GuardedProtocol", (GuardedProtocol,), own)
 
 
 def _address(peer: str) -> str:
@@ -340,16 +418,3 @@ def _address(peer: str) -> str:
         return peer
     mapped = IPv6Address(peer).ipv4_mapped
     return str(mapped) if mapped else peer
-
-
-def _as_bytes(problem: Problem, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    body = json.dumps(problem.as_json()).encode()
-    headers = [
-        *default_headers,
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return STATUS_LINE[problem.status] + lines + b"\r\n" + body

@@ -1,18 +1,20 @@
 """What pages ask of the collector: the script, the file that draws, a place for events. Open to every origin.
 
-The two addresses that every visitor's browser asks for are plain ASGI, and `Front` answers them before the router.
+The two addresses that every visitor's browser asks for are answered directly, see `collector.web.direct`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.devices import read_user_agent
 from collector.errors import Fault, NotFound, Problem
@@ -23,69 +25,146 @@ from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import live_revisions
 from collector.web.auth import require_token
-from collector.web.http import House, house_of, log, parse_json, problem_answer, receive_body
+from collector.web.direct import Asked, Begin
+from collector.web.http import House, house_of, log, parse_json, read_body
 from collector.web.measures import CONTENT_TYPE
-from collector.web.packed import Head
-from collector.web.protocol import AT_ONCE
-from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, config_of
+from collector.web.packed import Head, problem_answer, response_of
+from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, Script, config_of
 
-_HOT = re.compile(r"/w/([a-z0-9]{1,32})(\.js|/events)")
 _TAKEN = Head(200, {**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
-
-class Hot:
-    """An address that answers without the framework's own request and response; errors are rendered here as well."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            head, body = await self.answer(scope, receive)
-        except Problem as problem:
-            head, body = problem_answer(problem)
-        except Exception as error:
-            log.error("unexpected", path=scope["path"], exc_info=error)
-            head, body = problem_answer(Problem())
-        at_once = scope.get("extensions", {}).pop(AT_ONCE, None)  # it holds what holds the scope: let go of it
-        if at_once and at_once(head.status, head.lines, body):
-            return
-        await send({"type": "http.response.start", "status": head.status, "headers": head.before(body)})
-        await send({"type": "http.response.body", "body": body})
-
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:
-        raise NotImplementedError
+Later = Coroutine[Any, Any, None]
+Hot = Callable[[House, str, Asked], Later | None]
+"""Answers a request about a site; what must wait for the store comes back to be awaited. Both raise what is wrong."""
 
 
-class SiteScript(Hot):
+def site_script(house: House, key: str, asked: Asked) -> Later | None:
     """The tag's one request: the loader with the site's published surveys in it."""
-
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:  # noqa: ARG002
-        house: House = scope["app"].state.house
-        key = scope["path_params"]["site"]
-        script = house.live.scripts.fresh(key) or await house.live.scripts.get(key)
-        headers = dict(scope["headers"])
-        return script.packed.answer(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
+    script = house.live.scripts.fresh(key)
+    if script is None:
+        return _load_script(house, key, asked)
+    _send_script(script, asked)
+    return None
 
 
-class Events(Hot):
+async def _load_script(house: House, key: str, asked: Asked) -> None:
+    _send_script(await house.live.scripts.get(key), asked)
+
+
+def _send_script(script: Script, asked: Asked) -> None:
+    headers = asked.headers
+    asked.reply(*script.packed.answer(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b"")))
+
+
+def events(house: House, key: str, asked: Asked) -> Later | None:
     """Takes events in; answered 200 only once they are on disk."""
+    house.limits.check_address(asked.address)
+    envelope = read_envelope(parse_json(asked.body))
+    site = house.live.sites.fresh(key)
+    if site is None:
+        return _load_site(house, key, envelope, asked)
+    return _take(house, key, site, envelope, asked)
 
-    async def answer(self, scope: Scope, receive: Receive) -> tuple[Head, bytes]:
-        house: House = scope["app"].state.house
-        house.limits.check_address(scope["client"][0] if scope["client"] else "")
-        headers = dict(scope["headers"])
-        envelope = read_envelope(parse_json(await receive_body(headers, receive)))
-        key = scope["path_params"]["site"]
-        site = house.live.sites.fresh(key) or await house.live.sites.get(key)
-        house.limits.check_site(key)
-        arrival = _arrival(house, site, envelope, headers.get(b"user-agent", b"").decode("latin-1"))
-        for one in arrival.events:
-            if one.survey is None and one.problem is None:
-                await _look_up(house, key, arrival, one)
-        if arrival.events[0].problem and all(one.problem for one in arrival.events):
-            raise arrival.events[0].problem
-        receipt = await house.intake.submit(arrival)
-        if site.webhooks:
-            house.wake_worker()
-        return _TAKEN, _reply(house, arrival, receipt).encode()
+
+async def _load_site(house: House, key: str, envelope: Envelope, asked: Asked) -> None:
+    later = _take(house, key, await house.live.sites.get(key), envelope, asked)
+    if later:
+        await later
+
+
+def _take(house: House, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
+    house.limits.check_site(key)
+    arrival = _arrival(house, site, envelope, asked.headers.get(b"user-agent", b"").decode("latin-1"))
+    unknown = [one for one in arrival.events if one.survey is None and one.problem is None]
+    if unknown:
+        return _look_up(house, key, arrival, unknown, asked)
+    _hand_in(house, arrival, asked)
+    return None
+
+
+async def _look_up(house: House, key: str, arrival: Arrival, unknown: Sequence[Arrived], asked: Asked) -> None:
+    for one in unknown:
+        await _find_survey(house, key, arrival, one)
+    _hand_in(house, arrival, asked)
+
+
+def _hand_in(house: House, arrival: Arrival, asked: Asked) -> None:
+    if arrival.events[0].problem and all(one.problem for one in arrival.events):
+        raise arrival.events[0].problem
+    house.intake.hand_in(arrival, partial(_answer, house, arrival, asked))
+
+
+def _answer(house: House, arrival: Arrival, asked: Asked, receipt: Receipt | Problem) -> None:
+    if isinstance(receipt, Problem):
+        asked.reply(*problem_answer(receipt))
+        return
+    if arrival.site.webhooks:
+        house.wake_worker()
+    asked.reply(_TAKEN, _reply(house, arrival, receipt).encode())
+
+
+class Directly:
+    """Answers the two addresses for the server's protocol; errors are rendered here as well."""
+
+    _HOT: Mapping[bytes, tuple[re.Pattern[bytes], Hot]] = {
+        b"POST": (re.compile(rb"/w/([a-z0-9]{1,32})/events"), events),
+        b"GET": (re.compile(rb"/w/([a-z0-9]{1,32})\.js"), site_script),
+    }
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def __call__(self, method: bytes, target: bytes) -> Begin | None:
+        hot = self._HOT.get(method)
+        found = hot[0].fullmatch(target) if hot else None
+        return partial(self._begin, hot[1], found[1].decode()) if hot and found else None
+
+    def _begin(self, hot: Hot, key: str, asked: Asked) -> None:
+        try:
+            later = hot(self._house, key, asked)
+        except Exception as error:
+            _complain(key, asked, error)
+        else:
+            if later:
+                task = asyncio.create_task(self._await(later, key, asked))
+                self._waiting.add(task)
+                task.add_done_callback(self._waiting.discard)
+
+    async def _await(self, later: Later, key: str, asked: Asked) -> None:
+        try:
+            await later
+        except Exception as error:
+            _complain(key, asked, error)
+
+
+def _complain(key: str, asked: Asked, error: Exception) -> None:
+    if not isinstance(error, Problem):
+        log.error("unexpected", site=key, exc_info=error)
+        error = Problem()
+    asked.reply(*problem_answer(error))
+
+
+def ordinary(hot: Hot, *, has_body: bool) -> Callable[[Request], Awaitable[Response]]:
+    """The same address by way of the framework."""
+
+    async def endpoint(request: Request) -> Response:
+        answered: asyncio.Future[tuple[Head, bytes]] = asyncio.get_running_loop().create_future()
+
+        def reply(head: Head, body: bytes) -> None:
+            if not answered.done():  # who asked has gone
+                answered.set_result((head, body))
+
+        address = request.client.host if request.client else ""
+        body = await read_body(request) if has_body else b""
+        later = hot(
+            house_of(request), request.path_params["site"], Asked(address, dict(request.scope["headers"]), body, reply)
+        )
+        if later:
+            await later
+        return response_of(*await answered)
+
+    return endpoint
 
 
 def _arrival(house: House, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:
@@ -108,7 +187,7 @@ def _arrival(house: House, site: OpenSite, envelope: Envelope, user_agent: str) 
     return Arrival(site, visitor.hex if visitor else None, anonymous, read_user_agent(user_agent), events)
 
 
-async def _look_up(house: House, key: str, arrival: Arrival, one: Arrived) -> None:
+async def _find_survey(house: House, key: str, arrival: Arrival, one: Arrived) -> None:
     """Have the survey of an event at hand, or its problem."""
     assert one.event is not None
     try:
@@ -130,25 +209,6 @@ def _reply(house: House, arrival: Arrival, receipt: Receipt) -> str:
     if receipt.visitor and not arrival.anonymous and receipt.visitor != arrival.visitor:
         body += f',"visitor":"{house.signing.visitor_token(arrival.site.id, receipt.visitor)}"'
     return body + "}"
-
-
-class Front:
-    """The application, with the two hot addresses answered before its router."""
-
-    def __init__(self, app: Starlette) -> None:
-        self.app = app
-        self.state = app.state
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = self.app
-        if scope["type"] == "http" and (match := _HOT.fullmatch(scope["path"])):
-            is_events = match[2] == "/events"
-            if scope["method"] == "POST" if is_events else scope["method"] in ("GET", "HEAD"):
-                scope["app"], scope["path_params"] = self.app, {"site": match[1]}
-                app = EVENTS if is_events else SITE_SCRIPT
-        if app is self.app:
-            scope.pop("extensions", None)  # nobody else answers at once, and it holds what holds the scope
-        await app(scope, receive, send)
 
 
 async def survey_script(request: Request) -> Response:
@@ -192,14 +252,12 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-SITE_SCRIPT, EVENTS = SiteScript(), Events()
-
 routes = [
     Route("/w/ui-{hash}.js", frozen),
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
-    Route("/w/{site}.js", SITE_SCRIPT, methods=["GET"]),
-    Route("/w/{site}/events", EVENTS, methods=["POST"]),
+    Route("/w/{site}.js", ordinary(site_script, has_body=False)),
+    Route("/w/{site}/events", ordinary(events, has_body=True), methods=["POST"]),
     Route("/s/{site}-{survey}.js", survey_script),
     Route("/healthz", healthz),
     Route("/readyz", readyz),

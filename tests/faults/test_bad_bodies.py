@@ -11,7 +11,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from collector.web.http import MOST_BYTES
+from collector.web.direct import MOST_BYTES
 from tests.faults.conftest import Place
 from tests.faults.load import Answer, Reply, Wire
 from tests.faults.times import times
