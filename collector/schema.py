@@ -36,8 +36,11 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-_chances: list[str] = []
-"""Random bits for ids to come: asking the system for all at once costs as much as for one."""
+_chances: list[int] = []
+"""The lower 80 bits of ids to come: asking the system for the random ones all at once costs as much as for one."""
+_CHANCE = (1 << 76) - 1 & ~(3 << 62)
+_MARKS = 7 << 76 | 2 << 62
+"""Version 7, and the variant of RFC 9562."""
 os.register_at_fork(after_in_child=_chances.clear)
 
 
@@ -49,10 +52,11 @@ def new_id() -> UUID:
 def new_hex_id() -> str:
     """A `new_id` in hex without dashes, a quarter of the work."""
     if not _chances:
-        drawn = os.urandom(10 * 200).hex()
-        _chances.extend(drawn[start : start + 20] for start in range(0, len(drawn), 20))
-    chance = _chances.pop()
-    return f"{time.time_ns() // 1_000_000:012x}7{chance[:3]}{'89ab'[int(chance[3], 16) & 3]}{chance[4:19]}"
+        drawn = os.urandom(10 * 200)
+        _chances.extend(
+            int.from_bytes(drawn[start : start + 10]) & _CHANCE | _MARKS for start in range(0, len(drawn), 10)
+        )
+    return "%032x" % (time.time_ns() // 1_000_000 << 80 | _chances.pop())
 
 
 class Instant(TypeDecorator[datetime]):
@@ -156,7 +160,6 @@ impressions = Table(
     Column("dismissed_at", Instant, nullable=True),
     Column("answered_at", Instant, nullable=True),
     *_circumstances(),
-    Index(None, "site_id", "visitor_id"),
 )
 
 responses = Table(

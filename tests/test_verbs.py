@@ -215,7 +215,8 @@ def test_batch_that_always_comes_second_is_refused(batches: Batches, elsewhere: 
 def test_a_month_that_nobody_has_counted_is_read_by_its_key(batches: Batches, store: tuple[str, str]) -> None:
     """Else each batch of a new month reads all that its site has stored there, until the tables are analysed."""
     batches.write(Call(insert, [shown(new_hex_id()) for _ in range(2000)]))
-    ids = f"'{{{SITE}}}', '{{{new_hex_id()}}}'"
+    name = new_hex_id()
+    ids, span = f"'{{{SITE}}}', '{{{name}}}'", f"'{name}', '{name}'"
 
     async def plan(sql: str, values: str) -> str:
         connection = await asyncpg.connect(store[0], server_settings=BY_INDEX)
@@ -226,8 +227,8 @@ def test_a_month_that_nobody_has_counted_is_read_by_its_key(batches: Batches, st
             await connection.close()
 
     for sql, values in (
-        (find_all((find,)), ids),
-        (write_all((replace,)), f"'{{}}', {ids}, '{{1}}', '{{2026-03-01}}', 1"),
+        (find_all((find,)), f"{ids}, {span}"),
+        (write_all((replace,)), f"'{{}}', {ids}, '{{1}}', '{{2026-03-01}}', {span}, 1"),
     ):
         seen = batches.portal.call(plan, sql, values)
         assert {name[-5:] for name in re.findall(r"using (\w+)", seen)} == {"_pkey"}, seen

@@ -76,18 +76,19 @@ async def _write(connection: asyncpg.Connection, writes: list[tuple[Writer, Rows
     statement = write_all(tuple(writer for writer, _ in writes))
     arguments = [f"{{{','.join(map(str, versions))}}}"]
     arguments += [one for writer, rows in writes for one in writer.arguments(rows)]
-    exact = sum(len(rows) for writer, rows in writes if writer.is_exact)
+    counted = sum(len(rows) for writer, rows in writes if writer.is_counted)
     try:
-        await connection.execute(statement, *arguments, exact)
-    except asyncpg.DivisionByZeroError:
+        await connection.execute(statement, *arguments, counted)
+    except (asyncpg.UniqueViolationError, asyncpg.DivisionByZeroError):
         raise Raced from None
 
 
 @lru_cache(maxsize=64)
 def write_all(verbs: tuple[Writer, ...]) -> str:
     """Everything at once, or nothing: the division fails where a row was not written that had to be."""
-    written = [f"(SELECT count(*) FROM w{place})" for place, verb in enumerate(verbs) if verb.is_exact]  # noqa: S608
-    parts = ", ".join(f"w{place} AS ({part} RETURNING 1)" for place, part in enumerate(_parts(verbs, 2)))
+    written = [f"(SELECT count(*) FROM w{place})" for place, verb in enumerate(verbs) if verb.is_counted]  # noqa: S608
+    told = [" RETURNING 1" if verb.is_counted else "" for verb in verbs]
+    parts = ", ".join(f"w{place} AS ({part}{told[place]})" for place, part in enumerate(_parts(verbs, 2)))
     last = 2 + sum(verb.width for verb in verbs)
     return (
         f"WITH {parts} SELECT {DURABLE}, 1 / ({' + '.join(written) or 0} = ${last}::bigint)::integer "

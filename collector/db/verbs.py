@@ -38,7 +38,7 @@ class Verb(ABC):
     """One statement over a table, for any number of rows."""
 
     width: int
-    """Values of a row."""
+    """Parameters of its part of a statement."""
 
     @abstractmethod
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows: ...
@@ -52,7 +52,7 @@ class Verb(ABC):
 
     @abstractmethod
     def arguments(self, rows: Rows) -> list[str]:
-        """An array a column."""
+        """The parameters: an array a column first."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,25 @@ class _Columns:
         """The columns as literals of arrays: the driver looks at each value of an array of its own again and again."""
         return [_array(column, write) for write, column in zip(self._literals, zip(*rows, strict=True), strict=True)]
 
-    def found_in(self, table: Table, names: str) -> str:
+    def found_in(self, table: Table, names: str, first: int) -> str:
         """``names`` of the one row of a table whose key these columns of ``wanted`` are, for PostgreSQL.
 
+        Parameters from ``first`` on are what `span` says of all that are wanted: so the planner's work begins with the
+        one or two partitions that they can be in, and not with those of all months.
         Of all indexes that begin alike, the key's alone gives its last column in order. Without that, the planner takes
         any of them while a month is new and nobody has counted its rows.
         """
         *same, last = (_quote(column.name) for column in self.columns)
         match = [f"t.{name} = wanted.{name}" for name in same]
         match += [f"t.{last} >= wanted.{last}", f"t.{last} <= wanted.{last}"]
+        kind = self._types[-1]
+        match += [f"t.{last} >= ${first}::text::{kind}", f"t.{last} <= ${first + 1}::text::{kind}"]
         return f"SELECT {names} FROM {table.name} AS t WHERE {' AND '.join(match)} ORDER BY t.{last} LIMIT 1"  # noqa: S608
+
+    def span(self, rows: Rows) -> list[str]:
+        """The lowest and the highest value of the last column."""
+        values = [row[len(self.columns) - 1] for row in rows]
+        return [str(min(values)), str(max(values))]
 
     def to_sqlite(self, rows: Rows) -> Rows:
         """SQLite keeps moments and days as text."""
@@ -139,7 +148,7 @@ class Find(Verb):
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         self._keys, self._wanted = _Columns(table, keys), _Columns(table, names)
         self._table = table
-        self.width = len(keys)
+        self.width = len(keys) + 2
 
     @cached_property
     def _for_sqlite(self) -> str:
@@ -149,11 +158,12 @@ class Find(Verb):
         return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match} AND {last} IN ({every})"  # noqa: S608
 
     def postgres(self, first: int) -> str:
-        found = self._keys.found_in(self._table, f"{self._wanted.names}, xmin AS version")
+        names = f"{self._wanted.names}, xmin AS version"
+        found = self._keys.found_in(self._table, names, first + self.width - 2)
         return f"{self._keys.unnest(first)} AS wanted({self._keys.names}) CROSS JOIN LATERAL ({found}) AS found"
 
     def arguments(self, rows: Rows) -> list[str]:
-        return self._keys.as_arrays(list(dict.fromkeys(rows)))
+        return [*self._keys.as_arrays(list(dict.fromkeys(rows))), *self._keys.span(rows)]
 
     def read(self, rows: Rows) -> Rows:
         return self._wanted.read(rows) if rows else []
@@ -171,8 +181,8 @@ class Find(Verb):
 class Writer(Verb):
     """What the verbs that write have in common."""
 
-    is_exact = True
-    """Whether each of the rows must be written."""
+    is_counted = False
+    """Whether a row that is not written has to be noticed by the number of those that are."""
 
     def __init__(self, table: Table, names: Sequence[str]) -> None:
         self._table, self._columns = table, _Columns(table, names)
@@ -210,28 +220,31 @@ class Insert(_Inserter):
 
     def __init__(self, table: Table, names: Sequence[str], *, ignore_known: bool = False) -> None:
         super().__init__(table, names)
-        self.is_exact = not ignore_known
-        nothing = "ON CONFLICT DO NOTHING"
-        self._if_known = {"sqlite": nothing if ignore_known else "", "postgresql": nothing}
+        nothing = "ON CONFLICT DO NOTHING" if ignore_known else ""  # without it a row that is there fails the statement
+        self._if_known = {"sqlite": nothing, "postgresql": nothing}
 
 
 class Replace(Writer):
     """Other values for rows that were found: each row is the key, then the values."""
 
+    is_counted = True
+
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         super().__init__(table, [*keys, *names])
-        self._keys, self._names = keys, names
+        self._keys, self._names = _Columns(table, keys), names
+        self.width += 2
 
     @cached_property
     def _for_sqlite(self) -> str:
         values = ", ".join(f"{_quote(name)} = ?" for name in self._names)
-        match = " AND ".join(f"{_quote(name)} = ?" for name in self._keys)
+        match = " AND ".join(f"{_quote(column.name)} = ?" for column in self._keys.columns)
         return f"UPDATE {self._table.name} SET {values} WHERE {match}"  # noqa: S608
 
     def postgres(self, first: int) -> str:
         values = ", ".join(f"{_quote(name)} = wanted.{_quote(name)}" for name in self._names)
-        match = " AND ".join(f"t.{_quote(name)} = wanted.{_quote(name)}" for name in self._keys)
-        found = _Columns(self._table, self._keys).found_in(self._table, "ctid AS place")
+        keys = [_quote(column.name) for column in self._keys.columns]
+        match = " AND ".join(f"t.{name} = wanted.{name}" for name in keys)
+        found = self._keys.found_in(self._table, "ctid AS place", first + self.width - 2)
         return (
             f"UPDATE {self._table.name} AS t SET {values} "  # noqa: S608
             f"FROM {self._columns.unnest(first)} AS wanted({self._columns.names}) "
@@ -239,8 +252,11 @@ class Replace(Writer):
             f"WHERE t.ctid = found.place AND {match} AND t.xmin = ANY($1::text::xid[])"
         )
 
+    def arguments(self, rows: Rows) -> list[str]:
+        return [*super().arguments(rows), *self._keys.span(rows)]
+
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
-        width = len(self._keys)  # the key stands first in a row and last in the statement
+        width = len(self._keys.columns)  # the key stands first in a row and last in the statement
         turned = [row[width:] + row[:width] for row in self._columns.to_sqlite(rows)]
         connection.executemany(self._for_sqlite, turned)
         return []
@@ -248,8 +264,6 @@ class Replace(Writer):
 
 class Add(_Inserter):
     """Numbers to add to what stands at a key, beginning from nothing: each row is the key, then the numbers."""
-
-    is_exact = False
 
     def __init__(self, table: Table, keys: Sequence[str], names: Sequence[str]) -> None:
         super().__init__(table, [*keys, *names])
