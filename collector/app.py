@@ -30,6 +30,7 @@ from collector.worker import Worker
 
 LARGEST_BATCH = 500
 """Requests in one transaction."""
+WARM_UP_AFTER_SECONDS = 0.5
 MOST_WAITING = 10_000
 """Requests that may wait for one; more are asked to come again."""
 
@@ -53,16 +54,18 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)
         await database.listen(live.forget)
-        warming = asyncio.get_running_loop().run_in_executor(None, _warm_up)
+        warming = asyncio.create_task(_warm_up())
         stack.push_async_callback(asyncio.wait, [warming])
+        stack.callback(warming.cancel)
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
         yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, examples)
 
 
-def _warm_up() -> None:
-    """What the first requests need and a start does not."""
-    warm_up()
-    templates()
+async def _warm_up() -> None:
+    """What the first requests need and a start does not, once the start is over."""
+    await asyncio.sleep(WARM_UP_AFTER_SECONDS)
+    for one in (warm_up, templates):
+        await asyncio.to_thread(one)
 
 
 async def work(settings: Settings) -> None:

@@ -80,7 +80,7 @@ class Process:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def start(self) -> None:
+    def launch(self) -> None:
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "collector", *self.arguments],
@@ -89,6 +89,11 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def start(self) -> None:
+        """Launch it, and wait until it is ready."""
+        self.launch()
+        assert self._process
         deadline = time.monotonic() + 30
         while True:
             try:

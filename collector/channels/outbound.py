@@ -23,7 +23,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -118,12 +118,13 @@ class Outbound:
         self._allowed = tuple(allowed)
         self._timeout = timeout
         self._resolved: dict[str, tuple[float, Sequence[Address]]] = {}
+
+    @cached_property
+    def _transport(self) -> httpx2.AsyncHTTPTransport:
         # A transport and no client: nothing here knows of redirects, proxies, cookies or compressed bodies. Nor is a
         # connection used twice: the pool tells them apart by address, and the name that a certificate was checked
-        # for is not part of that.
-        self._transport = httpx2.AsyncHTTPTransport(
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0)
-        )
+        # for is not part of that. Made when it is first needed: it reads all the certificates of this machine.
+        return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0))
 
     async def __aenter__(self) -> Self:
         return self
@@ -132,7 +133,8 @@ class Outbound:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        if "_transport" in vars(self):
+            await self._transport.aclose()
 
     async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
         """Send ``content`` once and give the answer, of any status.

@@ -75,7 +75,7 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 class Part(BaseModel):
     """A part of the document: unknown keys are refused, and a number is never read from a string."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class FollowUp(Part):

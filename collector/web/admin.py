@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
 from urllib.parse import parse_qs
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -29,8 +29,8 @@ from collector.web.auth import clear_session, require_same_origin, session_of, s
 from collector.web.http import house_of, page, read_body
 from collector.web.resources import frozen_tag, own_page, tag
 
-TRIES = RateLimitItemPerMinute(10, 15)
-"""Wrong passwords for one account in a quarter of an hour."""
+TRIES, TRIES_MINUTES = 10, 15
+"""Wrong passwords for one account in so many minutes."""
 LATEST = 50
 """Responses on the results page."""
 
@@ -44,17 +44,24 @@ GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
 class Throttle:
     """Counts wrong passwords at sign-in, by account."""
 
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    @cached_property
+    def _limiter(self) -> Any:
+        """Loaded with the first sign-in."""
+        storage = import_module("limits.aio.storage").MemoryStorage()
+        return import_module("limits.aio.strategies").MovingWindowRateLimiter(storage)
+
+    @cached_property
+    def _tries(self) -> Any:
+        return import_module("limits").RateLimitItemPerMinute(TRIES, TRIES_MINUTES)
 
     async def check(self, account: str) -> None:
         """Raises `TooManyTries` after too many wrong passwords."""
-        if not await self._limiter.test(TRIES, "sign-in", account):
+        if not await self._limiter.test(self._tries, "sign-in", account):
             raise TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": "900"})
 
     async def failed(self, account: str) -> None:
         """Count a wrong password."""
-        await self._limiter.hit(TRIES, "sign-in", account)
+        await self._limiter.hit(self._tries, "sign-in", account)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -101,10 +102,11 @@ def test_disk_that_something_else_fills_refuses_answers_and_keeps_those_it_has(
 
 
 def fill(filler: Path, *, keep: int) -> None:
-    """Take all the room that there is but for so many bytes."""
-    free = shutil.disk_usage(filler.parent).free
+    """Take all the room that there is but for so many bytes, however much of it is taken meanwhile."""
     with filler.open("wb", buffering=0) as file:
-        os.posix_fallocate(file.fileno(), 0, max(4096, free - keep))
+        while (free := shutil.disk_usage(filler.parent).free - keep) > 0:
+            with suppress(OSError):  # less was left by then: what is left now is looked at again
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + free)
 
 
 def test_log_on_the_same_full_disk_costs_no_reply(begin: Callable[..., Place], sqlite_store: tuple[str, str]) -> None:
