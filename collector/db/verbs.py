@@ -93,10 +93,12 @@ class _Columns:
             (place, reader) for place, c in enumerate(self.columns) if (reader := _READERS.get(type(c.type)))
         ]
 
-    def unnest(self, first: int) -> str:
-        """Rows whose columns are arrays, for PostgreSQL."""
-        arrays = ", ".join(f"${number}::text::{kind}[]" for number, kind in enumerate(self._types, first))
-        return f"unnest({arrays})"
+    def each(self, first: int) -> str:
+        """What to select for a row from each place of some arrays, for PostgreSQL.
+
+        Not from a function in FROM, of whose rows it makes a copy first.
+        """
+        return ", ".join(f"unnest(${number}::text::{kind}[])" for number, kind in enumerate(self._types, first))
 
     def as_arrays(self, rows: Rows) -> list[str]:
         """The columns as literals of arrays: the driver looks at each value of an array of its own again and again."""
@@ -160,7 +162,8 @@ class Find(Verb):
     def postgres(self, first: int) -> str:
         names = f"{self._wanted.names}, xmin AS version"
         found = self._keys.found_in(self._table, names, first + self.width - 2)
-        return f"{self._keys.unnest(first)} AS wanted({self._keys.names}) CROSS JOIN LATERAL ({found}) AS found"
+        wanted = f"(SELECT {self._keys.each(first)}) AS wanted({self._keys.names})"
+        return f"{wanted} CROSS JOIN LATERAL ({found}) AS found"
 
     def arguments(self, rows: Rows) -> list[str]:
         return [*self._keys.as_arrays(list(dict.fromkeys(rows))), *self._keys.span(rows)]
@@ -208,7 +211,7 @@ class _Inserter(Writer):
         return f"{self._into} VALUES ({self._columns.marks}) {self._if_known['sqlite']}"
 
     def postgres(self, first: int) -> str:
-        return f"{self._into} SELECT * FROM {self._columns.unnest(first)} {self._if_known['postgresql']}"  # noqa: S608
+        return f"{self._into} SELECT {self._columns.each(first)} {self._if_known['postgresql']}"
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
         connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
@@ -247,7 +250,7 @@ class Replace(Writer):
         found = self._keys.found_in(self._table, "ctid AS place", first + self.width - 2)
         return (
             f"UPDATE {self._table.name} AS t SET {values} "  # noqa: S608
-            f"FROM {self._columns.unnest(first)} AS wanted({self._columns.names}) "
+            f"FROM (SELECT {self._columns.each(first)}) AS wanted({self._columns.names}) "
             f"CROSS JOIN LATERAL ({found}) AS found "
             f"WHERE t.ctid = found.place AND {match} AND t.xmin = ANY($1::text::xid[])"
         )
