@@ -68,6 +68,11 @@ class Server:
     def open(self) -> int:
         return len(self._server.server_state.connections)
 
+    def close_connections(self) -> None:
+        """What the server does with each connection as it stops; on its own thread."""
+        for connection in list(self._server.server_state.connections):
+            connection.shutdown()
+
     def start(self) -> None:
         self._thread.start()
         until(lambda: self._server.started)
