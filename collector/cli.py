@@ -326,13 +326,13 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
 
     async def run() -> None:
         async with open_house(settings, examples=examples) as house:
-            listening = _listen(settings.host, settings.port)
+            listening, directly = _listen(settings.host, settings.port), Directly(house)
             proxies = networks_in(settings.trusted_proxies)
             config = uvicorn.Config(
                 create_app(house),
                 http=guarded(
                     exempt=lambda peer: any(ip_address(peer) in network for network in proxies),
-                    direct=Directly(house),
+                    direct=directly,
                 ),
                 ws="none",
                 interface="asgi3",
@@ -350,6 +350,7 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
             typer.echo(welcome, nl=False)
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])
+            await directly.close()
 
     _in_a_loop(run())
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from collector.web.direct import MOST_BYTES, Asked, Begin
+from collector.web.direct import MOST_BYTES, Asked, Begin, Exchange
 from collector.web.packed import Head
 from collector.web.protocol import guarded
 from tests.test_protocol import Client, Server, serving, until
@@ -155,3 +156,37 @@ def test_what_was_asked_is_answered_before_the_server_stops(kitchen: Kitchen, se
     kitchen.serve()
     assert client.answer() == (200, "hot 1")
     assert client.is_closed()
+
+
+@pytest.fixture
+def hurried(kitchen: Kitchen) -> Iterator[Server]:
+    """It keeps an idle connection for a second."""
+    with serving(guarded(exempt=lambda _: False, direct=kitchen.direct), keep_alive=1) as one:
+        yield one
+
+
+def test_request_that_came_with_an_answered_one_has_its_time(hurried: Server) -> None:
+    with Client(hurried) as client:
+        client.send(hot(b"a"), b"POST /patient HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        assert client.answer()[1] == "hot 1"
+        assert client.answer()[1] == "POST 0"  # it takes two seconds
+
+
+def test_connection_is_not_kept_after_an_early_refusal(hurried: Server) -> None:
+    with Client(hurried) as client:
+        client.send(b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n")
+        assert client.answer()[0] == 400
+        client.send(b"a")
+        assert client.is_closed()
+
+
+def test_nothing_of_a_closed_connection_stays(server: Server) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with Client(server) as client:
+            assert client.ask(hot(b"a")) == "hot 1"
+        until(lambda: server.open == 0)
+        until(lambda: not [one for one in gc.get_objects() if isinstance(one, Exchange)])
+    finally:
+        gc.enable()

@@ -29,7 +29,7 @@ class Hasty(GuardedProtocol):
 class Server:
     """A bare application behind the protocol, in a thread of its own."""
 
-    def __init__(self, protocol: type[GuardedProtocol]) -> None:
+    def __init__(self, protocol: type[GuardedProtocol], keep_alive: int = 20) -> None:
         self.port = free_port()
         self.seen: list[str] = []
         self.scopes: list[Any] = []
@@ -40,7 +40,7 @@ class Server:
             http=protocol,
             log_level="error",
             lifespan="off",
-            timeout_keep_alive=20,
+            timeout_keep_alive=keep_alive,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
@@ -147,8 +147,8 @@ def until(true: Callable[[], object], within: float = 10) -> None:
 
 
 @contextmanager
-def serving(protocol: type[GuardedProtocol]) -> Iterator[Server]:
-    server = Server(protocol)
+def serving(protocol: type[GuardedProtocol], keep_alive: int = 20) -> Iterator[Server]:
+    server = Server(protocol, keep_alive)
     server.start()
     try:
         yield server
@@ -174,6 +174,12 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def headers(*values: bytes) -> bytes:
     return b"GET / HTTP/1.1\r\n" + b"".join(b"h: %b\r\n" % value for value in values) + b"\r\n"
+
+
+def test_head_of_a_page_is_sent_without_its_body(client: Client) -> None:
+    client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert client.socket.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert client.ask(GET) == "GET 0"
 
 
 def test_pipelined_and_kept_alive_requests_are_served(client: Client) -> None:

@@ -97,7 +97,10 @@ class GroupCommit(Generic[Item, Reply]):
             replies = [Problem()]
             log.error("unexpected in a transaction", exc_info=error)
         for (_, answer), reply in zip(batch, replies, strict=True):
-            answer(reply)
+            try:
+                answer(reply)
+            except Exception as error:  # whatever is wrong with one, the others are answered
+                log.error("unexpected after a transaction", exc_info=error)
 
 
 def _settle(future: asyncio.Future[Reply], reply: Reply | Problem) -> None:

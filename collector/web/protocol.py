@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
-from collector.web.direct import Asked, Begin, Body, FindDirect
+from collector.web.direct import Begin, Exchange, FindDirect
 from collector.web.limits import share_of
 from collector.web.packed import Head, problem_answer
 
@@ -47,59 +47,6 @@ class _HeadWithBody:
             self._transport.write(data)
         else:
             self._head = data
-
-
-class _NobodyWaits:
-    """In place of the event that wakes an application."""
-
-    def set(self) -> None:
-        pass
-
-
-class Exchange:
-    """One request that is answered directly: what uvicorn knows as a cycle, without a scope, a task and messages."""
-
-    __slots__ = (
-        *("_begin", "_body", "_connection", "_headers"),
-        *("disconnected", "keep_alive", "response_complete", "response_started"),
-    )
-    message_event = _NobodyWaits()
-    waiting_for_100_continue = False
-
-    def __init__(self, connection: GuardedProtocol, begin: Begin, headers: list[tuple[bytes, bytes]]) -> None:
-        self._connection, self._begin = connection, begin
-        self._headers = dict(headers)
-        self._body: Body | None = None
-        self.keep_alive = True
-        self.disconnected = self.response_started = self.response_complete = False
-        try:
-            self._body = Body(self._headers)
-        except Problem as problem:
-            self._answer(*problem_answer(problem))
-
-    def take(self, part: bytes) -> None:
-        """A piece of the body."""
-        if self._body:
-            try:
-                self._body.add(part)
-            except Problem as problem:
-                self._answer(*problem_answer(problem))
-
-    def end(self) -> None:
-        """The request is there as a whole."""
-        if self._body:
-            body, self._body = self._body.whole(), None
-            self._begin(Asked(self._connection.peer, self._headers, body, self._answer))
-
-    def _answer(self, head: Head, body: bytes) -> None:
-        if self.response_complete or self.disconnected or self._connection.transport.is_closing():
-            return
-        self._body = None
-        self.response_started = self.response_complete = True
-        self._connection.write_answer(head, body, last=not self.keep_alive)
-        if not self.keep_alive:
-            self._connection.transport.close()
-        self._connection.on_response_complete()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -189,6 +136,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        if isinstance(cast("RequestResponseCycle | Exchange | None", self.cycle), Exchange):
+            self.cycle = cast("RequestResponseCycle", None)  # it holds the connection
         if self.admitted_as is not None:
             self.door.leave(self.admitted_as)
             self.admitted_as = None
@@ -233,6 +182,8 @@ class GuardedProtocol(HttpToolsProtocol):
             oversize = self._oversize()
             if oversize:
                 raise oversize
+        if self.timeout_keep_alive_task is not None:  # of an answer to what came together with this
+            self._unset_keepalive_if_required()
         parser = self.parser
         begin = self.direct(parser.get_method(), self.url) if self.admitted_as else None
         if (
@@ -258,7 +209,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         HttpToolsProtocol.on_headers_complete(self)
-        self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
+        if self.scope["method"] != "HEAD":  # whose answer has no body to wait for
+            self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
 
     def write_answer(self, head: Head, body: bytes, *, last: bool) -> None:
         """Send a whole answer in one call to the system."""
@@ -285,6 +237,11 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.end()
         else:
             HttpToolsProtocol.on_message_complete(self)
+        if cycle.response_complete and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            # it was answered before its body had arrived, which ended the wait for the next request
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -120,6 +120,13 @@ class Directly:
         found = hot[0].fullmatch(target) if hot else None
         return partial(self._begin, hot[1], found[1].decode()) if hot and found else None
 
+    async def close(self) -> None:
+        """Give up what still waits for the store: whoever asked has gone by now."""
+        waiting = list(self._waiting)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     def _begin(self, hot: Hot, key: str, asked: Asked) -> None:
         try:
             later = hot(self._house, key, asked)
