@@ -4,7 +4,7 @@
 # make build   the widget, from its sources into the Python package
 # make pictures   the README's pictures, of a fresh demo
 # make bench   what it costs, beside floors that run on this machine; the table goes into the README
-# make test-faults   the fault tests with their full counts, for hours rather than minutes
+# make test-faults   every test that has a long form with its full counts, for hours rather than minutes
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3
@@ -23,7 +23,7 @@ test: $(VENV)/dev $(VENV)/browser widget/node_modules
 	$(BIN)/pytest -n auto
 
 test-faults: $(VENV)/dev $(VENV)/browser
-	FAULTS=long $(BIN)/pytest tests/faults
+	FAULTS=long $(BIN)/pytest --ignore tests/browser
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks --readme
