@@ -123,16 +123,14 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
     batch.responses.know(known[1])
     receipts = [batch.take(arrival) for arrival in arrivals]
     yield [
-        # The sums stand first as PostgreSQL runs these from the last to the first: other batches wait for the rows of
-        # sums, and are to wait for as short as can be. The rest in the order in which `make_partitions` takes the
-        # tables, so that neither waits for the other.
-        Call(add_to_rollups, batch.sums(lane).rows()),
+        # tables in the order in which `make_partitions` takes them, so that neither waits for the other
         Call(_impressions.insert, batch.impressions.new()),
         Call(_impressions.replace, batch.impressions.changed()),
         Call(_responses.insert, batch.responses.new()),
         Call(_responses.replace, batch.responses.changed()),
         Call(_new_pages, batch.new_pages()),
         Call(put_jobs, batch.jobs),
+        Call(add_to_rollups, batch.sums(lane).rows()),
     ]
     return Taken(receipts, batch.pages)
 
