@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector import __version__, accounts, demo
 from collector.app import create_app, open_house, work
 from collector.backup import back_up, restore
+from collector.check import check_page, report
 from collector.db.opening import opened
 from collector.db.store import Database
 from collector.errors import Problem, SettingsError, TevredenError
@@ -251,6 +252,20 @@ def site_add(name: Annotated[str, typer.Argument(help="What the site is called."
         return (await create_site(connection, name, now=_now())).key
 
     typer.echo(tag(settings.public_url, _with_store(settings, add)))
+
+
+@cli.command("check")
+def run_check(
+    url: Annotated[str, typer.Argument(help="A page that carries the tag.")],
+    pictures: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("tevreden-check"),
+    wait: Annotated[float, typer.Option(help="Seconds to wait for surveys that come later.", min=0)] = 10,
+) -> None:
+    """Open a page in a browser: which surveys show there, at which size of the window, and why others do not."""
+    found = check_page(url, pictures, wait=wait, say=lambda line: typer.echo(f"picture, {line}", err=True))
+    if not found:
+        typer.echo("The tag is there, but its site has no published survey.")
+    for line in report(found):
+        typer.echo(line)
 
 
 @cli.callback(invoke_without_command=True)

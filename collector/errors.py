@@ -5,6 +5,7 @@
     TevredenError
     ├── SettingsError          the process cannot start as it was asked to
     ├── BackupError            a backup cannot be made, or not be restored
+    ├── CheckError             a page cannot be looked at
     ├── OutboundError          something could not be sent: `collector.channels.outbound`
     └── Problem                something a client can be told, as RFC 9457 problem+json
         ├── BadRequest         400  the request could not be read at all
@@ -39,6 +40,10 @@ class SettingsError(TevredenError):
 
 class BackupError(TevredenError):
     """A backup cannot be made or restored as it was asked; the message is one line that says what to do."""
+
+
+class CheckError(TevredenError):
+    """A page cannot be checked; the message is one line that says why."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,11 @@ RANKS: dict[str, int] = {
     "web/api": 7,
     "web/admin": 7,
     "app": 8,
+    "check": 8,
+    "framing": 8,
+    "kit": 9,
     "cli": 9,
+    "pytest_plugin": 10,
     "__main__": 10,
 }
 ORDER_WITHIN: dict[str, tuple[str, ...]] = {

@@ -25,8 +25,7 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
         "revision": revision.number,
         "first": 0 if document.metric == "nps" else 1,
         "points": document.points,
-        "faces": document.metric == "csat",
-        "neutral": [low, high],
+        "neutral": [low, high] if low < high else None,  # the middle one goes without saying
         "position": document.appearance.position,
         "color": document.appearance.color,
         "ink": readable_on(document.appearance.color),
@@ -45,7 +44,6 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
         "sample": frequency.sample_percent if frequency.sample_percent < 100 else None,
         "manual": manual or document.delivery != "web",
         "email": document.email_capture.ask == "unknown",
-        "language": document.language,
         "texts": {
             language: _texts(document, language) for language in (document.language, *sorted(document.translations))
         },
@@ -53,8 +51,11 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
     return {key: value for key, value in survey.items() if not _goes_without_saying(key, value)}
 
 
+_DEFAULTS = {"first": 1, "position": "slide-in-right", "ink": "#fff"}
+
+
 def _goes_without_saying(key: str, value: object) -> bool:
-    return value is None or value is False or value == [] or (key, value) == ("first", 1)
+    return value is None or value is False or value == [] or _DEFAULTS.get(key) == value
 
 
 def _texts(document: SurveyDocument, language: str) -> dict[str, Any]:

@@ -261,6 +261,7 @@ async def readyz(request: Request) -> Response:
 
 routes = [
     Route("/w/ui-{hash}.js", frozen),
+    Route("/w/explain-{hash}.js", frozen),
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
     Route("/w/{site}.js", ordinary(site_script, has_body=False)),

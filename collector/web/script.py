@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey
@@ -26,11 +27,16 @@ FROZEN_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, imm
 _MANIFEST = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
 _LOADER = (FOLDER / "loader.js").read_text("utf-8")
 
-UI_HASH: str = _MANIFEST["hashes"]["ui.js"]
-FROZEN_HASH: str = _MANIFEST["hashes"]["frozen.js"]
+_NAMES: dict[str, str] = _MANIFEST["names"]
+_HASHES: dict[str, str] = _MANIFEST["hashes"]
+UI_HASH = hashlib.sha256((_HASHES["ui.js"] + _HASHES["explain.js"]).encode()).hexdigest()[:8]
+"""In the names of the files that the loader asks for: of the one that draws, and of the one that explains."""
+FROZEN_HASH = _HASHES["frozen.js"]
 FROZEN = (FOLDER / "frozen.js").read_text("utf-8")
 FROZEN_FILES = {
-    f"ui-{UI_HASH}.js": Packed((FOLDER / "ui.js").read_text("utf-8"), JAVASCRIPT, UI_HASH, FROZEN_HEADERS),
+    f"{name}-{UI_HASH}.js": Packed((FOLDER / f"{name}.js").read_text("utf-8"), JAVASCRIPT, UI_HASH, FROZEN_HEADERS)
+    for name in ("ui", "explain")
+} | {
     f"loader-{FROZEN_HASH}.js": Packed(FROZEN, JAVASCRIPT, FROZEN_HASH, FROZEN_HEADERS),
 }
 """Files whose name holds the hash of what is in them, so that they never change."""
@@ -40,14 +46,20 @@ INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).deco
 
 def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = False) -> str:
     """What the loader works with, as JSON. On its ``own_page``, outside ``/w/``, a survey shows when that page asks."""
-    base = "../w/" if own_page else ""
     config = {
         "site": site_key,
-        "ui": f"{base}ui-{UI_HASH}.js",
-        "events": f"{base}{site_key}/events",
+        **({"base": "../w/"} if own_page else {}),
+        "hash": UI_HASH,
         "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
     }
-    return json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_shortened(config), ensure_ascii=False, separators=(",", ":"))
+
+
+def _shortened(value: Any) -> Any:
+    """Under the names that the build of the widget gave to what it reads."""
+    if isinstance(value, dict):
+        return {_NAMES.get(key, key): _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

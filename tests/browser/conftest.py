@@ -55,6 +55,7 @@ class Visit:
         self.direction = "ltr"
         self.tag_options = ""
         self.headers: dict[str, str] = {}
+        self.still = False
         self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108  a builtin cannot carry what Playwright ties to it
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -84,15 +85,26 @@ class Visit:
         return self.page.locator("tevreden-survey")
 
     def to_collector(self) -> list[Request]:
-        return [request for request in self.requests if request.url.startswith(self.site.url)]
+        """What the widget asked for, other than to explain itself to a test."""
+        return [one for one in self.requests if one.url.startswith(self.site.url) and "/w/explain-" not in one.url]
+
+    def stand_still(self) -> None:
+        """Let time on the page move only when the test says so."""
+        self.page.clock.install()
+        self.page.clock.pause_at("2030-01-01T12:00:00")
+        self.still = True
 
     def expect_shown(self) -> Locator:
+        for _ in range(100 if self.still else 0):
+            if self.survey.is_visible():
+                break
+            self.page.clock.run_for(20)  # what draws has to come, and other tabs may want to show it as well
         expect(self.survey).to_be_visible()
         return self.survey
 
     def expect_not_shown(self, because: str | None = None) -> None:
         """Nothing on the page, and nothing on its way: to show, the loader would have asked for what draws by now."""
-        reasons = self.page.evaluate("tevreden.explain().map((one) => one.reason)")
+        reasons = self.page.evaluate("tevreden.explain().then((all) => all.map((one) => one.reason))")
         if because:
             assert because in reasons, reasons
         assert not [request for request in self.requests if "/w/ui-" in request.url]

@@ -7,12 +7,6 @@ from playwright.sync_api import expect
 from tests.browser.conftest import BLANK, TALL, Visit, Visitor
 
 
-def stand_still(visit: Visit) -> None:
-    """Let time on the page move only when the test says so."""
-    visit.page.clock.install()
-    visit.page.clock.pause_at("2030-01-01T12:00:00")
-
-
 def leave_by_the_top(visit: Visit) -> None:
     visit.page.mouse.move(300, 300)
     visit.page.evaluate(
@@ -27,7 +21,7 @@ def test_nothing_set_shows_at_once(visit: Visit) -> None:
 
 def test_delay_shows_after_its_seconds_and_not_before(visit: Visit) -> None:
     visit.site.publish(when={"delay_seconds": 5})
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     visit.page.clock.run_for(4_900)
     visit.expect_not_shown()
@@ -38,7 +32,7 @@ def test_delay_shows_after_its_seconds_and_not_before(visit: Visit) -> None:
 def test_half_of_the_page_scrolled_shows(visit: Visit) -> None:
     visit.site.publish(when={"scroll_percent": 50})
     visit.body = TALL
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     visit.page.clock.run_for(10_000)
     room = visit.page.evaluate("document.documentElement.scrollHeight - innerHeight")
@@ -56,7 +50,7 @@ def test_page_too_short_to_scroll_counts_as_scrolled(visit: Visit) -> None:
 
 def test_page_that_grows_after_loading_has_to_be_scrolled(visit: Visit) -> None:
     visit.site.publish(when={"scroll_percent": 50})
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     visit.page.evaluate("document.body.append(Object.assign(document.createElement('div'), {id: 'late'}))")
     visit.page.evaluate("document.getElementById('late').style.height = '4000px'")
@@ -122,7 +116,7 @@ def test_selector_that_is_none_harms_nothing(visit: Visit) -> None:
 
 def test_any_shows_at_the_first(visit: Visit) -> None:
     visit.site.publish(when={"delay_seconds": 60, "event": "go", "match": "any"})
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     visit.page.evaluate("tevreden.event('go')")
     visit.expect_shown()
@@ -131,7 +125,7 @@ def test_any_shows_at_the_first(visit: Visit) -> None:
 def test_all_waits_for_the_last(visit: Visit) -> None:
     visit.site.publish(when={"delay_seconds": 10, "scroll_percent": 50, "event": "go", "match": "all"})
     visit.body = TALL
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     visit.page.evaluate("tevreden.event('go')")
     visit.page.evaluate("scrollTo(0, 4000)")
@@ -143,7 +137,7 @@ def test_all_waits_for_the_last(visit: Visit) -> None:
 
 def test_leaving_too_early_is_forgotten_when_all_must_hold(visit: Visit) -> None:
     visit.site.publish(when={"delay_seconds": 10, "exit_intent": True, "match": "all"})
-    stand_still(visit)
+    visit.stand_still()
     visit.open()
     leave_by_the_top(visit)
     visit.page.clock.run_for(11_000)

@@ -18,13 +18,42 @@ const MANY = 40;
 
 export interface Outbox {
   send: (event: Event) => void;
-  flush: () => void;
+  flush: (now?: unknown) => void;
   /** What waits is not to bring a forgotten visitor back. */
   age: () => void;
 }
 
 /** Whether this browser asks not to be known (Global Privacy Control). */
 export const isPrivate = () => !!(navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
+
+interface Reply {
+  stored?: string[];
+  permanent?: boolean;
+  visitor?: string;
+}
+
+/** Post as text, which needs no preflight. Where the page has put a `fetch` of its own that fails, the older way. */
+const ask = async (url: string, body: string): Promise<[ok: boolean, Reply]> => {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      keepalive: true,
+      credentials: "omit",
+      body,
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    return [response.ok, await response.json()];
+  } catch (error) {
+    if (/native code/.test(fetch + "")) throw error;
+    return new Promise((done) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", url);
+      request.responseType = "json";
+      request.onloadend = () => done([request.status == 200, request.response || {}]);
+      request.send(body);
+    });
+  }
+};
 
 export const openOutbox = (host: Host): Outbox => {
   /** On their way, or acknowledged on this page and not to be sent again, whatever storage says. */
@@ -36,65 +65,55 @@ export const openOutbox = (host: Host): Outbox => {
   /** What waits and is not on its way, as much as one request takes; of a forgotten visitor or of this one. */
   const batch = () => {
     let room = MOST;
-    return events(host)
-      .filter((event) => !gone.has(json(event)))
-      .filter((event, _, [first]) => !event.old == !first!.old)
-      .filter((event, index) => (room -= json(event).length) > 0 || !index)
+    const all = events(host).filter((event) => !gone.has(json(event)));
+    return all
+      .filter((event, index) => !event.old == !all[0]!.old && ((room -= json(event).length) > 0 || !index))
       .slice(0, many);
   };
   const post = async (sent: Event[]) => {
     const { era } = host;
     const { old, survey } = sent[0]!;
     const who = isPrivate() ? { anonymous: true } : { visitor: (!old && host.visitor(host)) || undefined };
-    const response = await fetch(host.url, {
-      method: "POST",
-      keepalive: true,
-      credentials: "omit",
-      headers: { "content-type": "text/plain" },
-      body: json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),
-      signal: AbortSignal.timeout?.(PATIENCE) ?? null,
-    });
-    const reply = await response.json();
-    if (!response.ok && reply.permanent && sent.length > 1) {
+    const [ok, reply] = await ask(
+      host.url,
+      json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),
+    );
+    if (!ok && reply.permanent && sent.length > 1) {
       many = 1; // a refusal of several says nothing of each: they are sent again one by one
-      throw response;
+      throw reply;
     }
-    if (!(response.ok ? reply.stored : reply.permanent)) throw response;
+    if (!(ok ? reply.stored : reply.permanent)) throw reply;
     for (const event of sent) drop(host, event);
     if (reply.visitor && host.allowed && era == host.era && !old)
       host.remember(host, survey, {}, reply.visitor);
   };
-  /** One request at a time keeps things in order; a page that goes away can't wait for the last. */
-  const flush = (leaving?: boolean) => {
-    if ((busy && !leaving) || !host.allowed) return;
+  /** One request at a time keeps things in order; a page that goes away, or is back on line, can't wait for the last. */
+  const flush = async (now?: unknown) => {
+    if ((busy && !now) || !host.allowed) return;
     const sent = batch();
     if (!sent.length) return;
     const texts = sent.map(json);
     for (const text of texts) gone.add(text);
     busy++;
-    post(sent).then(
-      () => {
-        busy--;
-        pause = FIRST_TRY;
-        flush();
-      },
-      () => {
-        busy--;
-        for (const text of texts) gone.delete(text);
-        setTimeout(flush, pause);
-        pause = Math.min(pause * 2, LAST_TRY);
-      },
-    );
+    try {
+      await post(sent);
+      pause = FIRST_TRY;
+      setTimeout(flush);
+    } catch {
+      for (const text of texts) gone.delete(text);
+      setTimeout(flush, pause);
+      pause = Math.min(pause * 2, LAST_TRY);
+    }
+    busy--;
   };
-  addEventListener("pagehide", () => flush(true));
-  addEventListener("online", () => flush());
+  for (const name of ["pagehide", "online"]) addEventListener(name, flush);
   return {
     send(event) {
       if (!host.allowed) return;
       keep(host, event);
       flush();
     },
-    flush: () => flush(),
+    flush,
     age() {
       for (const event of events(host)) keep(host, { ...event, old: true });
     },

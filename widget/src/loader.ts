@@ -2,28 +2,48 @@
 import { guard } from "./guard";
 import { decide } from "./rules";
 import { erase, forget, recall, remember, visitor, waiting } from "./storage";
-import { MARK, watch } from "./triggers";
-import type { Config, Host, Identity, Shown, Survey, Ui } from "./types";
+import { watch } from "./triggers";
+import type { Config, Explain, Host, Identity, Survey, Ui, View } from "./types";
 
 type Call = [name: string, ...args: unknown[]];
 
+/** What the tag says, or whoever bundled this. */
+export interface Tag {
+  src: string;
+  dataset: { consent?: string; lang?: string };
+}
+
+/** Further files, by name: `ui` draws, `explain` explains. */
+export type Files = (name: string) => Promise<unknown>;
+
 /** Begin on this page, for the surveys of a site. */
-export const start = (tag: HTMLScriptElement, config: Config) => {
+export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   const global = window as unknown as { tevreden?: Call[] & { taken?: boolean } };
   if (!global.tevreden?.push) global.tevreden = []; // nothing yet, or an element with this id
   const queue = global.tevreden;
   if (!Array.isArray(queue) || queue.taken) return; // the tag is there twice
   queue.taken = true;
 
-  const { dataset, src } = tag;
   const { surveys } = config;
-  /** Events that happened on this page view. */
-  const named = new Set<string>();
-  let shown: Shown | undefined;
-  /** What is shown because its targeting says so. */
-  let targeted: Survey | undefined;
-  /** One survey a page view. */
-  let taken = false;
+  const url = (relative: string) => new URL((config.base || "") + relative, src).href;
+  const file = files || ((name) => import(url(`${name}-${config.hash}.js`)));
+  const host: Host = {
+    name: "tv_" + config.site,
+    held: {},
+    era: 0,
+    url: url(config.site + "/events"),
+    allowed: dataset.consent != "required",
+    visitor,
+    remember,
+    waiting,
+  };
+  const view: View = {
+    surveys,
+    host,
+    named: new Set(),
+    hears: new Set(),
+    watched: new Map(),
+  };
   /** What is on its way to being shown. */
   let pending: { manual: boolean } | undefined;
   let stops: (() => void)[] = [];
@@ -31,50 +51,32 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
   let address = "";
   let ui: Promise<Ui> | undefined;
 
-  const url = (relative: string) => new URL(relative, src).href;
-  const host: Host = {
-    name: "tv_" + config.site,
-    held: new Map(),
-    era: 0,
-    url: url(config.events),
-    allowed: dataset.consent != "required",
-    visitor,
-    remember,
-  };
   const reason = (survey: Survey) =>
-    decide(
-      survey,
-      new URL(location.href),
-      innerWidth,
-      recall(host, survey.key),
-      Math.floor(Date.now() / 1000),
-    );
+    decide(survey, new URL(location.href), innerWidth, recall(host, survey.key), Date.now() / 1000);
 
   const withUi = (use: (ui: Ui) => void) => {
-    ui ||= import(url(config.ui)).then((file) => file.create(host));
+    ui ||= file("ui").then((loaded) => (loaded as { create: (host: Host) => Ui }).create(host));
     ui.then(
       (loaded) => guard(() => use(loaded)),
       () => {
         ui = pending = undefined; // the collector is away: the page goes on without it
-        taken = !!shown;
+        view.taken = view.shown?.survey;
       },
     );
   };
-  const show = (survey: Survey, manual: boolean, still: () => boolean, mount?: Element) => {
-    const mine = (pending = { manual });
-    taken = true;
+  /** Without `still` the page asks for it, whatever its rules say. */
+  const show = (survey: Survey, still?: () => boolean, mount?: Element) => {
+    const mine = (pending = { manual: !still });
+    view.taken = survey;
     withUi((loaded) => {
       if (pending != mine) return;
       pending = undefined;
-      taken = !!shown;
-      if (!host.allowed || !still()) return;
-      shown?.destroy();
-      taken = true;
-      targeted = manual ? undefined : survey;
-      shown = loaded.show(survey, {
+      view.shown?.destroy();
+      view.shown = loaded.show(survey, {
         language: dataset.lang,
         mount,
-        closed: () => (shown = targeted = undefined),
+        still,
+        closed: () => (view.shown = undefined),
       });
     });
   };
@@ -83,6 +85,7 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
   const begin = () => {
     for (const call of stops) call();
     stops = [];
+    view.watched.clear();
     if (!host.allowed || !address) return;
     if (waiting(host).length) withUi((loaded) => loaded.flush());
     for (const survey of surveys) {
@@ -90,43 +93,54 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
       const may = () => current && reason(survey) == "show";
       const due = () =>
         guard(() => {
-          if (taken || !may()) return;
+          if (view.taken || !may()) return;
           if (document.hidden) return document.addEventListener("visibilitychange", due, { once: true });
           if (survey.sample && recall(host, survey.key).draw === undefined)
             remember(host, survey.key, { draw: Math.floor(Math.random() * 100) });
-          if (may()) show(survey, false, may);
+          if (may()) show(survey, may);
         });
-      if (may()) guard(() => stops.push(() => (current = false), watch(survey, named, due)));
+      if (may())
+        guard(() => {
+          const met = new Set<string>();
+          view.watched.set(survey, met);
+          stops.push(() => (current = false), watch(survey, view, met, due));
+        });
     }
   };
-  const navigated = () =>
-    guard(() => {
-      if (address == location.href) return;
-      address = location.href;
-      named.clear();
-      if (shown && !shown.root.isConnected) shown.destroy();
-      if (targeted && !shown?.answered() && ["page", "excluded"].includes(reason(targeted))) shown?.destroy();
-      if (!pending?.manual) pending = undefined;
-      taken = !!(shown || pending);
-      begin();
-    });
+  /** Another address, or the same page again from the browser's memory. */
+  const arrived = () => {
+    const { shown } = view;
+    address = location.href;
+    view.named.clear();
+    if (shown) {
+      const { root, targeted, answered, survey } = shown;
+      const gone = targeted && !answered() && ["page", "excluded", "answered"].includes(reason(survey));
+      // what the page asked for may still wait, without a state
+      if (gone || (!root.isConnected && (targeted || root.dataset.state))) shown.destroy();
+    }
+    if (!pending?.manual) {
+      pending = undefined;
+      view.taken = view.shown?.survey;
+    }
+    begin();
+  };
+  const navigated = () => guard(() => address == location.href || arrived());
   const leave = () => {
-    if (pending) taken = false;
-    host.identity = pending = undefined;
-    shown?.destroy();
+    view.taken = host.identity = pending = undefined;
+    view.shown?.destroy();
   };
 
   const calls: Record<string, (...args: never[]) => unknown> = {
     push: ([name, ...args]: Call) => api[name]?.(...args),
     event(name: string) {
-      named.add(name);
-      document.dispatchEvent(new Event(MARK));
+      view.named.add(name);
+      for (const hear of view.hears) hear();
     },
     show(key: string, options?: { mount?: Element }) {
       const survey = surveys.find((one) => one.key == key);
-      if (survey && host.allowed) show(survey, true, () => true, options?.mount);
+      if (survey && host.allowed) show(survey, undefined, options?.mount);
     },
-    dismiss: () => shown?.dismiss(),
+    dismiss: () => view.shown?.dismiss(),
     identify({ email }: Identity, signature?: string) {
       host.identity = email ? { email: email + "", signature: signature + "" } : undefined;
     },
@@ -146,28 +160,36 @@ export const start = (tag: HTMLScriptElement, config: Config) => {
     },
     on: (name: string, handler: (detail: unknown) => void) =>
       document.addEventListener("tevreden:" + name, (event) => handler((event as CustomEvent).detail)),
-    explain: () => surveys.map((survey) => ({ survey: survey.key, reason: reason(survey) })),
+    explain: (draw?: boolean) =>
+      file("explain").then((loaded) => (loaded as { explain: Explain }).explain(view, draw)),
   };
   const api: Record<string, (...args: unknown[]) => unknown> = {};
-  for (const name in calls) api[name] = (...args) => guard(() => calls[name]!(...(args as never[])));
+  for (const name of Object.keys(calls))
+    api[name] = (...args) => guard(() => calls[name]!(...(args as never[])));
 
   const open = () => {
     global.tevreden = api as never;
     for (const call of queue) api.push!(call);
-    const { navigation } = window as unknown as { navigation?: EventTarget };
+    const { navigation, requestIdleCallback } = window as unknown as {
+      navigation?: EventTarget;
+      requestIdleCallback?: typeof window.requestIdleCallback;
+    };
     if (navigation) navigation.addEventListener("currententrychange", navigated);
     else {
-      for (const name of ["pushState", "replaceState"] as const) {
-        const original = history[name];
-        history[name] = function (...args) {
-          original.apply(this, args);
-          navigated();
-        };
-      }
+      for (const name of ["pushState", "replaceState"] as const)
+        guard(() => {
+          const original = history[name];
+          history[name] = function (...args) {
+            original.apply(this, args);
+            navigated();
+          };
+        });
       addEventListener("popstate", navigated);
     }
+    addEventListener("pageshow", (event) => event.persisted && guard(arrived));
     address = location.href;
-    begin();
+    if (address.includes("tevreden=explain")) api.explain!(true);
+    (requestIdleCallback || setTimeout)(() => guard(begin));
   };
   const ready = () => {
     const wait = (name: string) => document.addEventListener(name, () => guard(ready), { once: true });

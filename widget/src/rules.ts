@@ -5,6 +5,8 @@ import type { Memory, Pattern, Survey } from "./types";
 const DAY = 86400;
 /** Narrower than this, in CSS pixels, is a small screen. */
 export const SMALL = 768;
+/** Narrower still is no window that anyone looks at, such as a frame that only counts visits. */
+export const TINY = 200;
 
 /** Why a survey shows or not; the README says what each means. */
 export type Reason = "show" | "manual" | "page" | "excluded" | "screen" | "sample" | "answered" | "seen";
@@ -68,7 +70,7 @@ export const decide = (survey: Survey, url: URL, width: number, memory: Memory, 
   if (survey.manual) return "manual";
   if (survey.include && !any(survey.include)) return "page";
   if (survey.exclude && any(survey.exclude)) return "excluded";
-  if (survey.large && width < SMALL) return "screen";
+  if (width < (survey.large ? SMALL : TINY)) return "screen";
   if (survey.sample && (draw || 0) >= survey.sample) return "sample";
   if (answered && within(answered, survey.renew)) return "answered";
   if (shown && shown > (answered || 0) && within(shown, survey.again)) return "seen";

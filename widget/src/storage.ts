@@ -15,7 +15,7 @@ import type { Event, Memory } from "./types";
 export interface Place {
   name: string;
   /** What storage would not take. */
-  held: Map<string, string>;
+  held: Record<string, string>;
   /** Grows when the visitor is forgotten, so that a late reply does not bring them back. */
   era: number;
 }
@@ -28,7 +28,7 @@ const cookie = ({ name }: Place) => guard(() => document.cookie.match(`(^|; )${n
 
 /** `token!survey:shown:answered:draw!…`, with numbers in base 36 and nothing for what is not known. */
 const read = (place: Place): string =>
-  cookie(place) || guard(() => localStorage[place.name]) || place.held.get(place.name) || "";
+  cookie(place) || guard(() => localStorage[place.name]) || place.held[place.name] || "";
 
 /** The visitor's token, or nothing. */
 export const visitor = (place: Place): string => read(place).split("!")[0]!;
@@ -43,7 +43,7 @@ export const recall = (place: Place, survey: string): Memory => {
 
 /** The keys under which events wait. */
 export const waiting = ({ name, held }: Place): string[] =>
-  [...held.keys(), ...(guard(() => Object.keys(localStorage)) || [])].filter((key) =>
+  [...Object.keys(held), ...(guard(() => Object.keys(localStorage)) || [])].filter((key) =>
     key.startsWith(name + "."),
   );
 
@@ -53,14 +53,14 @@ const write = (place: Place, value: string) => {
   const labels = location.hostname.split(".");
   const age = value ? YEAR : 0;
   const secure = location.protocol == "https:" ? ";secure" : "";
-  held.delete(name);
+  delete held[name];
   for (let from = labels.length; from-- > -1;) {
     const domain = from < 0 ? "" : ";domain=" + labels.slice(from).join(".");
     guard(() => (document.cookie = `${name}=${value};path=/;max-age=${age};samesite=lax${domain}${secure}`));
     if (value && cookie(place) == value) return;
   }
   guard(() => (value ? localStorage.setItem(name, value) : localStorage.removeItem(name)));
-  if (read(place) != value) held.set(name, value);
+  if (read(place) != value) held[name] = value;
 };
 
 /** Add to what is remembered of a survey, and keep the token that the collector gave this visitor, if it gave one. */
@@ -84,7 +84,7 @@ export const forget = (place: Place): void => {
 export const erase = (place: Place): void => {
   for (const key of waiting(place)) guard(() => localStorage.removeItem(key));
   forget(place);
-  place.held.clear();
+  place.held = {};
 };
 
 /** JSON of plain data, whatever `toJSON` the page has added to prototypes. */
@@ -105,14 +105,15 @@ export const keep = (place: Place, event: Event): void => {
   const key = keyOf(place, event);
   const text = json(event);
   guard(() => localStorage.setItem(key, text));
-  if (guard(() => localStorage[key]) != text) place.held.set(key, text);
+  if (guard(() => localStorage[key]) != text) place.held[key] = text;
 };
 
 /** The events that wait, oldest first; what stands there and is none is removed. */
-export const events = (place: Place): Event[] =>
-  waiting(place)
+export const events = (place: Place & { waiting: (place: Place) => string[] }): Event[] =>
+  place
+    .waiting(place)
     .flatMap((key) => {
-      const event = guard(() => JSON.parse(place.held.get(key) || localStorage[key]) as Event);
+      const event = guard(() => JSON.parse(place.held[key] || localStorage[key]) as Event);
       if (event && guard(() => keyOf(place, event)) == key) return [event];
       guard(() => localStorage.removeItem(key));
       return [];
@@ -123,6 +124,6 @@ export const events = (place: Place): Event[] =>
 export const drop = (place: Place, event: Event): void => {
   const key = keyOf(place, event);
   const text = json(event);
-  if (place.held.get(key) == text) place.held.delete(key);
+  if (place.held[key] == text) delete place.held[key];
   guard(() => localStorage[key] == text && localStorage.removeItem(key));
 };

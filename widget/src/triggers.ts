@@ -1,21 +1,23 @@
 /** When: waits for a survey's conditions on this page view. No polling; everything is taken back by the returned call. */
-import type { Survey } from "./types";
+import type { Survey, View } from "./types";
 
 /** A page shorter than its window counts as scrolled, once it has had this long to grow. Milliseconds. */
 const SETTLE = 1000;
 
-export const MARK = "tevreden:mark";
-
 /**
  * Calls `due` when any or all of what is set holds; at once if nothing is set.
  *
- * @param named events that already happened on this page view
+ * @param met is filled with the conditions that hold
  * @returns a call that stops waiting
  */
-export const watch = (survey: Survey, named: Set<string>, due: () => void): (() => void) => {
+export const watch = (
+  survey: Survey,
+  { named, hears }: View,
+  met: Set<string>,
+  due: () => void,
+): (() => void) => {
   const { delay, scroll, exit, event, element } = survey;
   let needed = 0;
-  const met = new Set<string>();
   const undo: (() => void)[] = [];
   const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
     target.addEventListener(name, handler, { passive: true });
@@ -66,7 +68,8 @@ export const watch = (survey: Survey, named: Set<string>, due: () => void): (() 
   if (event) {
     needed++; // last, because it may hold already
     const check = () => named.has(event) && hold("event");
-    listen(document, MARK, check);
+    hears.add(check);
+    undo.push(() => hears.delete(check));
     check();
   }
   if (!needed) due();

@@ -29,7 +29,7 @@ export interface Texts {
   question: string;
   /** What the lowest and the highest score mean. */
   ends?: [string, string];
-  /** A name for each score, on scales of faces. */
+  /** A name for each score: it is a scale of faces. */
   labels?: string[];
   follow: [string, string, string];
   /** One for each group, or one for all. */
@@ -53,12 +53,13 @@ export interface Survey {
   /** The lowest score: 1, or 0 for NPS. */
   first?: number;
   points: number;
-  faces?: boolean;
-  /** The lowest and the highest neutral score. */
-  neutral: [number, number];
-  position: Position;
+  /** The lowest and the highest neutral score; none for the middle one. */
+  neutral?: [number, number];
+  /** None for `slide-in-right`. */
+  position?: Position;
   color: string;
-  ink: string;
+  /** On the colour; none for white. */
+  ink?: string;
   scheme?: "light" | "dark";
   include?: Pattern[];
   exclude?: Pattern[];
@@ -80,18 +81,19 @@ export interface Survey {
   sample?: number;
   /** Shows only when asked to. */
   manual?: boolean;
+  /** Whoever is not known is asked for an e-mail address. */
   email?: boolean;
-  language: string;
+  /** The survey's own language first. */
   texts: Record<string, Texts>;
 }
 
 /** What the server writes into the script (`collector/web/script.py`). */
 export interface Config {
   site: string;
-  /** Relative to the script. */
-  ui: string;
-  /** Relative to the script. */
-  events: string;
+  /** Where the other files are, relative to the script; none if beside it. */
+  base?: string;
+  /** In the names of those files. */
+  hash: string;
   /** The one to show first stands first. */
   surveys: Survey[];
 }
@@ -141,6 +143,23 @@ export interface Host extends Place {
   /** From `storage.ts`, so that it travels once. */
   visitor: (place: Place) => string;
   remember: (place: Place, survey: string, memory: Memory, token?: string) => void;
+  waiting: (place: Place) => string[];
+}
+
+/** What is known of this page view. */
+export interface View {
+  surveys: Survey[];
+  host: Host;
+  /** Events that happened on it. */
+  named: Set<string>;
+  /** Who wants to hear of another. */
+  hears: Set<() => void>;
+  /** The surveys that wait, and which of their conditions hold. */
+  watched: Map<Survey, Set<string>>;
+  /** One survey a page view: the one that had it. */
+  taken?: Survey | undefined;
+  /** On the page, or about to be. */
+  shown?: Shown | undefined;
 }
 
 /** How one survey is to be shown. */
@@ -149,13 +168,18 @@ export interface Showing {
   language: string | undefined;
   /** An element to draw in, instead of floating over the page. */
   mount?: Element | undefined;
+  /** Whether it may still show; none if the page asked for it, whatever its rules say. */
+  still?: (() => boolean) | undefined;
   /** It is gone from the page. */
   closed: () => void;
 }
 
-/** A survey on the page. */
+/** A survey on the page, or waiting to be: then its element is not in the document and has no state. */
 export interface Shown {
-  root: Element;
+  survey: Survey;
+  root: HTMLElement;
+  /** By its rules, not because the page asked for it. */
+  targeted: boolean;
   /** Someone has given a score. */
   answered: () => boolean;
   /** As if the visitor pressed the close button. */
@@ -172,3 +196,24 @@ export interface Ui {
   /** The visitor was forgotten: what waits is not to bring them back. */
   age: () => void;
 }
+
+/** One rule of a survey on this page, and whether it lets the survey show. */
+export interface Rule {
+  rule: string;
+  wanted: string;
+  here: string;
+  holds: boolean;
+}
+
+/** What `explain()` tells of one survey. */
+export interface Explanation {
+  survey: string;
+  question: string;
+  /** It is on the page. */
+  shown: boolean;
+  reason: string;
+  rules: Rule[];
+}
+
+/** What the file that explains offers: an explanation of every survey, drawn on the page as well if so wished. */
+export type Explain = (view: View, draw?: boolean) => Explanation[];

@@ -1,38 +1,23 @@
 /** What draws: one element in a shadow root, an adopted style sheet, DOM calls only. */
 import { isPrivate, openOutbox } from "./api";
+import { busy, listen, onChange, unreachable } from "./attention";
 import { followUp, groupOf, thanksFor } from "./flow";
+import { h, picture, put } from "./dom";
+import { guard } from "./guard";
 import css from "./style.css";
 import { json } from "./storage";
+import { takeTurn } from "./turns";
 import type { Event, Host, Memory, Showing, Shown, Survey, Ui } from "./types";
 
-/** Milliseconds that a thank-you without a link stays. */
+/** Milliseconds that a thank-you without a link stays; until what appeared is said; that it stays to be read out. */
 const FAREWELL = 8_000;
+const SAID_AFTER = 200;
+const SAID_FOR = 5_000;
 const LONGEST_COMMENT = 5_000;
 const LONGEST_PAGE = 2_000;
 /** Characters of who the page says it is; the collector takes no more. */
 const LONGEST_CLAIM = 500;
 const GROUPS = ["negative", "neutral", "positive"];
-
-type Child = Node | string | false | undefined;
-
-/** An element; `on…` are listeners, all else attributes, and what is undefined or false is left out. */
-const h = <T extends Element>(
-  name: string,
-  attributes: Record<string, unknown> = {},
-  ...children: Child[]
-): T => {
-  const svg = /^(svg|path|circle)$/.test(name);
-  const element = svg
-    ? document.createElementNS("http://www.w3.org/2000/svg", name)
-    : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes))
-    if (typeof value == "function") element.addEventListener(key.slice(2), value as EventListener);
-    else if (value !== undefined && value !== false) element.setAttribute(key, value + "");
-  element.append(...children.filter((child): child is Node | string => !!child));
-  return element as unknown as T;
-};
-
-const picture = (...shapes: Child[]) => h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, ...shapes);
 
 /** A face whose mouth goes from sad (0) to glad (1). */
 const face = (mood: number) =>
@@ -45,33 +30,28 @@ const face = (mood: number) =>
 
 /** A UUIDv7: its time is this clock's, its order and uniqueness are what counts. */
 const newId = () => {
-  const time = Date.now().toString(16).padStart(12, "0").slice(-12);
-  const bytes = [...crypto.getRandomValues(new Uint8Array(9))]; // pages replace Array.from
-  const random = bytes.map((byte) => (byte + 256).toString(16).slice(1)).join("");
-  return [
-    time.slice(0, 8),
-    time.slice(8),
-    "7" + random.slice(0, 3),
-    "8" + random.slice(3, 6),
-    random.slice(6).padEnd(12, "0"),
-  ].join("-");
+  const random = [...crypto.getRandomValues(new Uint8Array(18))].map((byte) => (byte & 15).toString(16));
+  return (Date.now().toString(16).padStart(12, "0") + random.join("")).replace(
+    /(.{8})(.{4})(.{3})(.{3})/,
+    "$1-$2-7$3-8$4-",
+  );
 };
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** The first language wished for that the survey speaks: the tag's, the page's, the browser's, else the survey's. */
-const languageOf = ({ texts, language }: Survey, preferred: string | undefined) => {
+const languageOf = ({ texts }: Survey, preferred: string | undefined) => {
   for (const wish of [preferred, document.documentElement.lang, ...navigator.languages])
     for (const name of [wish, wish?.split("-")[0]].map((name) => (name || "").toLowerCase()))
       if (texts[name]?.question) return name;
-  return language;
+  return Object.keys(texts)[0]!;
 };
 
 export const create = (host: Host): Ui => {
   const outbox = openOutbox(host);
 
-  const show = (survey: Survey, { language, mount, closed }: Showing): Shown => {
-    const { key, revision, points, first = 1, faces, position } = survey;
+  const show = (survey: Survey, { language, mount, still, closed }: Showing): Shown => {
+    const { key, revision, points, first = 1, position = "slide-in-right" } = survey;
     const spoken = languageOf(survey, language);
     const texts = survey.texts[spoken]!;
     const callout = !mount && texts.callout;
@@ -83,7 +63,12 @@ export const create = (host: Host): Ui => {
     let complete = false;
     let dismissed = false;
     let pointed = false;
-    let timer = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    /** Something had the visitor when it was due. */
+    let waited = false;
+    /** No other tab is to show it, or that is being found out. */
+    let turn = !still || survey.again === 0 ? 2 : 0;
+    const life = new AbortController();
     /** Off the page for good. */
     let over = false;
 
@@ -99,8 +84,13 @@ export const create = (host: Host): Ui => {
         ...event,
       } as Event);
     const tell = (name: string, detail: object = {}) =>
-      root.dispatchEvent(
-        new CustomEvent("tevreden:" + name, { bubbles: true, detail: { survey: key, revision, ...detail } }),
+      guard(() =>
+        root.dispatchEvent(
+          new CustomEvent("tevreden:" + name, {
+            bubbles: true,
+            detail: { survey: key, revision, ...detail },
+          }),
+        ),
       );
     const note = (memory: Memory) => host.allowed && host.remember(host, key, memory);
     const answer = (extra: Partial<Event> = {}) => {
@@ -132,7 +122,7 @@ export const create = (host: Host): Ui => {
           "aria-label": texts.labels?.[index] || first + index,
           onchange: () => choose(first + index),
         }),
-        h("span", {}, faces ? face(index / (points - 1)) : first + index + ""),
+        h("span", {}, texts.labels ? face(index / (points - 1)) : first + index + ""),
       ),
     );
     const ends = texts.ends || [texts.labels?.[0], texts.labels?.[points - 1]];
@@ -187,20 +177,22 @@ export const create = (host: Host): Ui => {
     const root = h<HTMLElement>("tevreden-survey", {
       "data-survey": key,
       "data-position": mount ? "inline" : position,
-      "data-state": callout ? "closed" : "open",
       lang: spoken,
       dir: texts.rtl ? "rtl" : "ltr",
+      popover: !mount && "manual", // above everything, whatever the page does to its body
     });
     const shadow = root.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     shadow.adoptedStyleSheets = [sheet];
-    root.style.setProperty("--color", survey.color);
-    root.style.setProperty("--ink", survey.ink);
-    if (survey.scheme) root.style.setProperty("--scheme", survey.scheme);
-    shadow.append(callout ? tab : dialog);
+    const style = (name: string, value: string | number) =>
+      root.style.setProperty("--" + name, value + "", "important");
+    style("color", survey.color);
+    style("ink", survey.ink || "#fff");
+    style("scheme", survey.scheme || "light dark");
+    const news = h("div", { role: "status", class: "news" });
+    shadow.append(news, callout ? tab : dialog);
     const focused = () => shadow.activeElement;
-
     /** A call-out opens because someone pressed it, so the focus goes along. */
     const open = () => {
       root.dataset.state = "open";
@@ -211,10 +203,12 @@ export const create = (host: Host): Ui => {
       if (over) return;
       over = true;
       clearTimeout(timer);
+      life.abort();
       root.remove();
       closed();
     };
     const dismiss = () => {
+      if (!root.dataset.state) return destroy(); // nobody has seen it yet
       if (!state && !dismissed) {
         dismissed = true;
         send({ type: "dismissal", id: impression });
@@ -231,18 +225,18 @@ export const create = (host: Host): Ui => {
     const choose = (chosen: number) => {
       score = chosen;
       answer();
-      const next = followUp(survey, texts, score, !!host.identity);
-      if (!next.question && !next.email && pointed) return thank();
-      ask.replaceChildren(...(next.question ? [h("label", { for: "comment" }, next.question)] : []));
-      more.replaceChildren(
-        ...[
-          next.question && comment,
-          next.email && h("label", { for: "email" }, texts.email),
-          next.email && email,
-          next.email && texts.consent && h("p", { id: "consent", class: "hint" }, texts.consent),
-          hint,
-          h("button", { class: "send" }, texts.send),
-        ].filter((child): child is Element => !!child),
+      const question = followUp(survey, texts, score);
+      const asked = survey.email && !host.identity;
+      if (!question && !asked && pointed) return thank();
+      put(ask, question && h("label", { for: "comment" }, question));
+      put(
+        more,
+        question && comment,
+        asked && h("label", { for: "email" }, texts.email),
+        asked && email,
+        asked && texts.consent && h("p", { id: "consent", class: "hint" }, texts.consent),
+        hint,
+        h("button", { class: "send" }, texts.send),
       );
     };
     const submit = () => {
@@ -266,32 +260,72 @@ export const create = (host: Host): Ui => {
       form.remove();
       dialog.removeAttribute("aria-labelledby");
       dialog.setAttribute("aria-label", heading || body || texts.question);
-      said.replaceChildren(
-        ...[
-          !plain && picture(h("path", { d: "M6 12.5l4 4 8-9" })),
-          heading && h("h2", {}, heading),
-          body && h("p", {}, body),
-          link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link_text),
-        ].filter((child): child is Element => !!child),
+      put(
+        said,
+        !plain && picture(h("path", { d: "M6 12.5l4 4 8-9" })),
+        heading && h("h2", {}, heading),
+        body && h("p", {}, body),
+        link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, link_text),
       );
       if (inside) dialog.focus();
-      if (!link && !mount) timer = window.setTimeout(leave, FAREWELL);
+      if (!link && !mount) timer = setTimeout(leave, FAREWELL);
     };
     /** Not from under someone's pointer or focus. */
     const leave = () => {
-      if (focused() || root.matches(":hover")) timer = window.setTimeout(leave, FAREWELL);
+      if (focused() || root.matches(":hover")) timer = setTimeout(leave, FAREWELL);
       else destroy();
     };
 
-    shadow.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // the page's own shortcuts are not for what is typed here
-      if ((event as KeyboardEvent).key == "Escape" && !mount && root.dataset.state != "closed") dismiss();
-    });
-    (mount || document.body).append(root);
-    note({ shown: seconds() });
-    send({ type: "impression", id: impression });
-    queueMicrotask(() => root.isConnected && tell("shown")); // when the loader knows of it
-    return { root, answered: () => !!state, dismiss, destroy };
+    /** What is typed here is not for the page's own shortcuts, which may listen anywhere below the window. */
+    const typed = (event: globalThis.Event) => {
+      if (!event.composedPath().includes(root)) return;
+      event.stopImmediatePropagation();
+      const { key, isComposing } = event as KeyboardEvent;
+      if (key == "Escape" && !isComposing && !mount && root.dataset.state != "closed") dismiss();
+    };
+    /** Above the keyboard of a phone, in what is left of the window, at the size that the page was made for. */
+    const fit = () => {
+      const { scale, height, offsetTop } = visualViewport!;
+      const zoomed = scale != 1;
+      style("up", (zoomed ? 0 : innerHeight - height - offsetTop) + "px");
+      style("high", (zoomed ? innerHeight : height) + "px");
+      style("zoom", mount ? 1 : 1 / ((document.body as { currentCSSZoom?: number }).currentCSSZoom || 1));
+    };
+    const say = (text: string, after: number) => setTimeout(() => (news.textContent = text), after);
+    const appear = () => {
+      root.dataset.state = callout ? "closed" : "open";
+      (mount || document.body).append(root);
+      fit();
+      if (!mount) root.showPopover?.();
+      listen(window, ["keydown", "keyup", "keypress"], typed, life.signal);
+      listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
+      note({ shown: seconds() });
+      send({ type: "impression", id: impression });
+      say(callout || texts.question, SAID_AFTER);
+      say("", SAID_FOR);
+      tell("shown");
+    };
+    /** Show it once the visitor is free, in one tab alone, and from then on only where it can be reached. */
+    const attend = () =>
+      guard(() => {
+        const reason = mount ? 0 : busy(waited);
+        if (over) return;
+        if (root.dataset.state) root.toggleAttribute("hidden", unreachable(root));
+        else if (still && !still()) destroy();
+        else if (reason && (still || reason < 2)) waited = true;
+        else if (turn > 1) appear();
+        else if (!turn) {
+          turn = 1;
+          takeTurn(host).then((won) => {
+            turn = 2;
+            if (won) attend();
+            else destroy();
+          });
+        }
+      });
+    onChange(attend, life.signal);
+    queueMicrotask(attend); // when the loader knows of it
+    return { survey, root, targeted: !!still, answered: () => !!state, dismiss, destroy };
   };
 
   return { show, flush: outbox.flush, age: outbox.age };

@@ -24,9 +24,17 @@ for (const row of JSON.parse(readFileSync("../tests/contract/scores.json", "utf8
 const survey = { neutral: [3, 3], email: true } as unknown as Survey;
 const texts = { follow: ["bad", "", "good"], thanks: [{ heading: "one for all" }] } as unknown as Texts;
 
-test("the follow-up is the group's, and a known person is not asked for an address", () => {
-  assert.deepEqual(followUp(survey, texts, 1, false), { question: "bad", email: true });
-  assert.deepEqual(followUp(survey, texts, 3, true), { question: "", email: false });
+test("the follow-up is the group's", () => {
+  assert.equal(followUp(survey, texts, 1), "bad");
+  assert.equal(followUp(survey, texts, 3), "");
+});
+
+test("the middle one is neutral unless the survey says otherwise", () => {
+  for (const points of [3, 5, 7]) {
+    const middle = (points + 1) / 2;
+    const groups = [middle - 1, middle, middle + 1].map((score) => groupOf({ points } as Survey, score));
+    assert.deepEqual(groups, [0, 1, 2]);
+  }
 });
 
 test("thanks are the group's, or one for all", () => {

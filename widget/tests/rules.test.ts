@@ -36,7 +36,6 @@ const survey = (change: Partial<Survey> = {}): Survey => ({
   position: "banner",
   color: "#000",
   ink: "#fff",
-  language: "en",
   texts: {},
   ...change,
 });

@@ -38,7 +38,7 @@ const local = (full = false) =>
     },
   });
 
-const place = () => ({ name: "tv_site", held: new Map<string, string>(), era: 0 });
+const place = () => ({ name: "tv_site", held: {} as Record<string, string>, era: 0, waiting });
 const event = (id: string, state = 1) =>
   ({ type: "response", id, state, survey: "k", revision: 1, page: "", language: "en" }) as Event;
 

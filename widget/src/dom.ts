@@ -1,0 +1,28 @@
+/** DOM calls: no markup is ever parsed. */
+
+export type Child = Node | string | false | undefined;
+
+/** An element; `on…` are listeners, all else attributes, and what is undefined or false is left out. */
+export const h = <T extends Element>(
+  name: string,
+  attributes: Record<string, unknown> = {},
+  ...children: Child[]
+): T => {
+  const svg = /svg|path|circ/.test(name);
+  const element = svg
+    ? document.createElementNS("http://www.w3.org/2000/svg", name)
+    : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes))
+    if (typeof value == "function") element.addEventListener(key.slice(2), value as EventListener);
+    else if ((value ?? false) !== false) element.setAttribute(key, value + "");
+  put(element, ...children);
+  return element as unknown as T;
+};
+
+/** What an element holds from now on; undefined, false and empty ones are left out. */
+export const put = (element: Element, ...children: Child[]) =>
+  element.replaceChildren(...children.filter((child): child is Node | string => !!child));
+
+/** A drawing on a ground of 24 by 24. */
+export const picture = (...shapes: Child[]) =>
+  h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, ...shapes);

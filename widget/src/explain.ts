@@ -1,0 +1,235 @@
+/** Explains for every survey of the site, on the live page, why it shows or not; a file that no visitor loads. */
+import { BUSY, busy } from "./attention";
+import { h } from "./dom";
+import css from "./explain.css";
+import { decide, matches, SMALL, TINY } from "./rules";
+import { recall } from "./storage";
+import type { Explanation, Memory, Pattern, Rule, Survey, View } from "./types";
+
+const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
+  (scheme ? scheme + "://" : "") +
+  (host ?? (path ? "" : "*")) +
+  (port ? ":" + port : "") +
+  (path ?? "") +
+  (query ? "?" + query.map((pair) => pair.join("=")).join("&") : "") +
+  (hash === undefined ? "" : "#" + hash);
+
+const any = (patterns: Pattern[]) => patterns.map(written).join(" or ");
+const moment = (seconds?: number) => (seconds ? new Date(seconds * 1000).toISOString() : "never");
+const after = (days: number | undefined) => (days === undefined ? "never" : `${days} days ago or more`);
+
+/** Whether one rule alone lets a survey show. */
+const alone = (survey: Partial<Survey>, memory: Memory = {}, width = innerWidth) =>
+  decide(survey as Survey, new URL(location.href), width, memory, Math.floor(Date.now() / 1000)) == "show";
+
+/** The rules on the page, the screen and what this browser remembers. */
+const standing = (survey: Survey, { host }: View): Rule[] => {
+  const { include, exclude, large, sample, renew, again } = survey;
+  const memory = recall(host, survey.key);
+  const { shown, answered, draw } = memory;
+  const rules: Rule[] = [
+    {
+      rule: "consent",
+      wanted: "given, or not required",
+      here: host.allowed ? "fine" : "not given",
+      holds: host.allowed,
+    },
+    {
+      rule: "screen",
+      wanted: `${large ? SMALL : TINY} px or wider`,
+      here: `${innerWidth} px`,
+      holds: alone(large ? { large } : {}),
+    },
+  ];
+  if (survey.manual)
+    rules.push({
+      rule: "manual",
+      wanted: "the page calls show()",
+      here: "it shows on request",
+      holds: false,
+    });
+  if (include)
+    rules.push({
+      rule: "page",
+      wanted: any(include),
+      here: location.href,
+      holds: alone({ include }, {}, TINY),
+    });
+  if (exclude) {
+    const found = exclude.filter((pattern) => matches(pattern, new URL(location.href)));
+    rules.push({
+      rule: "excluded",
+      wanted: `not ${any(exclude)}`,
+      here: found.length ? `excluded by ${any(found)}` : location.href,
+      holds: !found.length,
+    });
+  }
+  if (sample)
+    rules.push({
+      rule: "sample",
+      wanted: `one of ${sample} in 100`,
+      here: draw === undefined ? "not drawn yet" : `number ${draw + 1} of 100`,
+      holds: alone({ sample }, { draw }, TINY),
+    });
+  rules.push({
+    rule: "answered",
+    wanted: after(renew),
+    here: moment(answered),
+    holds: alone(renew === undefined ? {} : { renew }, { answered }, TINY),
+  });
+  if (again !== 0)
+    rules.push({
+      rule: "seen",
+      wanted: after(again),
+      here: moment(shown),
+      holds: alone({ renew: 0, ...(again !== undefined && { again }) }, { shown, answered }, TINY),
+    });
+  return rules;
+};
+
+/** The moments that a survey waits for. */
+const moments = (survey: Survey, { named, watched }: View): Rule[] => {
+  const { delay, scroll, exit, event, element } = survey;
+  const met = watched.get(survey);
+  const rules: Rule[] = [];
+  const add = (rule: string, wanted: string, here: string) =>
+    rules.push({ rule, wanted, here, holds: !!met?.has(rule) });
+  if (delay !== undefined) add("delay", `${delay} s`, "counted from when the page was ready");
+  if (scroll) {
+    const room = document.documentElement.scrollHeight - innerHeight;
+    add("scroll", `${scroll} %`, room > 0 ? `${Math.round((scrollY * 100) / room)} %` : "nothing to scroll");
+  }
+  if (exit) add("exit", "the mouse leaves by the top", "not now");
+  if (event) add("event", event, [...named].join(", ") || "none yet");
+  if (element)
+    add("element", `${element} in view`, `${document.querySelectorAll(element).length} on the page`);
+  return rules;
+};
+
+const explainOne = (survey: Survey, view: View): Explanation => {
+  const { shown, taken, host } = view;
+  const mine = shown?.survey == survey && shown;
+  const visible = !!mine && !!mine.root.isConnected;
+  const rules = standing(survey, view);
+  const moment = moments(survey, view);
+  const due =
+    !moment.length || (survey.all ? moment.every(({ holds }) => holds) : moment.some(({ holds }) => holds));
+  const broken = rules.find(({ holds }) => !holds);
+  const turn = !taken || taken == survey;
+  const reason = visible
+    ? "shown"
+    : broken
+      ? broken.rule
+      : taken == survey
+        ? BUSY[busy(true)] || "loading"
+        : !turn
+          ? "turn"
+          : due
+            ? (document.hidden && "hidden") || "loading"
+            : "waiting";
+  return {
+    survey: survey.key,
+    question: Object.values(survey.texts)[0]!.question,
+    shown: visible,
+    reason: host.allowed ? reason : "consent",
+    rules: [
+      ...rules,
+      ...moment,
+      { rule: "turn", wanted: "one survey a page view", here: turn ? "free" : "another had it", holds: turn },
+    ],
+  };
+};
+
+/** What each reason means, for people. */
+const MEANINGS: Record<string, string> = {
+  shown: "is on this page",
+  consent: "waits for consent: tevreden.consent(true)",
+  manual: "shows only when the page calls tevreden.show()",
+  page: "is not for this page",
+  excluded: "is excluded from this page",
+  screen: "is not for a screen this narrow",
+  sample: "this visitor is not in the sample",
+  answered: "this visitor has answered it",
+  seen: "this visitor has seen it not long ago",
+  waiting: "waits for its moment",
+  hidden: "waits until this tab is looked at",
+  fullscreen: "waits until full screen is over",
+  modal: "waits until the dialog on the page is closed",
+  typing: "waits until the visitor has left the text field",
+  turn: "another survey has had this page view",
+  loading: "is on its way",
+};
+
+/** A list over the page, for the site's developers. */
+const draw = (view: View) => {
+  const root = h<HTMLElement>("tevreden-explain", { popover: "manual" });
+  const shadow = root.attachShadow({ mode: "open" });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  shadow.adoptedStyleSheets = [sheet];
+  const list = h("div");
+  const fill = () =>
+    list.replaceChildren(
+      ...explain(view).map(({ survey, question, shown, reason, rules }) =>
+        h(
+          "details",
+          { open: shown ? false : "" },
+          h(
+            "summary",
+            {},
+            h("b", {}, question),
+            ` ${MEANINGS[reason]} `,
+            h("code", {}, `${survey}: ${reason}`),
+          ),
+          h(
+            "table",
+            {},
+            h(
+              "thead",
+              {},
+              h("tr", {}, ...["", "rule", "wanted", "here"].map((name) => h("th", { scope: "col" }, name))),
+            ),
+            h(
+              "tbody",
+              {},
+              ...rules.map(({ rule, wanted, here, holds }) =>
+                h(
+                  "tr",
+                  { class: holds ? "" : "no" },
+                  h("td", {}, holds ? "yes" : "no"),
+                  h("th", { scope: "row" }, rule),
+                  h("td", {}, wanted),
+                  h("td", {}, here),
+                ),
+              ),
+            ),
+          ),
+        ),
+      ),
+      ...(view.surveys.length ? [] : [h("p", {}, "This site has no published survey.")]),
+    );
+  fill();
+  shadow.append(
+    h(
+      "section",
+      { role: "region", "aria-label": "Surveys on this page" },
+      h(
+        "header",
+        {},
+        h("h2", {}, "Surveys on this page"),
+        h("button", { type: "button", onclick: fill }, "Look again"),
+        h("button", { type: "button", onclick: () => root.remove() }, "Close"),
+      ),
+      list,
+    ),
+  );
+  for (const old of document.querySelectorAll("tevreden-explain")) old.remove();
+  document.body.append(root);
+  root.showPopover?.();
+};
+
+/** One explanation a survey, the one to show first standing first. */
+export const explain = (view: View, panel?: boolean): Explanation[] => {
+  if (panel) draw(view);
+  return view.surveys.map((survey) => explainOne(survey, view));
+};
