@@ -35,6 +35,7 @@ CHROMIUM = [
 ]
 FIREFOX = {
     "ui.prefersReducedMotion": 1,
+    "fission.autostart": False,  # else the mouse does not reach into frames of other sites
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
     "dom.security.https_first": False,
@@ -125,4 +126,10 @@ class Browsers:
             settings.mkdir()
             (settings / "settings.ini").write_text(STILL)
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        return {**kept, "DISPLAY": self._screen.name, "XDG_CONFIG_HOME": str(self._folder), "NO_AT_BRIDGE": "1"}
+        return {
+            **kept,
+            "DISPLAY": self._screen.name,
+            "XDG_CONFIG_HOME": str(self._folder),
+            "NO_AT_BRIDGE": "1",
+            "LC_ALL": "C.UTF-8",
+        }

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Error, Frame, Page
 
-from tests.behaviour.windows import CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window
+from tests.behaviour.windows import AS_A_PERSON, CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window
 
 NAME = """(one) => one.getAttribute("aria-label")
   || one.getRootNode().getElementById(one.getAttribute("aria-labelledby"))?.textContent
@@ -15,6 +15,9 @@ NAME = """(one) => one.getAttribute("aria-label")
 ROLE = """(one) => one.getAttribute("role")
   || {button: "button", a: "link", textarea: "textbox", h1: "heading", h2: "heading", body: "body",
       input: one.type == "radio" ? "radio" : "textbox"}[one.localName] || one.localName"""
+
+OWN = ("", "Content-Security-Policy")
+"""Names of what Firefox itself has to say, among the errors of a page: of refused cookies, of policies."""
 
 
 class PlaywrightWindow(Window):
@@ -28,6 +31,8 @@ class PlaywrightWindow(Window):
         self.page = page
         self._errors = errors
         self._place = frame or page.main_frame
+        self._travelled = False
+        """Whether Playwright may still wait for a page of Firefox that came back whole, and won't be loaded."""
         if not frame:
             page.on("pageerror", self._note_error)
             page.on("console", self._note)
@@ -37,10 +42,11 @@ class PlaywrightWindow(Window):
         usual = {"viewport": {"width": WIDTH, "height": HEIGHT}, "reduced_motion": "reduce"}
         context = browser.new_context(**{**usual, **options})
         context.set_default_timeout(PATIENCE * 1000)
+        context.add_init_script(AS_A_PERSON)
         return cls(kind, context.new_page(), [])
 
     def _note_error(self, error: Error) -> None:
-        if error.name or "uncaught" in error.message:  # Firefox has warnings of its own among them, with no name
+        if self.kind != "firefox" or error.name not in OWN:
             self._errors.append(error.message)
 
     def _note(self, message: ConsoleMessage) -> None:
@@ -55,13 +61,23 @@ class PlaywrightWindow(Window):
 
     def open(self, url: str) -> None:
         self._place.goto(url)
+        self._travelled = False
+
+    def back(self) -> None:
+        super().back()
+        self._travelled = self.kind == "firefox"
+
+    def forward(self) -> None:
+        super().forward()
+        self._travelled = self.kind == "firefox"
 
     def has(self, role: str, name: str | None = None) -> bool:
         found = self._place.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
         return any(one.is_visible() for one in found.all())
 
     def click(self, role: str, name: str | None = None) -> None:
-        self._place.get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
+        found = self._place.get_by_role(role, name=name, exact=True).first  # type: ignore[arg-type]
+        found.click(force=self._travelled)
 
     def focused(self) -> tuple[str, str]:
         role, name = self.run(f"() => {{ const one = ({FOCUSED})(); return [({ROLE})(one), ({NAME})(one)] }}")

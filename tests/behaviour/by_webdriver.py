@@ -17,12 +17,22 @@ from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
-from tests.behaviour.windows import CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window, wait
+from tests.behaviour.windows import AS_A_PERSON, CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window, wait
 
 LONGEST_ANSWER = 20
 """Seconds that the driver may take for one thing."""
-RUN = f"""const done = arguments[arguments.length - 1];
+RUN = f"""const tell = arguments[arguments.length - 1];
+const done = (result) => {{
+  const taken = [];
+  for (const {{prototype}} of [Object, Array, String]) {{
+    const property = Object.getOwnPropertyDescriptor(prototype, "toJSON");
+    if (property && delete prototype.toJSON) taken.push([prototype, property]);
+  }}
+  if (taken.length) setTimeout(() => taken.forEach(([one, its]) => Object.defineProperty(one, "toJSON", its)));
+  tell(result);
+}};
 ({CALL})(arguments[0]).then((value) => done([value ?? null]), (error) => done(String(error?.stack || error)));"""
+"""The driver writes results as JSON in the page, so a page's own ``toJSON`` steps aside for as long."""
 FIND = """(tags) => {
   const found = [];
   const look = (root) => root.querySelectorAll("*").forEach((one) => {
@@ -40,14 +50,17 @@ TAGS = {
     "heading": "h1, h2, h3",
 }
 """The elements that may have a role by nature; the browser says which have it."""
-COLLECT = """window.stageErrors || Object.defineProperty(window, "stageErrors", {value: (() => {
+FIRST = (
+    f"{AS_A_PERSON};"
+    + """Object.defineProperty(window, "stageErrors", {value: (() => {
   const errors = [], said = console.error;
-  addEventListener("error", (event) => event.message && errors.push(event.message));
+  addEventListener("error", (event) => { if (event.message) errors.push(event.message) });
   addEventListener("unhandledrejection", (event) => errors.push(String(event.reason)));
-  console.error = (...given) => (errors.push(given.join(" ")), said.apply(console, given));
+  console.error = (...given) => { errors.push(given.join(" ")); said.apply(console, given) };
   return errors;
 })()})"""
-"""The stage puts this first on pages, since this driver tells of no errors."""
+)
+"""The stage puts this first on pages, XHTML too (so no ampersand), for a driver that can't and tells of no errors."""
 KEYS = {"Space": Keys.SPACE, "Enter": Keys.ENTER, "Escape": Keys.ESCAPE, "Backspace": Keys.BACKSPACE}
 
 T = TypeVar("T")
@@ -172,9 +185,10 @@ class WebDriverWindow(Window):
         self.until("(width, height) => innerWidth == width && innerHeight == height", width, height)
 
     def tab(self) -> WebDriverWindow:
-        self._driver.switch_to.new_window("tab")
+        self._driver.switch_to.new_window("window")  # a tab would stay hidden
         new = WebDriverWindow(self._profile, self._profile.driver.current_window_handle)
         self._profile.at = (new._handle, ())
+        new.resize(WIDTH, HEIGHT)
         return new
 
     def to_front(self) -> None:

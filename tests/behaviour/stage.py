@@ -289,6 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
         url = self.path if "://" in self.path else f"http://{headers.get('host', '')}{self.path}"
+        if self.command == "CONNECT":
+            url = f"https://{self.path}/"
         call = Call(self.command, url, headers, body, time.monotonic())
         reply = self.server.stage.play(call)
         try:

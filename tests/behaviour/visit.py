@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.behaviour.by_webdriver import COLLECT
+from tests.behaviour.by_webdriver import FIRST
 from tests.behaviour.stage import COLLECTOR, Call, Reply, Stage, drop
 from tests.behaviour.windows import Window
 from tests.conftest import Site
@@ -58,14 +58,14 @@ class Visit:
     def page(self, body: str, tag: str | None = None) -> Reply:
         """A page with everything that was set, around a body; with this site's tag, or another."""
         tag = self.tag if tag is None else tag
-        first = f"<script{self._nonce()}>{COLLECT}</script>" if self.window.kind == "webkit" else ""
+        first = f"<script{self._nonce()}>{FIRST}</script>" if self.window.kind == "webkit" else ""
         tag = tag.replace("<script ", f"<script {self.tag_options} ") if self.tag_options else tag
         start = "<!doctype html><html" if self.media == HTML else '<html xmlns="http://www.w3.org/1999/xhtml"'
         return Reply(
             headers={"Content-Type": self.media, **self.headers},
             body=f"""{start} lang="{html.escape(self.lang)}" dir="{self.direction}"><head>
             <meta name="viewport" content="width=device-width, initial-scale=1"/><link rel="icon" href="data:,"/>
-            <title>A page</title>{first if self._may_collect() else ""}{self.head}{tag}</head>
+            <title>A page</title>{first if self._may_be_first() else ""}{self.head}{tag}</head>
             <body>{body}</body></html>""",
         )
 
@@ -73,15 +73,28 @@ class Visit:
         found = re.search("'(nonce)-([^']+)'", self.headers.get("Content-Security-Policy", ""))
         return f' {found[1]}="{found[2]}"' if found else ""
 
-    def _may_collect(self) -> bool:
+    def _may_be_first(self) -> bool:
         return bool(self._nonce()) or "Content-Security-Policy" not in self.headers
 
     # What a visitor does
 
     def open(self, url: str = "http://shop.example/") -> Visit:
         """Open a page and wait until the loader has begun."""
+        return self._arrive(lambda: self.window.open(url))
+
+    def reload(self) -> Visit:
+        return self._arrive(self.window.reload)
+
+    def back(self) -> Visit:
+        """To the page before, as the browser kept it or anew."""
+        return self._arrive(self.window.back)
+
+    def forward(self) -> Visit:
+        return self._arrive(self.window.forward)
+
+    def _arrive(self, go: Callable[[], None]) -> Visit:
         self._opened = len(self.stage.calls)
-        self.window.open(url)
+        go()
         self.window.until(TAKEN)
         return self
 
@@ -155,6 +168,11 @@ class Visit:
     def events(self) -> list[Call]:
         """The requests that brought this site's events, whatever became of them."""
         return self.stage.matching(f"{COLLECTOR}/w/{self.site.key}/events")
+
+    def arrived(self, kind: str) -> list[dict[str, Any]]:
+        """The ``impression``, ``response`` or ``dismissal`` events that the collector took, in each of their states."""
+        taken = [call for call in self.events() if call.over and call.status == 200]
+        return [event for call in taken for event in call.json["events"] if event["type"] == kind]
 
 
 Visitor = Callable[..., Visit]

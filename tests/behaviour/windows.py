@@ -31,6 +31,8 @@ FOCUSED = """() => {
 }"""
 """The element that has the focus, through open shadow roots."""
 
+AS_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', {get: () => false, configurable: true})"
+"""Runs first on every page, else all that happens there counts as a robot's."""
 
 Failures = tuple[type[Exception], ...]
 
