@@ -23,7 +23,7 @@ test: $(VENV)/dev $(VENV)/browser widget/node_modules
 	$(BIN)/pytest -n auto
 
 test-faults: $(VENV)/dev $(VENV)/browser
-	FAULTS=long $(BIN)/pytest --ignore tests/browser
+	FAULTS=long $(BIN)/pytest --ignore tests/browser --ignore tests/behaviour
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks --readme
