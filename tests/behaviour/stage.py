@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 COLLECTOR = "http://collector.example"
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that a test waits for a request, and the stage for the collector."""
 LONGEST_HANG = 60.0
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "content-length", "date", "server"}
@@ -220,6 +220,11 @@ class Stage:
             call.status, call.over = status, True
             self._changed.notify_all()
 
+    def note(self, mistake: BaseException) -> None:
+        with self._changed:
+            self.mistakes.append(mistake)
+            self._changed.notify_all()
+
     def _pass_on(self, call: Call) -> Reply | None:
         if call.method == "CONNECT":
             return Reply(403)
@@ -275,7 +280,7 @@ class _Server(ThreadingHTTPServer):
         """Browsers break off connections as they like; all else is a mistake in a test, or here."""
         error = sys.exception()
         if error and not isinstance(error, OSError):
-            self.stage.mistakes.append(error)
+            self.stage.note(error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -292,8 +297,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "CONNECT":
             url = f"https://{self.path}/"
         call = Call(self.command, url, headers, body, time.monotonic())
-        reply = self.server.stage.play(call)
+        reply = None
         try:
+            reply = self.server.stage.play(call)
             if reply:
                 self._write(reply)
         finally:
