@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,11 @@ from playwright.sync_api import Browser, Playwright
 from tests.behaviour.by_playwright import PlaywrightWindow
 from tests.behaviour.by_webdriver import WebDriverWindow
 from tests.behaviour.windows import Window
+from tests.browser.install import SYSTEM, own, system
 from tests.conftest import PERSON
 from tests.needs import do_without
 
-KINDS = ("chromium", "firefox", "webkit")
-SYSTEM = {
-    "chromium": ("chromium", "chromium-browser", "google-chrome"),
-    "firefox": ("firefox-esr", "firefox"),
-    "webkit": ("WebKitWebDriver",),
-}
-"""Commands of the system's own browsers; WebKit's is its driver."""
+KINDS = tuple(SYSTEM)
 CHROMIUM = [
     "--disable-gpu",
     f"--user-agent={PERSON}",  # a headless one counts as a robot's
@@ -45,26 +39,14 @@ SCREEN = "1600x1200x24"
 STILL = "[Settings]\ngtk-enable-animations=0\n"
 
 
-def own(playwright: Playwright, kind: str) -> str | None:
-    """The path of the browser that Playwright itself downloaded, if it did."""
-    path: str = getattr(playwright, kind).executable_path
-    return path if Path(path).exists() else None
-
-
-def systems(kind: str) -> str | None:
-    """The path of the system's browser, or of its driver."""
-    return next(filter(None, map(shutil.which, SYSTEM[kind])), None)
-
-
 class Screen:
     """A display that nobody sees, for browsers that need one."""
 
     def __init__(self) -> None:
-        program = shutil.which("Xvfb") or do_without("Xvfb is not installed: run make browser")
         reading, writing = os.pipe()
         with os.fdopen(reading) as said:
             self._process = subprocess.Popen(
-                [program, "-displayfd", str(writing), "-screen", "0", SCREEN, "-nolisten", "tcp"],
+                ["Xvfb", "-displayfd", str(writing), "-screen", "0", SCREEN, "-nolisten", "tcp"],
                 pass_fds=[writing],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -91,7 +73,7 @@ class Browsers:
     def window(self, kind: str, **options: Any) -> Window:
         """A window in a new profile; options are those of a Playwright context, and WebKitGTK takes none."""
         if kind == "webkit" and not own(self._playwright, kind):
-            driver = systems(kind) or do_without("no WebKit: run make browser")
+            driver = system(kind) or do_without("no WebKit: run make browser")
             return WebDriverWindow.in_new_profile(driver, self._proxy, self._environment())
         if kind not in self._running:
             self._running[kind] = self._launch(kind)
@@ -112,7 +94,7 @@ class Browsers:
         if kind == "firefox":
             options["firefox_user_prefs"] = FIREFOX
         if not own(self._playwright, kind):
-            options["executable_path"] = systems(kind) or do_without(f"no {kind}: run make browser")
+            options["executable_path"] = system(kind) or do_without(f"no {kind}: run make browser")
             if kind == "firefox":
                 options["channel"] = "moz-firefox"  # as Mozilla builds it, by WebDriver BiDi
         browser: Browser = getattr(self._playwright, kind).launch(**options)

@@ -6,7 +6,7 @@ import base64
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from selenium.common.exceptions import JavascriptException, WebDriverException
 from selenium.webdriver import Remote, WebKitGTKOptions, WebKitGTKService
@@ -19,8 +19,10 @@ from urllib3.exceptions import HTTPError
 
 from tests.behaviour.windows import AS_A_PERSON, CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window, wait
 
-LONGEST_ANSWER = 20
+LONGEST_ANSWER = 40
 """Seconds that the driver may take for one thing."""
+LOOK = 2.0
+"""Seconds until a look is given up: what was asked of a page that went away meanwhile is never answered."""
 RUN = f"""const tell = arguments[arguments.length - 1];
 const done = (result) => {{
   const taken = [];
@@ -63,8 +65,6 @@ FIRST = (
 """The stage puts this first on pages, XHTML too (so no ampersand), for a driver that can't and tells of no errors."""
 KEYS = {"Space": Keys.SPACE, "Enter": Keys.ENTER, "Escape": Keys.ESCAPE, "Backspace": Keys.BACKSPACE}
 
-T = TypeVar("T")
-
 
 class Profile:
     """A session of the driver, and what its tabs have in common."""
@@ -82,21 +82,29 @@ class Profile:
         except Exception:
             self._service.stop()
             raise
-        self.driver.set_script_timeout(PATIENCE)
+        self._patience = 0.0
         self.errors: list[str] = []
         self.at: tuple[str, tuple[str, ...]] = ("", ())
         """The tab and the frames in it that the driver is at."""
-        self.offline = False
+
+    def allow(self, seconds: float) -> None:
+        """How long scripts may take from now on."""
+        if seconds != self._patience:
+            self.driver.set_script_timeout(seconds)
+            self._patience = seconds
 
     def end(self) -> None:
-        self.driver.quit()
-        self._service.stop()
+        try:
+            self.driver.quit()
+        finally:
+            self._service.stop()
 
 
 class WebDriverWindow(Window):
     """A tab of a session, or a frame in it."""
 
     kind = "webkit"
+    first = FIRST
     failures = (WebDriverException, HTTPError)
 
     def __init__(self, profile: Profile, handle: str, frames: tuple[str, ...] = ()) -> None:
@@ -107,8 +115,12 @@ class WebDriverWindow(Window):
     @classmethod
     def in_new_profile(cls, driver: str, proxy: str, environment: dict[str, str]) -> WebDriverWindow:
         profile = Profile(driver, proxy, environment)
-        window = cls(profile, profile.driver.current_window_handle)
-        window.resize(WIDTH, HEIGHT)
+        try:
+            window = cls(profile, profile.driver.current_window_handle)
+            window.resize(WIDTH, HEIGHT)
+        except Exception:
+            profile.end()
+            raise
         return window
 
     @property
@@ -123,6 +135,13 @@ class WebDriverWindow(Window):
         return profile.driver
 
     def run(self, script: str, *arguments: Any) -> Any:
+        return self._run(PATIENCE, script, arguments)
+
+    def look(self, script: str, *arguments: Any) -> Any:
+        return self._run(LOOK, script, arguments)
+
+    def _run(self, seconds: float, script: str, arguments: tuple[Any, ...]) -> Any:
+        self._profile.allow(seconds)
         result = self._driver.execute_async_script(RUN % script, list(arguments))
         if not isinstance(result, list):
             raise JavascriptException(result)
@@ -144,7 +163,7 @@ class WebDriverWindow(Window):
 
     def _find(self, role: str, name: str | None) -> WebElement | None:
         tags = ", ".join(filter(None, (TAGS.get(role), f'[role="{role}"]')))
-        for one in self.run(FIND, tags):
+        for one in self.look(FIND, tags):
             if one.aria_role == role and name in (None, one.accessible_name):
                 found: WebElement = one
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from playwright.sync_api import Playwright
 from tests.behaviour.browsers import KINDS, Browsers
 from tests.behaviour.stage import Stage
 from tests.behaviour.visit import Visit, Visitor
-from tests.behaviour.windows import Window
 from tests.conftest import Process, Site
 
 
@@ -46,24 +46,18 @@ def stage(theatre: Stage) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def windows(browsers: Browsers, browser_kind: str, stage: Stage) -> Iterator[list[Window]]:  # noqa: ARG001
-    """The windows of a test, each in a profile of its own, which end with it."""
-    opened: list[Window] = []
-    yield opened
-    for window in opened:
-        window.end()
+def visitor(browsers: Browsers, browser_kind: str, site: Site, stage: Stage) -> Iterator[Visitor]:
+    """Makes visits, each in a profile of its own, which ends with the test; keywords go to Playwright's context."""
+    visits: list[Visit] = []
+    with ExitStack() as profiles:
 
+        def visit(**options: Any) -> Visit:
+            window = browsers.window(browser_kind, **options)
+            profiles.callback(window.end)
+            visits.append(Visit(site, stage, window, *visits[-1:]))
+            return visits[-1]
 
-@pytest.fixture
-def visitor(browsers: Browsers, browser_kind: str, windows: list[Window], site: Site, stage: Stage) -> Visitor:
-    """Makes visits, each in a profile of its own; keywords go to Playwright's context."""
-
-    def visit(**options: Any) -> Visit:
-        window = browsers.window(browser_kind, **options)
-        windows.append(window)
-        return Visit(site, stage, window)
-
-    return visit
+        yield visit
 
 
 @pytest.fixture

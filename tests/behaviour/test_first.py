@@ -210,6 +210,13 @@ def test_small_window_is_a_small_screen(visit: Visit) -> None:
     visit.reload().expect_shown()
 
 
+def test_survey_that_shows_is_noticed(visit: Visit) -> None:
+    visit.site.publish()
+    visit.open()
+    with pytest.raises(AssertionError):
+        visit.expect_not_shown()
+
+
 def test_errors_of_a_page_are_told(visit: Visit) -> None:
     visit.head = """<script>
       setTimeout(() => { throw new Error("thrown") });

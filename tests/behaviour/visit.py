@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.behaviour.by_webdriver import FIRST
 from tests.behaviour.stage import COLLECTOR, Call, Reply, Stage, drop
 from tests.behaviour.windows import Window
 from tests.conftest import Site
@@ -22,12 +21,15 @@ SHOWN = """() => [...document.querySelectorAll("tevreden-survey")].some(
   (one) => [...one.shadowRoot.children].some((part) => part.getClientRects().length))"""
 BARRIER = "/barrier"
 """Asked for by a page after all else, so that whatever it asked for before has come."""
+OF_PAGES = ("body", "head", "lang", "direction", "tag", "tag_options", "headers", "media", "pages")
+"""What visits of one test have in common."""
 
 
 class Visit:
     """One profile on pages with the tag; what a page is made of may be set before it is opened."""
 
-    def __init__(self, site: Site, stage: Stage, window: Window) -> None:
+    def __init__(self, site: Site, stage: Stage, window: Window, earlier: Visit | None = None) -> None:
+        """On pages as an ``earlier`` visit left them; from here on this one says what pages are."""
         self.site = site
         self.stage = stage
         self.window = window
@@ -41,6 +43,8 @@ class Visit:
         self.media = HTML
         self.pages: dict[str, str | Reply] = {}
         """Other pages by their address: a body to put in place of the usual one, or a whole reply."""
+        for name in OF_PAGES if earlier else ():
+            setattr(self, name, getattr(earlier, name))
         self._opened = 0
         stage.pages = self.serve
 
@@ -58,7 +62,7 @@ class Visit:
     def page(self, body: str, tag: str | None = None) -> Reply:
         """A page with everything that was set, around a body; with this site's tag, or another."""
         tag = self.tag if tag is None else tag
-        first = f"<script{self._nonce()}>{FIRST}</script>" if self.window.kind == "webkit" else ""
+        first = f"<script{self._nonce()}>{self.window.first}</script>" if self.window.first else ""
         tag = tag.replace("<script ", f"<script {self.tag_options} ") if self.tag_options else tag
         start = "<!doctype html><html" if self.media == HTML else '<html xmlns="http://www.w3.org/1999/xhtml"'
         return Reply(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT = 1280, 800
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that something may take to become true."""
 PAUSE = 0.01
 """Seconds between two looks at a condition."""
@@ -59,6 +59,8 @@ class Window(ABC):
     """``chromium``, ``firefox`` or ``webkit``."""
     failures: Failures
     """What the driver raises when a page goes away under it."""
+    first = ""
+    """A script that the stage has to put first on every page, for a driver that can't."""
 
     # What each driver does in its own way
 
@@ -161,14 +163,18 @@ class Window(ABC):
         leave()
 
         def arrived() -> bool:
-            *now, state = self.run(DOCUMENT)
+            *now, state = self.look(DOCUMENT)
             return bool(now != before and state == "complete")
 
         wait(arrived, f"opening {where}", PATIENCE, self.failures)
 
     def until(self, script: str, *arguments: Any, timeout: float = PATIENCE) -> Any:
         """Wait until a script gives something true, and return it; pages may come and go meanwhile."""
-        return wait(lambda: self.run(script, *arguments), script, timeout, self.failures)
+        return wait(lambda: self.look(script, *arguments), script, timeout, self.failures)
+
+    def look(self, script: str, *arguments: Any) -> Any:
+        """One look at what will be looked at again: like ``run``, where a driver can tell of a page that goes away."""
+        return self.run(script, *arguments)
 
     def wait_for(self, role: str, name: str | None = None) -> None:
         """Wait until such an element is to be seen."""
