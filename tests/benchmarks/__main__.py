@@ -20,12 +20,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import fill, jobs
+from tests.benchmarks import fill, jobs, readme
 from tests.benchmarks.load import Plan, Seen
 from tests.conftest import PERSON, ROOT, Process, add_site
 from tests.postgres import missing, quiet_port, running
@@ -274,8 +273,8 @@ def main() -> None:
         sys.stderr.write("\n".join(map(str, rows)) + "\n\n")
     table = "\n".join(
         [
-            f"Measured on {datetime.now(UTC):%d %B %Y}, {os.cpu_count()} cores and {_gigabytes()} GB, the collector "
-            f"on one core, the load on the other: {CONNECTIONS} connections, medians of {ROUNDS} interleaved rounds.",
+            f"{readme.measured()}, the collector on one core, the load on the other: {CONNECTIONS} connections, "
+            f"medians of {ROUNDS} interleaved rounds.",
             "",
             "| | Tevreden | against | ratio | wanted | aim |",
             "|---|---|---|---|---|---|",
@@ -284,17 +283,11 @@ def main() -> None:
     )
     sys.stdout.write(table + "\n")
     if chosen.readme:
-        readme = ROOT / "README.md"
-        text = re.sub(r"(?s)(<!-- bench -->\n).*?(<!-- /bench -->)", rf"\1\n{table}\n\n\2", readme.read_text("utf-8"))
-        readme.write_text(text, "utf-8")
+        readme.write("bench", table)
 
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
-
-
-def _gigabytes() -> int:
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
 
 
 def _on_server_core() -> None:
