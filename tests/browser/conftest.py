@@ -18,8 +18,7 @@ BLANK = "<h1>A page</h1><p>Some text.</p>"
 TALL = BLANK + '<div style="height: 4000px"></div>'
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type: BrowserType) -> dict[str, Any]:
+def launch_options(browser_type: BrowserType) -> dict[str, Any]:
     """Playwright's own browser where it was downloaded, else the system's."""
     arguments = [
         "--disable-gpu",
@@ -38,6 +37,11 @@ def browser_type_launch_args(browser_type: BrowserType) -> dict[str, Any]:
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert system, "no browser: run make browser"
     return {"args": arguments, "executable_path": system}
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type: BrowserType) -> dict[str, Any]:
+    return launch_options(browser_type)
 
 
 class Visit:
