@@ -4,6 +4,7 @@
 # make build   the widget, from its sources into the Python package
 # make pictures   the README's pictures, of a fresh demo
 # make bench   what it costs, beside floors that run on this machine; the table goes into the README
+# make bench-widget   what it costs in the page, beside what else people put there; likewise
 # make test-faults   every test that has a long form with its full counts, for hours rather than minutes
 # make lock    pin the dependencies anew
 
@@ -11,10 +12,11 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := tests/benchmarks/widget
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-faults bench check build pictures lock browser clean
+.PHONY: demo test test-faults bench bench-widget check build pictures lock browser clean
 
 demo: $(VENV)/base
 	@$(BIN)/tevreden demo --port $(PORT)
@@ -28,11 +30,15 @@ test-faults: $(VENV)/dev $(VENV)/browser
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks --readme
 
+bench-widget: $(VENV)/browser $(PEERS)/node_modules
+	$(BIN)/python -m tests.benchmarks.widget --readme
+
 check: $(VENV)/dev widget/node_modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd widget && npm run --silent check
+	cd widget && node_modules/.bin/prettier --config .prettierrc.json --check ../$(PEERS)/*.js
 	cd widget && node build.mjs --check
 
 build: widget/node_modules
@@ -50,12 +56,13 @@ lock: $(VENV)/dev
 	    --no-header --upgrade -q -o requirements/$$group.txt || exit 1; done
 	$(BIN)/uv pip compile requirements/node.in --universal --python-version 3.11 --generate-hashes \
 	  --no-header --upgrade -q -o requirements/node.txt
-	cd widget && npm update && node -e 'const f = "package-lock.json", lock = require("./" + f); \
+	for folder in widget $(PEERS); do (cd $$folder && npm update && \
+	  node -e 'const fs = require("fs"), f = "package-lock.json", lock = JSON.parse(fs.readFileSync(f)); \
 	  Object.values(lock.packages).forEach((one) => delete one.funding); \
-	  require("fs").writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")'
+	  fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")') || exit 1; done
 
 clean:
-	rm -rf $(VENV) .demo widget/node_modules
+	rm -rf $(VENV) .demo widget/node_modules $(PEERS)/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -82,6 +89,6 @@ $(VENV)/node: $(BIN)/python requirements/node.txt
 	  $(BIN)/pip install -q --require-hashes -r requirements/node.txt
 	@touch $@
 
-widget/node_modules: $(VENV)/node widget/package-lock.json
-	cd widget && npm ci --silent
+widget/node_modules $(PEERS)/node_modules: %/node_modules: $(VENV)/node %/package-lock.json
+	cd $* && npm ci --silent
 	@touch $@
