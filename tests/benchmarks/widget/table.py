@@ -55,7 +55,8 @@ class Wanted:
 
     def __str__(self) -> str:
         aim = "–" if self.aim is None else f"≤ {self.write(self.aim)}"
-        return f"| {self.name} | **{self.write(self.measured)}** | ≤ {self.write(self.most)} | {aim} |"
+        most = f"≤ {self.write(self.most)}" if self.most else "0"
+        return f"| {self.name} | **{self.write(self.measured)}** | {most} | {aim} |"
 
 
 def number(value: float) -> str:
