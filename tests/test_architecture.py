@@ -99,7 +99,8 @@ def faults_in(name: str, source: str) -> list[str]:
         return [f"{name} has no rank"]
     faults = []
     tree = ast.parse(source)
-    top = {id(node) for node in tree.body}
+    for_types = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    top = {id(node) for node in (*tree.body, *(inner for block in for_types for inner in block.body))}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue

@@ -195,7 +195,7 @@ def test_second_tab_knows_the_visitor_and_another_profile_does_not(visit: Visit,
     tab = visit.window.tab()
     tab.open("http://my.shop.example/")
     tab.until("window.tevreden?.explain")
-    assert tab.run("tevreden.explain()[0].reason") == "seen"
+    assert tab.run("tevreden.explain().then(([one]) => one.reason)") == "seen"
     tab.close()
     visit.window.to_front()
     visit.answer("Satisfied")

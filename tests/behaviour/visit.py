@@ -155,6 +155,14 @@ class Visit:
         assert not [call.url for call in self.stage.calls[self._opened :] if "/w/ui-" in call.url]
         assert self.count() == 0
 
+    def reason(self) -> str:
+        """Why the first survey of the site shows or not."""
+        return str(self.window.run("tevreden.explain().then(([one]) => one.reason)"))
+
+    def wait_until(self, reason: str) -> None:
+        """Until that is why the first survey of the site shows or not."""
+        self.window.until("(wanted) => tevreden.explain().then(([one]) => one.reason == wanted)", reason)
+
     def count(self) -> int:
         """How many surveys are on the page."""
         return int(self.window.run("document.querySelectorAll('tevreden-survey').length"))
@@ -167,7 +175,8 @@ class Visit:
     # What was asked of the collector
 
     def to_collector(self) -> list[Call]:
-        return self.stage.matching(COLLECTOR + "/*")
+        """What the widget asked for, other than to explain itself to a test."""
+        return [call for call in self.stage.matching(COLLECTOR + "/*") if "/w/explain-" not in call.url]
 
     def events(self) -> list[Call]:
         """The requests that brought this site's events, whatever became of them."""

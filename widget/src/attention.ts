@@ -5,7 +5,7 @@ export type Busy = 0 | 1 | 2 | 3 | 4;
 export const BUSY = ["", "modal", "hidden", "fullscreen", "typing"] as const;
 
 /** After which the answer may be another; a dialog that closes loses `open`. */
-const EVENTS = ["visibilitychange", "fullscreenchange", "focusout", "pointerup"];
+const EVENTS = ["visibilitychange", "focusout", "pointerup"];
 const ATTRIBUTES = ["open", "inert", "aria-hidden"];
 
 /** Hear of events before the page does. */

@@ -130,7 +130,6 @@ export const create = (host: Host): Ui => {
     const more = h("div", { class: "more" });
     const comment = h<HTMLTextAreaElement>("textarea", {
       id: "comment",
-      rows: 3,
       maxlength: LONGEST_COMMENT,
     });
     const email = h<HTMLInputElement>("input", {
@@ -289,14 +288,15 @@ export const create = (host: Host): Ui => {
       const zoomed = scale != 1;
       style("up", (zoomed ? 0 : innerHeight - height - offsetTop) + "px");
       style("high", (zoomed ? innerHeight : height) + "px");
-      style("zoom", mount ? 1 : 1 / ((document.body as { currentCSSZoom?: number }).currentCSSZoom || 1));
+      const { currentCSSZoom } = document.body as { currentCSSZoom?: number };
+      style("zoom", mount ? 1 : 1 / (currentCSSZoom || +getComputedStyle(document.body).zoom));
     };
     const say = (text: string, after: number) => setTimeout(() => (news.textContent = text), after);
     const appear = () => {
       root.dataset.state = callout ? "closed" : "open";
       (mount || document.body).append(root);
+      if (!mount) root.showPopover?.(); // before anything has a layout: WebKit would keep the one it had
       fit();
-      if (!mount) root.showPopover?.();
       listen(window, ["keydown", "keyup", "keypress"], typed, life.signal);
       listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
       note({ shown: seconds() });

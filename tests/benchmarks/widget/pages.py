@@ -65,10 +65,10 @@ def ours(host: Host, other: Site, matching: Site) -> dict[str, Page]:
     document = {key: value for key, value in CONTRACT_EXAMPLE.items() if key not in ("translations", "where", "when")}
     other.publish(**document, where=CONTRACT_EXAMPLE["where"])
     matching.publish(**document)
-    away, here = 'tevreden.explain()[0].reason == "page"', "!Array.isArray(tevreden)"
+    works = "!Array.isArray(tevreden)"
     return {
-        OURS: make(host, "Tevreden, no survey matches", other.tag, away),
-        OURS_SHOWN: make(host, "Tevreden, survey shown", matching.tag, here, "#question"),
+        OURS: make(host, "Tevreden, no survey matches", other.tag, works),
+        OURS_SHOWN: make(host, "Tevreden, survey shown", matching.tag, works, "#question"),
     }
 
 
