@@ -55,7 +55,7 @@ class Collector:
         reply = self.http.request(method, f"{self.url}/api/v1{path}", params=query, json=body, headers=headers)
         answer = reply.json()
         if reply.is_error:
-            faults = "; ".join(f"{one['at']}: {one['detail']}" for one in answer.get("faults", []))
+            faults = "; ".join(f"{one['at']}: {one['detail']}" for one in answer.get("errors", []))
             raise ValueError(faults or answer.get("detail") or answer["title"])
         return answer
 

@@ -21,6 +21,8 @@ from tests.behaviour.windows import AS_A_PERSON, CALL, FOCUSED, HEIGHT, PATIENCE
 
 LONGEST_ANSWER = 40
 """Seconds that the driver may take for one thing."""
+STARTS = 3
+"""Tries to start the browser, which now and then does not answer when the machine is busy."""
 LOOK = 2.0
 """Seconds until a look is given up: what was asked of a page that went away meanwhile is never answered."""
 RUN = f"""const tell = arguments[arguments.length - 1];
@@ -74,14 +76,17 @@ class Profile:
         options = WebKitGTKOptions()
         options.page_load_strategy = "none"  # by the others it may never answer on a page that changes under it
         options.set_capability("proxy", {"proxyType": "manual", "httpProxy": proxy, "sslProxy": proxy})
-        self._service = WebKitGTKService(executable_path=driver, env=environment, log_output=subprocess.DEVNULL)
-        self._service.start()
-        try:
-            client = ClientConfig(self._service.service_url, timeout=LONGEST_ANSWER)
-            self.driver = Remote(RemoteConnection(client_config=client), options=options)
-        except Exception:
-            self._service.stop()
-            raise
+        for left in reversed(range(STARTS)):
+            self._service = WebKitGTKService(executable_path=driver, env=environment, log_output=subprocess.DEVNULL)
+            self._service.start()
+            try:
+                client = ClientConfig(self._service.service_url, timeout=LONGEST_ANSWER)
+                self.driver = Remote(RemoteConnection(client_config=client), options=options)
+                break
+            except (WebDriverException, HTTPError):
+                self._service.stop()
+                if not left:
+                    raise
         self._patience = 0.0
         self.errors: list[str] = []
         self.at: tuple[str, tuple[str, ...]] = ("", ())

@@ -56,8 +56,8 @@ STYLES = {
     "right to left by force": "* { direction: rtl !important; writing-mode: vertical-rl !important }",
     "body zoomed": "body { zoom: 2 }",
     "body transformed": "body { transform: rotate(3deg) scale(0.5); transform-origin: 0 0 }",
-    "body filtered, clipped and contained": "body { filter: blur(1px); contain: strict; overflow: hidden; height: 9px }",
-    "children of body hidden": "body > * { opacity: 0 !important; visibility: hidden !important; pointer-events: none }",
+    "body filtered, clipped and contained": "body { filter: blur(1px); contain: strict; overflow: clip; height: 9px }",
+    "children of body hidden": "body > * { opacity: 0 !important; visibility: hidden !important }",
     "highest layer": "h1 { position: fixed; inset: 0; z-index: 2147483647; background: red }",
     "our own names": ":root { --color: red !important; --up: 500px; --zoom: 4; --scheme: dark; --from: 900px }",
 }

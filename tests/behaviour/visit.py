@@ -155,6 +155,13 @@ class Visit:
         assert not [call.url for call in self.stage.calls[self._opened :] if "/w/ui-" in call.url]
         assert self.count() == 0
 
+    def expect_not_shown_any_more(self) -> None:
+        """What waited has given up: nothing is on its way."""
+        self.window.until(
+            "tevreden.explain().then((all) => all.every((one) => !['loading', 'shown'].includes(one.reason)))"
+        )
+        assert self.count() == 0
+
     def reason(self) -> str:
         """Why the first survey of the site shows or not."""
         return str(self.window.run("tevreden.explain().then(([one]) => one.reason)"))
