@@ -56,16 +56,21 @@ def check_page(url: str, pictures: Path, *, wait: float, say: Callable[[str], No
 
 def _look(page: Page, url: str, size: str, wait: float) -> list[Finding]:
     try:
-        page.goto(url, wait_until="domcontentloaded")
+        reply = page.goto(url, wait_until="domcontentloaded")
     except Exception as error:
         raise CheckError(f"{url} cannot be opened: {_first_line(error)}") from None
+    if reply and not reply.ok:
+        raise CheckError(f"{url} answers {reply.status}")
     try:
         page.wait_for_function(READY, timeout=max(wait, 5) * 1000)
     except Exception:
-        tag = re.search(r"/w/[a-z0-9]+\.js", page.content())
+        tag = re.search(r"/w/[\w-]+\.js", page.content())
         missing = "its tag's script did not load: is the collector up?" if tag else "it carries no tag of Tevreden"
         raise CheckError(f"{url}: {missing}") from None
-    explained = _settled(page, wait)
+    try:
+        explained = _settled(page, wait)
+    except Exception as error:
+        raise CheckError(f"{url} could not be asked: {_first_line(error)}") from None
     return [Finding(size, one["question"], _outcome(one)) for one in explained]
 
 

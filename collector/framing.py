@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_OWN_TAG = re.compile(r"""(<script\b[^>]*\bsrc=["'])[^"']*/w/[a-z0-9]+\.js(["'])""")
+_OWN_TAG = re.compile(r"""<script\b[^>]*\bsrc=["'][^"']*/w/[\w-]+\.js["'][^>]*>(\s*</script>)?""")
+_KEPT = re.compile(r"""\b(?:data-consent|data-lang|nonce)=["'][^"']*["']""")
 _NONCE = re.compile(r"""<script\b[^>]*\bnonce=["']([^"']+)["']""")
 
 
@@ -18,9 +19,9 @@ def made_up() -> str:
 
 def with_tag(html: str, tag: str) -> str:
     """A page with the tag in it: in place of the one that it has, else at the end of its head."""
-    address = re.findall(r'src="([^"]+)"', tag)[0]
-    if _OWN_TAG.search(html):
-        return _OWN_TAG.sub(rf"\g<1>{address}\g<2>", html)
+    if own := _OWN_TAG.search(html):
+        options = "".join(one + " " for one in _KEPT.findall(own[0]))
+        return html.replace(own[0], tag.replace("<script ", f"<script {options}", 1))
     if nonce := _NONCE.search(html):
         tag = tag.replace("<script ", f'<script nonce="{nonce[1]}" ', 1)
     for place in ("</head>", "<body", "</body>"):

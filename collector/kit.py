@@ -33,6 +33,8 @@ ADDRESS = "https://tevreden.test"
 START_SECONDS = 30
 PHONE = (390, 844)
 A_DAY = timedelta(days=1)
+ANOTHER = re.compile(r"/w/([a-z0-9]{12}|loader-[a-f0-9]{12})\.js")
+SETTLE_SECONDS = 5
 NEAR = 40
 """CSS pixels between a survey and the edges of the window that it belongs to, at most."""
 
@@ -70,21 +72,27 @@ def running(folder: Path) -> Iterator[Collector]:
     own = {"PORT": str(port), "SECRET": secrets.token_hex(32), "RATE_PER_ADDRESS": "0", "RATE_PER_SITE": "0"}
     environment = {**kept, **{f"TEVREDEN_{name}": value for name, value in own.items()}}
     command = [sys.executable, "-m", "collector"]
-    token = subprocess.run(  # noqa: S603
-        [*command, "token", "add", "tests"], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    made = subprocess.run(  # noqa: S603
+        [*command, "token", "add", "tests"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise RuntimeError(f"the collector did not start: {made.stderr}")
     log = folder / "collector.log"
     with log.open("wb") as output, httpx.Client(timeout=START_SECONDS, trust_env=False) as http:
         process = subprocess.Popen(  # noqa: S603
             [*command, "serve"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            collector = Collector(f"http://127.0.0.1:{port}", token, http)
+            collector = Collector(f"http://127.0.0.1:{port}", made.stdout.strip(), http)
             _await_ready(collector, process, log)
             yield collector
         finally:
             process.terminate()
-            process.wait(START_SECONDS)
+            try:
+                process.wait(START_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _await_ready(collector: Collector, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -107,13 +115,16 @@ class SurveyKit:
         self._site = collector.call("POST", "/sites", {"name": f"Test {secrets.token_hex(6)}"})
         self._numbers = count(1)
         self._pages: dict[str, str] = {}
+        self._served: set[str] = set()
         self._origins: set[str] = set()
         self._clock = False
         page.context.route(f"{ADDRESS}/**", self._forward)
+        page.context.route(ANOTHER, _refuse)
 
     def close(self) -> None:
         """Leave the page to whatever else uses it."""
         self.page.context.unroute(f"{ADDRESS}/**", self._forward)
+        self.page.context.unroute(ANOTHER, _refuse)
         for origin in self._origins:
             self.page.context.unroute(f"{origin}/**", self._serve)
 
@@ -146,6 +157,7 @@ class SurveyKit:
         """
         if html is not None:
             self._pages[_plain(url)] = html
+            self._served.discard(_plain(url))
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         if origin not in self._origins:
             self._origins.add(origin)
@@ -154,12 +166,13 @@ class SurveyKit:
             self._clock = True
             self.page.clock.install()
         self.page.goto(url)
+        assert html is None or _plain(url) in self._served, f"the page given for {url} was not asked for"
         self._await_loader()
 
     def come_back(self, *, days: float = 0, hours: float = 0) -> None:
         """The same visitor opens the page again, so much later."""
         self.move_clock(days=days, hours=hours)
-        self.page.goto(self.page.url)
+        self.page.reload()
         self._await_loader()
 
     def move_clock(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
@@ -174,7 +187,7 @@ class SurveyKit:
     def be_new(self) -> None:
         """Forget the visitor: whoever opens the next page comes for the first time."""
         self.page.evaluate("window.tevreden?.reset?.()")
-        self.page.context.clear_cookies()
+        self.page.context.clear_cookies(name=f"tv_{self._site['key']}")
 
     def be_known(self, email: str, **properties: Any) -> None:
         """Be a contact whom the page names with a valid signature, on every page that is opened from now on."""
@@ -232,10 +245,15 @@ class SurveyKit:
     def not_to_be_shown(self, because: Reason | None = None) -> None:
         """The survey is not on the page and is not on its way there; ``because`` says which rule must be the reason."""
         reason = self._reason()
-        while reason == "loading":
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while reason == "loading" and time.monotonic() < deadline:
             self.page.wait_for_timeout(20)  # the pause between two looks
             reason = self._reason()
         assert reason != "shown", f"the survey is shown on {self.page.url}"
+        assert because or reason != "waiting", (
+            f"the survey waits for its moment on {self.page.url}, {self._because()}: move the clock, "
+            'do what it waits for, or expect because="waiting"'
+        )
         assert because in (None, reason), f"not shown because of {reason}, not of {because}: {self._because()}"
 
     # ---- what comes of it ----
@@ -250,7 +268,7 @@ class SurveyKit:
             if isinstance(score, int)
             else element.get_by_role("radio", name=score, exact=True)
         )
-        with self.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")):
+        with self.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")) as sent:
             choice.click(force=True)
             if comment is not None:
                 element.locator("textarea").fill(comment)
@@ -258,6 +276,7 @@ class SurveyKit:
                 element.locator("input[type=email]").fill(email)
             if element.locator(".send").count():
                 element.locator(".send").click()
+        assert sent.value.ok, f"the answer was refused: {sent.value.text()}"
         return self.answers()[0]
 
     def dismiss(self) -> None:
@@ -315,9 +334,10 @@ class SurveyKit:
             else:
                 route.fallback()
         elif html is not None or fictional:
+            self._served.add(_plain(request.url))
             route.fulfill(content_type="text/html; charset=utf-8", body=with_tag(html or made_up(), self.tag))
         else:
-            response = route.fetch()
+            response = route.fetch(max_redirects=0)
             headers = {name: value for name, value in response.headers.items() if name != "content-length"}
             if policy := headers.get("content-security-policy"):
                 headers["content-security-policy"] = allowing(policy, ADDRESS)
@@ -328,4 +348,13 @@ class SurveyKit:
 
 
 def _plain(url: str) -> str:
-    return url.split("#", 1)[0]
+    """An address as browsers ask for it."""
+    return str(httpx.URL(url).copy_with(fragment=None))
+
+
+def _refuse(route: Route) -> None:
+    """The script of another collector than the test's: nothing of a test may reach one that is real."""
+    if route.request.url.startswith(ADDRESS):
+        route.fallback()
+    else:
+        route.abort()

@@ -109,6 +109,7 @@ def test_assertions_fail_and_say_why(survey):
     failing(lambda: survey.to_be_shown(), "no survey was published")
     failing(lambda: survey.publish(where={"include": ["ftp://x"]}), "/where/include/0")
     survey.publish(where={"include": ["/order/*"]})
+    failing(lambda: survey.open("https://shop.example/a", html="x") or survey.not_to_be_shown(because="seen"), "page")
     survey.open("https://shop.example/cart")
     failing(lambda: survey.to_be_shown(timeout=300), "page", "/order/*", "/cart")
     failing(lambda: survey.not_to_be_shown(because="seen"), "not shown because of page, not of seen")
@@ -124,6 +125,13 @@ def test_survey_that_the_page_pushes_away_is_not_at_its_place(survey):
     survey.open("https://shop.example/", html=style)
     survey.to_be_shown().evaluate("(e) => e.shadowRoot.querySelector('section').style.left = '-300px'")
     failing(lambda: survey.to_be_at("slide-in-right"), "from the right")
+
+
+def test_survey_on_its_way_is_not_absent(survey):
+    survey.publish(when={"delay_seconds": 60})
+    survey.open("https://shop.example")
+    failing(survey.not_to_be_shown, "waits for its moment", 'because="waiting"')
+    survey.not_to_be_shown(because="waiting")
 
 
 def test_call_out_is_opened_and_answered(survey, page):
@@ -178,7 +186,12 @@ def test_check_says_what_shows_and_saves_pictures(alone: Process) -> None:
         ("text", f"text{TAG}"),
         (
             '<script src="https://a.example/w/key.js"></script>',
-            '<script src="https://tevreden.test/w/abc.js"></script>',
+            TAG,
+        ),
+        ('<b></b><script async integrity="sha384-x" src="/w/loader-12ab.js" data-site="k"></script>', f"<b></b>{TAG}"),
+        (
+            '<script src="/w/key.js" data-consent="required"></script>',
+            TAG.replace("<script", '<script data-consent="required"'),
         ),
         ('<head><script nonce="n1">1</script></head>', f'<head><script nonce="n1">1</script>{TAG}</head>'),
     ],

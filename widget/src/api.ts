@@ -38,7 +38,6 @@ const ask = async (url: string, body: string): Promise<[ok: boolean, Reply]> => 
     const response = await fetch(url, {
       method: "POST",
       keepalive: true,
-      credentials: "omit",
       body,
       signal: AbortSignal.timeout(PATIENCE),
     });
@@ -49,6 +48,7 @@ const ask = async (url: string, body: string): Promise<[ok: boolean, Reply]> => 
       const request = new XMLHttpRequest();
       request.open("POST", url);
       request.responseType = "json";
+      request.timeout = PATIENCE;
       request.onloadend = () => done([request.status == 200, request.response || {}]);
       request.send(body);
     });
@@ -90,15 +90,17 @@ export const openOutbox = (host: Host): Outbox => {
   /** One request at a time keeps things in order; a page that goes away, or is back on line, can't wait for the last. */
   const flush = async (now?: unknown) => {
     if ((busy && !now) || !host.allowed) return;
-    const sent = batch();
-    if (!sent.length) return;
-    const texts = sent.map(json);
-    for (const text of texts) gone.add(text);
+    let texts: string[] = [];
     busy++;
     try {
-      await post(sent);
-      pause = FIRST_TRY;
-      setTimeout(flush);
+      const sent = batch();
+      texts = sent.map(json);
+      for (const text of texts) gone.add(text);
+      if (sent[0]) {
+        await post(sent);
+        pause = FIRST_TRY;
+        setTimeout(flush);
+      }
     } catch {
       for (const text of texts) gone.delete(text);
       setTimeout(flush, pause);
@@ -107,6 +109,10 @@ export const openOutbox = (host: Host): Outbox => {
     busy--;
   };
   for (const name of ["pagehide", "online"]) addEventListener(name, flush);
+  const age = () => {
+    for (const event of events(host)) keep(host, { ...event, old: true });
+  };
+  if (host.era) age(); // forgotten before this was loaded: nothing has been sent yet
   return {
     send(event) {
       if (!host.allowed) return;
@@ -114,8 +120,6 @@ export const openOutbox = (host: Host): Outbox => {
       flush();
     },
     flush,
-    age() {
-      for (const event of events(host)) keep(host, { ...event, old: true });
-    },
+    age,
   };
 };

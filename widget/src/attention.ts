@@ -4,9 +4,10 @@
 export type Busy = 0 | 1 | 2 | 3 | 4;
 export const BUSY = ["", "modal", "hidden", "fullscreen", "typing"] as const;
 
-/** After which the answer may be another; a dialog that closes loses `open`. */
-const EVENTS = ["visibilitychange", "focusout", "pointerup"];
-const ATTRIBUTES = ["open", "inert", "aria-hidden"];
+/** After which the answer may be another, as after any change of the page: dialogs and full screen make some. */
+const EVENTS = ["visibilitychange", "focusout"];
+/** Milliseconds in which changes of the page are one; the focus has arrived by then. */
+const CALM = 50;
 
 /** Hear of events before the page does. */
 export const listen = (
@@ -24,8 +25,8 @@ export const listen = (
 export const busy = (waiting?: boolean): Busy => {
   const outer = document.activeElement;
   const at = (outer?.shadowRoot?.activeElement || outer) as HTMLInputElement | null;
-  const modal = [...document.querySelectorAll(":modal,[aria-modal=true]")];
-  return modal.some((one) => one.checkVisibility())
+  const modal = [...document.querySelectorAll("dialog:modal,[aria-modal=true]")];
+  return modal.some((one) => one.checkVisibility({ visibilityProperty: true }))
     ? 1
     : document.hidden
       ? 2
@@ -43,9 +44,16 @@ export const unreachable = (element: Element): boolean =>
 
 /** Calls back when the visitor may have turned to something else, until the signal says to stop; no polling. */
 export const onChange = (call: () => void, signal: AbortSignal): void => {
-  const later = () => void setTimeout(call); // when the focus has arrived
+  let changes = 0;
+  const later = () => {
+    if (!changes++)
+      setTimeout(() => {
+        changes = 0;
+        call();
+      }, CALM);
+  };
   const seen = new MutationObserver(later);
-  seen.observe(document, { subtree: true, attributeFilter: ATTRIBUTES });
+  seen.observe(document, { subtree: true, childList: true, attributes: true });
   signal.onabort = () => seen.disconnect();
   listen(document, EVENTS, later, signal);
 };

@@ -15,8 +15,8 @@ const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
   (hash === undefined ? "" : "#" + hash);
 
 const any = (patterns: Pattern[]) => patterns.map(written).join(" or ");
-const moment = (seconds?: number) => (seconds ? new Date(seconds * 1000).toISOString() : "never");
-const after = (days: number | undefined) => (days === undefined ? "never" : `${days} days ago or more`);
+const moment = (seconds?: number) => (seconds ? new Date(seconds * 1000).toISOString() : "not yet");
+const after = (days: number | undefined) => (days === undefined ? "not yet" : `${days} days ago or more`);
 
 /** Whether one rule alone lets a survey show. */
 const alone = (survey: Partial<Survey>, memory: Memory = {}, width = innerWidth) =>

@@ -126,6 +126,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   };
   const navigated = () => guard(() => address == location.href || arrived());
   const leave = () => {
+    for (const call of stops) call(); // whoever comes next is asked on the next page view
     view.taken = host.identity = pending = undefined;
     view.shown?.destroy();
   };
@@ -189,7 +190,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     addEventListener("pageshow", (event) => event.persisted && guard(arrived));
     address = location.href;
     if (address.includes("tevreden=explain")) api.explain!(true);
-    (requestIdleCallback || setTimeout)(() => guard(begin));
+    (requestIdleCallback || setTimeout)(() => stops[0] || guard(begin)); // unless something else began already
   };
   const ready = () => {
     const wait = (name: string) => document.addEventListener(name, () => guard(ready), { once: true });

@@ -9,10 +9,9 @@ import { json } from "./storage";
 import { takeTurn } from "./turns";
 import type { Event, Host, Memory, Showing, Shown, Survey, Ui } from "./types";
 
-/** Milliseconds that a thank-you without a link stays; until what appeared is said; that it stays to be read out. */
+/** Milliseconds that a thank-you without a link stays, and until what appeared is said. */
 const FAREWELL = 8_000;
 const SAID_AFTER = 200;
-const SAID_FOR = 5_000;
 const LONGEST_COMMENT = 5_000;
 const LONGEST_PAGE = 2_000;
 /** Characters of who the page says it is; the collector takes no more. */
@@ -152,7 +151,6 @@ export const create = (host: Host): Ui => {
           "aria-describedby": "ends",
           class: `scale n${points}`,
           onpointerdown: () => (pointed = true),
-          onkeydown: () => (pointed = false),
         },
         ...radios,
       ),
@@ -251,8 +249,8 @@ export const create = (host: Host): Ui => {
       thank();
     };
     const thank = () => {
-      if (!complete) answer({ complete: true });
       if (over) return; // someone who heard the answer took it off
+      if (!complete) answer({ complete: true });
       const { heading, body, plain, link, link_text } = thanksFor(survey, texts, score!);
       const inside = focused();
       root.dataset.state = "thanks";
@@ -279,6 +277,7 @@ export const create = (host: Host): Ui => {
     const typed = (event: globalThis.Event) => {
       if (!event.composedPath().includes(root)) return;
       event.stopImmediatePropagation();
+      pointed = false; // arrow keys only pass by a score
       const { key, isComposing } = event as KeyboardEvent;
       if (key == "Escape" && !isComposing && !mount && root.dataset.state != "closed") dismiss();
     };
@@ -291,7 +290,6 @@ export const create = (host: Host): Ui => {
       const { currentCSSZoom } = document.body as { currentCSSZoom?: number };
       style("zoom", mount ? 1 : 1 / (currentCSSZoom || +getComputedStyle(document.body).zoom));
     };
-    const say = (text: string, after: number) => setTimeout(() => (news.textContent = text), after);
     const appear = () => {
       root.dataset.state = callout ? "closed" : "open";
       (mount || document.body).append(root);
@@ -301,8 +299,7 @@ export const create = (host: Host): Ui => {
       listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
       note({ shown: seconds() });
       send({ type: "impression", id: impression });
-      say(callout || texts.question, SAID_AFTER);
-      say("", SAID_FOR);
+      setTimeout(() => (news.textContent = callout || texts.question), SAID_AFTER);
       tell("shown");
     };
     /** Show it once the visitor is free, in one tab alone, and from then on only where it can be reached. */
