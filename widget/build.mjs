@@ -1,8 +1,17 @@
-// Builds the files that the collector serves, into the Python package, and fails when either outgrows its budget.
-//   node build.mjs            build
-//   node build.mjs --check    build in memory and fail if what is committed differs
+// Builds the files that the collector serves, into the Python package, and fails when one outgrows its budget.
+//   node build.mjs             build
+//   node build.mjs --check     build in memory and fail if what is committed differs
+//   node build.mjs --package   build the npm package for those who bundle the widget, into dist/
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
@@ -39,6 +48,8 @@ const bundle = async (entry, format) => {
     mangleProps: new RegExp(`^(${Object.keys(NAMES).join("|")})$`),
     mangleCache: { ...NAMES },
     legalComments: "none",
+    external: ["./ui.js", "./explain.js"], // beside the package's index.js, for whoever bundles it to split off
+    define: { __PACKAGED__: `${entry == "index.ts"}` },
     loader: { ".css": "text" },
     plugins: [
       {
@@ -66,6 +77,17 @@ const bundle = async (entry, format) => {
     compress: { passes: 3, unsafe_arrows: true, keep_fargs: false },
   });
   return code + "\n";
+};
+
+/** The files that draw and explain are the same as the collector's; the one that loads them is the package's own. */
+const writePackage = async ({ "ui.js": ui, "explain.js": explain }) => {
+  const folder = new URL("dist/", here);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const files = { "index.js": await bundle("index.ts", "esm"), "ui.js": ui, "explain.js": explain };
+  for (const [name, text] of Object.entries(files)) writeFileSync(new URL(name, folder), text);
+  copyFileSync(new URL("src/tevreden.d.ts", here), new URL("index.d.ts", folder));
+  copyFileSync(new URL("../LICENSE", here), new URL("LICENSE", here));
 };
 
 const sources = createHash("sha256");
@@ -111,6 +133,10 @@ if (over.length) {
     `over budget: ${over.join(", ")}; make it smaller, or raise the budget in build.mjs with a reason`,
   );
   process.exit(1);
+}
+if (process.argv.includes("--package")) {
+  await writePackage(files);
+  process.exit();
 }
 mkdirSync(target, { recursive: true });
 for (const [name, text] of Object.entries(files)) {

@@ -10,8 +10,11 @@ type Call = [name: string, ...args: unknown[]];
 /** What the tag says, or whoever bundled this. */
 export interface Tag {
   src: string;
-  dataset: { consent?: string; lang?: string };
+  dataset: { consent?: string | undefined; lang?: string | undefined };
 }
+
+/** Whether this is the npm package, which brings its own further files and has no address to ask for. */
+declare const __PACKAGED__: boolean;
 
 /** Further files, by name: `ui` draws, `explain` explains. */
 export type Files = (name: string) => Promise<unknown>;
@@ -26,7 +29,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
 
   const { surveys } = config;
   const url = (relative: string) => new URL((config.base || "") + relative, src).href;
-  const file = files || ((name) => import(url(`${name}-${config.hash}.js`)));
+  const file = __PACKAGED__ ? files! : files || ((name) => import(url(`${name}-${config.hash}.js`)));
   const host: Host = {
     name: "tv_" + config.site,
     held: {},

@@ -1,4 +1,7 @@
 import type { Place } from "./storage";
+import type { Explanation } from "./tevreden";
+
+export type { Explanation, Rule } from "./tevreden";
 
 /** What travels on the wire. The server's side of each stands beside its name. */
 
@@ -195,24 +198,6 @@ export interface Ui {
   flush: () => void;
   /** The visitor was forgotten: what waits is not to bring them back. */
   age: () => void;
-}
-
-/** One rule of a survey on this page, and whether it lets the survey show. */
-export interface Rule {
-  rule: string;
-  wanted: string;
-  here: string;
-  holds: boolean;
-}
-
-/** What `explain()` tells of one survey. */
-export interface Explanation {
-  survey: string;
-  question: string;
-  /** It is on the page. */
-  shown: boolean;
-  reason: string;
-  rules: Rule[];
 }
 
 /** What the file that explains offers: an explanation of every survey, drawn on the page as well if so wished. */

@@ -6,6 +6,7 @@ import { h, picture, put } from "./dom";
 import { guard } from "./guard";
 import css from "./style.css";
 import { json } from "./storage";
+import type { Events, ShownDetail } from "./tevreden";
 import { takeTurn } from "./turns";
 import type { Event, Host, Memory, Showing, Shown, Survey, Ui } from "./types";
 
@@ -16,7 +17,7 @@ const LONGEST_COMMENT = 5_000;
 const LONGEST_PAGE = 2_000;
 /** Characters of who the page says it is; the collector takes no more. */
 const LONGEST_CLAIM = 500;
-const GROUPS = ["negative", "neutral", "positive"];
+const GROUPS = ["negative", "neutral", "positive"] as const;
 
 /** A face whose mouth goes from sad (0) to glad (1). */
 const face = (mood: number) =>
@@ -82,7 +83,10 @@ export const create = (host: Host): Ui => {
         ...(navigator.maxTouchPoints > 1 && { touch: true }),
         ...event,
       } as Event);
-    const tell = (name: string, detail: object = {}) =>
+    const tell = <Name extends keyof Events>(
+      name: Name,
+      detail = {} as Omit<Events[Name], keyof ShownDetail>,
+    ) =>
       guard(() =>
         root.dispatchEvent(
           new CustomEvent("tevreden:" + name, {
@@ -98,7 +102,7 @@ export const create = (host: Host): Ui => {
       note({ answered: seconds() });
       const { comment } = extra;
       tell("answered", {
-        score,
+        score: score!,
         group: GROUPS[groupOf(survey, score!)],
         complete,
         ...(comment && { comment }),

@@ -1,0 +1,83 @@
+/** The loader for those who bundle it: it asks for the site's surveys, and takes the further files from this package. */
+import { guard } from "./guard";
+import { start } from "./loader";
+import type { Call, Explanation, Tevreden } from "./tevreden";
+import type * as Package from "./tevreden";
+
+/** What waits for the loader, and whether the site's surveys have come; none if nobody has asked for them. */
+type Queue = Iterable<unknown>[] & { asked?: Promise<boolean> | undefined };
+
+const file = (name: string) => (name == "ui" ? import("./ui.js") : import("./explain.js"));
+
+/** What the page has before the loader: a queue, which is made if there is none. None on a server, or after the loader. */
+const queue = (): Queue | undefined => {
+  if (typeof window == "undefined") return;
+  if (typeof window.tevreden?.push != "function") window.tevreden = []; // nothing yet, or an element with this id
+  return Array.isArray(window.tevreden) ? window.tevreden : undefined;
+};
+
+const begin = async ({ collector, site, ...dataset }: Package.Options) => {
+  const src = new URL(`${collector.replace(/\/$/, "")}/w/${site}.json`, location.href).href;
+  const response = await fetch(src, { credentials: "omit" });
+  if (!response.ok) throw response;
+  const config = await response.json();
+  guard(() => start({ src, dataset }, config, file));
+  return true;
+};
+
+const call = (...args: Call) => {
+  if (typeof window == "undefined") return;
+  guard(() => {
+    queue();
+    window.tevreden!.push(args);
+  });
+};
+
+const explainNow = async (draw?: boolean): Promise<Explanation[]> => {
+  try {
+    return (await window.tevreden!.explain!(draw)) || [];
+  } catch {
+    return []; // on a server, or the file is out of reach
+  }
+};
+
+/** The loader drops what a call in the queue returns, so this waits there as something that runs once it is taken out. */
+const explain = (draw?: boolean) =>
+  new Promise<Explanation[]>((resolve) => {
+    const now = () => {
+      resolve(explainNow(draw));
+      return [].values();
+    };
+    const waiting = queue();
+    if (!waiting) return void now();
+    waiting.push({ [Symbol.iterator]: now });
+    (waiting.asked || Promise.resolve(false)).then((came) => came || resolve([]));
+  });
+
+const api: Tevreden = {
+  identify: (...args) => call("identify", ...args),
+  event: (name) => call("event", name),
+  show: (...args) => call("show", ...args),
+  dismiss: () => call("dismiss"),
+  consent: (given) => call("consent", given),
+  reset: () => call("reset"),
+  on(name, handler) {
+    if (typeof document == "undefined") return () => {};
+    const hear = (event: Event) => handler((event as CustomEvent).detail);
+    document.addEventListener("tevreden:" + name, hear);
+    return () => document.removeEventListener("tevreden:" + name, hear);
+  },
+  explain,
+};
+
+export const load: typeof Package.load = (options) => {
+  guard(() => {
+    const waiting = queue();
+    if (waiting)
+      waiting.asked ||= begin(options).catch(() => {
+        waiting.asked = undefined; // the collector is away: the page goes on without it, and may load again
+        return false;
+      });
+  });
+  return api;
+};
