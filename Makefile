@@ -13,6 +13,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := tests/benchmarks/widget
+BUNDLED := examples/react examples/vue
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -38,7 +39,7 @@ check: $(VENV)/dev widget/node_modules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd widget && npm run --silent check
-	cd widget && node_modules/.bin/prettier --config .prettierrc.json --check ../$(PEERS)/*.js
+	cd widget && node_modules/.bin/prettier --config .prettierrc.json --check ../$(PEERS)/*.js $(BUNDLED:%=../%/src)
 	cd widget && node build.mjs --check
 
 build: widget/node_modules
@@ -56,13 +57,13 @@ lock: $(VENV)/dev
 	    --no-header --upgrade -q -o requirements/$$group.txt || exit 1; done
 	$(BIN)/uv pip compile requirements/node.in --universal --python-version 3.11 --generate-hashes \
 	  --no-header --upgrade -q -o requirements/node.txt
-	for folder in widget $(PEERS); do (cd $$folder && npm update && \
+	for folder in widget $(PEERS) $(BUNDLED); do (cd $$folder && npm update && \
 	  node -e 'const fs = require("fs"), f = "package-lock.json", lock = JSON.parse(fs.readFileSync(f)); \
 	  Object.values(lock.packages).forEach((one) => delete one.funding); \
 	  fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")') || exit 1; done
 
 clean:
-	rm -rf $(VENV) .demo widget/node_modules $(PEERS)/node_modules
+	rm -rf $(VENV) .demo widget/dist widget/node_modules $(PEERS)/node_modules $(BUNDLED:%=%/node_modules) $(BUNDLED:%=%/dist)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
