@@ -26,7 +26,7 @@ test: $(VENV)/dev $(VENV)/browser widget/node_modules
 	$(BIN)/pytest -n auto
 
 test-faults: $(VENV)/dev $(VENV)/browser
-	FAULTS=long $(BIN)/pytest --ignore tests/browser --ignore tests/behaviour
+	FAULTS=long $(BIN)/pytest --ignore tests/browser
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks --readme

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from collector.framing import allowing, with_tag
-from tests.browser.install import find_browser
 from tests.conftest import ROOT, Process, tevreden
 from tests.needs import do_without
 
@@ -29,6 +29,14 @@ import pytest
 def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": %r, "args": ["--disable-gpu", "--no-sandbox"]}
 """
+
+
+@cache
+def browser() -> str:
+    """The path of the Chromium that there is; asked in a process of its own, as this one may be driving one already."""
+    ask = "from tests.browser.install import find_browser; print(find_browser() or '')"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip() or do_without("no browser: run make browser")
 
 
 @pytest.fixture
@@ -56,10 +64,7 @@ def strict_page() -> Iterator[str]:
 
 def project(folder: Path, *tests: Path | str) -> subprocess.CompletedProcess[str]:
     """Run a test project of its own, by the installed package alone."""
-    browser = find_browser()
-    if not browser:
-        do_without("no browser: run make browser")
-    (folder / "conftest.py").write_text(BROWSER % browser)  # which browser there is, is this machine's affair
+    (folder / "conftest.py").write_text(BROWSER % browser())  # which browser there is, is this machine's affair
     for index, test in enumerate(tests):
         if isinstance(test, Path):
             shutil.copy(test, folder)
@@ -160,8 +165,7 @@ def test_assertions_of_the_kit_can_fail(tmp_path: Path, strict_page: str) -> Non
 
 
 def test_check_says_what_shows_and_saves_pictures(alone: Process) -> None:
-    if not find_browser():
-        do_without("no browser: run make browser")
+    assert browser()
     alone.arguments = ("demo",)
     alone.start()
     done = tevreden("check", f"{alone.url}/demo/", "--wait", "6", folder=alone.folder)

@@ -51,10 +51,11 @@ def test_answer_outlives_trouble_and_counts_once(visit: Visit, trouble: str) -> 
     assert stored(visit) == ["Kept"]
 
 
-def test_twenty_answers_of_a_day_without_a_network_arrive_in_order(visit: Visit) -> None:
+@pytest.mark.parametrize(("trouble", "many"), [("dropped", 20), ("lost reply", 100)])
+def test_answers_of_a_day_without_a_network_arrive_once_and_in_order(visit: Visit, trouble: str, many: int) -> None:
     visit.site.publish(frequency=ALWAYS)
-    visit.stage.on("*/events", drop)
-    wanted = [f"Number {number}" for number in range(times(4, 20))]
+    visit.stage.on("*/events", TROUBLES[trouble])
+    wanted = [f"Number {number}" for number in range(times(4, many))]
     for text in wanted:
         visit.open().expect_shown()
         comment(visit, text)

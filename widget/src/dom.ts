@@ -23,6 +23,6 @@ export const h = <T extends Element>(
 export const put = (element: Element, ...children: Child[]) =>
   element.replaceChildren(...children.filter((child): child is Node | string => !!child));
 
-/** A drawing on a ground of 24 by 24. */
+/** A drawing on a ground of 96 by 96. */
 export const picture = (...shapes: Child[]) =>
-  h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, ...shapes);
+  h("svg", { viewBox: "0 0 96 96", "aria-hidden": "true" }, ...shapes);

@@ -10,7 +10,7 @@ const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
   (scheme ? scheme + "://" : "") +
   (host ?? (path ? "" : "*")) +
   (port ? ":" + port : "") +
-  (path ?? "") +
+  (path ?? "").replace(/(.)\/$/, "$1") +
   (query ? "?" + query.map((pair) => pair.join("=")).join("&") : "") +
   (hash === undefined ? "" : "#" + hash);
 
