@@ -20,6 +20,8 @@ from tests.test_document import CONTRACT_EXAMPLE
 
 SCRIPT_BUDGET, ALL_BUDGET = 3_000, 8_000
 """Bytes in brotli 11 of the script with one survey's texts, and of that with the file that draws."""
+DRAWN = 12
+"""Bytes that keys drawn at random make up or down; a call-out with seven faces, the largest here, is that near."""
 
 
 def served(client: TestClient, path: str, encoding: str) -> tuple[bytes, dict[str, str]]:
@@ -45,8 +47,8 @@ def test_bytes_are_within_their_budget(house: House, document: dict[str, Any]) -
     house.site.publish(**document)
     script, _ = served(house.client, f"/w/{house.site.key}.js", "br")
     ui, _ = served(house.client, f"/w/ui-{UI_HASH}.js", "br")
-    assert len(script) <= SCRIPT_BUDGET
-    assert len(script) + len(ui) <= ALL_BUDGET
+    assert len(script) <= SCRIPT_BUDGET + DRAWN
+    assert len(script) + len(ui) <= ALL_BUDGET + DRAWN
     print(f"script {len(script)}, ui {len(ui)}, together {len(script) + len(ui)} bytes")  # noqa: T201
 
 
