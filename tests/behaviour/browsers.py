@@ -12,21 +12,11 @@ from playwright.sync_api import Browser, Playwright
 from tests.behaviour.by_playwright import PlaywrightWindow
 from tests.behaviour.by_webdriver import WebDriverWindow
 from tests.behaviour.windows import Window
+from tests.browser.conftest import CHROMIUM
 from tests.browser.install import SYSTEM, own, system
-from tests.conftest import PERSON
 from tests.needs import do_without
 
 KINDS = tuple(SYSTEM)
-CHROMIUM = [
-    "--disable-gpu",
-    f"--user-agent={PERSON}",  # a headless one counts as a robot's
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--disable-blink-features=AutomationControlled",  # else every answer counts as a robot's
-    # pages of shop.example ask a collector on this machine, and http stays http
-    "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
-]
 FIREFOX = {
     "ui.prefersReducedMotion": 1,
     "fission.autostart": False,  # else the mouse does not reach into frames of other sites
@@ -90,7 +80,7 @@ class Browsers:
     def _launch(self, kind: str) -> Browser:
         options: dict[str, Any] = {"proxy": {"server": f"http://{self._proxy}"}}
         if kind == "chromium":
-            options["args"] = [*CHROMIUM, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            options["args"] = CHROMIUM
         if kind == "firefox":
             options["firefox_user_prefs"] = FIREFOX
         if not own(self._playwright, kind):

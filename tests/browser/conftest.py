@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,31 +11,33 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, Request, Route, expect
 
+from tests.browser.install import system
 from tests.conftest import PERSON, Site
 
 BLANK = "<h1>A page</h1><p>Some text.</p>"
 TALL = BLANK + '<div style="height: 4000px"></div>'
 
 
+CHROMIUM = [
+    "--disable-gpu",
+    f"--user-agent={PERSON}",  # a headless one counts as a robot's
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--disable-blink-features=AutomationControlled",  # else every answer counts as a robot's
+    # pages of shop.example ask a collector on this machine, and http stays http
+    "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+
+
 def launch_options(browser_type: BrowserType) -> dict[str, Any]:
     """Playwright's own browser where it was downloaded, else the system's."""
-    arguments = [
-        "--disable-gpu",
-        f"--user-agent={PERSON}",  # a headless one counts as a robot's
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-        "--disable-blink-features=AutomationControlled",  # else every answer counts as a robot's
-        # pages of example.com ask a collector on this machine, and http stays http
-        "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
-    ]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
     if Path(browser_type.executable_path).exists():
-        return {"args": arguments}
-    system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert system, "no browser: run make browser"
-    return {"args": arguments, "executable_path": system}
+        return {"args": CHROMIUM}
+    there = system("chromium")
+    assert there, "no browser: run make browser"
+    return {"args": CHROMIUM, "executable_path": there}
 
 
 @pytest.fixture(scope="session")
