@@ -8,10 +8,7 @@ export const h = <T extends Element>(
   attributes: Record<string, unknown> = {},
   ...children: Child[]
 ): T => {
-  const svg = /svg|path|circ/.test(name);
-  const element = svg
-    ? document.createElementNS("http://www.w3.org/2000/svg", name)
-    : document.createElement(name);
+  const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes))
     if (typeof value == "function") element.addEventListener(key.slice(2), value as EventListener);
     else if ((value ?? false) !== false) element.setAttribute(key, value + "");
@@ -22,7 +19,3 @@ export const h = <T extends Element>(
 /** What an element holds from now on; undefined, false and empty ones are left out. */
 export const put = (element: Element, ...children: Child[]) =>
   element.replaceChildren(...children.filter((child): child is Node | string => !!child));
-
-/** A drawing on a ground of 96 by 96. */
-export const picture = (...shapes: Child[]) =>
-  h("svg", { viewBox: "0 0 96 96", "aria-hidden": "true" }, ...shapes);

@@ -47,13 +47,15 @@ class Page:
     """An expression of the page's own script that tells whether it is at work."""
     shows: str = ""
     """A CSS selector of what has to be on the screen; nothing, if nothing has to."""
+    requests: int = 0
+    """That it makes at least until it is at work, apart from itself."""
 
 
-def make(host: Host, name: str, tags: str, works: str, shows: str = "") -> Page:
+def make(host: Host, name: str, tags: str, works: str, shows: str = "", requests: int = 0) -> Page:
     """A plain page with these tags, served."""
     path = "/" + re.sub(r"\W+", "-", name)
     host.answers[path] = Answer("text/html; charset=utf-8", PLAIN.format(tags=tags))
-    return Page(name, host.page_origin + path, works, shows)
+    return Page(name, host.page_origin + path, works, shows, requests)
 
 
 def empty(host: Host) -> Page:
@@ -68,7 +70,7 @@ def ours(host: Host, other: Site, matching: Site) -> dict[str, Page]:
     works = "!Array.isArray(tevreden)"
     return {
         OURS: make(host, "Tevreden, no survey matches", other.tag, works),
-        OURS_SHOWN: make(host, "Tevreden, survey shown", matching.tag, works, "#question"),
+        OURS_SHOWN: make(host, "Tevreden, survey shown", matching.tag, works, "#question", requests=3),
     }
 
 
