@@ -274,8 +274,8 @@ class SurveyKit:
                 element.locator("textarea").fill(comment)
             if email is not None:
                 element.locator("input[type=email]").fill(email)
-            if element.locator(".send").count():
-                element.locator(".send").click()
+            if element.locator("form button").count():
+                element.locator("form button").click()
         assert sent.value.ok, f"the answer was refused: {sent.value.text()}"
         return self.answers()[0]
 

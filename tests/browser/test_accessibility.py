@@ -37,11 +37,11 @@ def through(visit: Visit, survey: Locator) -> None:
     survey.get_by_role("radio").nth(1).check(force=True)
     look(visit, "scored")
     survey.get_by_role("textbox").last.fill("no address")
-    survey.locator(".send").click()
+    survey.locator("form button").click()
     expect(survey.get_by_role("alert")).not_to_be_empty()
     look(visit, "refused")
     survey.get_by_role("textbox").last.fill("")
-    survey.locator(".send").click()
+    survey.locator("form button").click()
     expect(survey).to_have_attribute("data-state", "thanks")
     look(visit, "thanks")
 
@@ -97,7 +97,7 @@ def test_zoomed_to_four_times_nothing_is_cut_off(visitor: Visitor) -> None:
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= 256
     assert card.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
-    survey.locator(".send").click()
+    survey.locator("form button").click()
     expect(survey).to_have_attribute("data-state", "thanks")
 
 

@@ -1,7 +1,7 @@
 /** Reads the tag, queues calls, follows navigation, loads what draws when a survey is about to show. */
 import { guard } from "./guard";
 import { decide } from "./rules";
-import { erase, forget, recall, remember, visitor, waiting } from "./storage";
+import { claim, erase, forget, recall, remember, visitor, waiting } from "./storage";
 import { watch } from "./triggers";
 import type { Config, Explain, Host, Identity, Survey, Ui, View } from "./types";
 
@@ -39,6 +39,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     visitor,
     remember,
     waiting,
+    claim,
   };
   const view: View = {
     surveys,
@@ -71,6 +72,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   const show = (survey: Survey, still?: () => boolean, mount?: Element) => {
     const mine = (pending = { manual: !still });
     view.taken = survey;
+    if (still) claim(host);
     withUi((loaded) => {
       if (pending != mine) return;
       pending = undefined;
@@ -117,7 +119,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     view.named.clear();
     if (shown) {
       const { root, targeted, answered, survey } = shown;
-      const gone = targeted && !answered() && ["page", "excluded", "answered"].includes(reason(survey));
+      const gone = targeted && !answered() && "page excluded answered".includes(reason(survey));
       // what the page asked for may still wait, without a state
       if (gone || (!root.isConnected && (targeted || root.dataset.state))) shown.destroy();
     }

@@ -11,8 +11,8 @@ export const TINY = 200;
 /** Why a survey shows or not; the README says what each means. */
 export type Reason = "show" | "manual" | "page" | "excluded" | "screen" | "sample" | "answered" | "seen";
 
-/** Whether `text` is `pattern`, where `*` is any run of characters; takes time in proportion to the two. */
-export const glob = (pattern: string, text: string): boolean => {
+/** Whether `text` is `pattern`, where `*` is any run of characters; without one anything is. Takes time in proportion to the two. */
+export const glob = (pattern = "*", text: string): boolean => {
   const pieces = pattern.split("*");
   const last = pieces.length - 1;
   let at = 0;
@@ -41,14 +41,13 @@ const decode = (text: string) =>
 /** Whether a pattern matches an address. */
 export const matches = (pattern: Pattern, url: URL): boolean => {
   const { scheme, host, port, path, query, hash } = pattern;
-  const is = (wanted: string | undefined, text: string) => wanted === undefined || glob(wanted, text);
   const name = url.hostname;
   return (
-    is(scheme, url.protocol.slice(0, -1)) &&
-    (is(host, name) || is(host, name.replace(/^www\./, ""))) &&
-    is(port, url.port || (url.protocol == "http:" ? "80" : "443")) &&
-    is(path, decode(url.pathname).replace(/\/*$/, "/")) &&
-    is(hash, decode(url.hash.slice(1))) &&
+    glob(scheme, url.protocol.slice(0, -1)) &&
+    (glob(host, name) || glob(host, name.replace(/^www\./, ""))) &&
+    glob(port, url.port || (url.protocol == "http:" ? "80" : "443")) &&
+    glob(path, decode(url.pathname).replace(/\/*$/, "/")) &&
+    glob(hash, decode(url.hash.slice(1))) &&
     (query || []).every(([key, value]) =>
       [...url.searchParams].some((pair) => glob(key, literal(pair[0])) && glob(value, literal(pair[1]))),
     )
@@ -65,8 +64,7 @@ export const decide = (survey: Survey, url: URL, width: number, memory: Memory, 
   const any = (patterns: Pattern[]) => patterns.some((pattern) => matches(pattern, url));
   const { shown, answered, draw } = memory;
   /** A moment in the future comes from a clock that was wrong, and holds nobody off. */
-  const within = (moment: number, days: number | undefined) =>
-    days === undefined || (now < moment + days * DAY && now >= moment - DAY);
+  const within = (moment: number, days = Infinity) => now < moment + days * DAY && now >= moment - DAY;
   if (survey.manual) return "manual";
   if (survey.include && !any(survey.include)) return "page";
   if (survey.exclude && any(survey.exclude)) return "excluded";

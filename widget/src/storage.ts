@@ -41,6 +41,15 @@ export const recall = (place: Place, survey: string): Memory => {
   return { shown, answered, draw };
 };
 
+/**
+ * Say to all tabs that this one is about to show something. By a cookie, because tabs of one process or of several, with
+ * locks or without, see the same one at once.
+ */
+export const claim = (place: Place & { turn?: number }): void => {
+  place.turn = Date.now() + Math.random();
+  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=9`));
+};
+
 /** The keys under which events wait. */
 export const waiting = ({ name, held }: Place): string[] =>
   [...Object.keys(held), ...(guard(() => Object.keys(localStorage)) || [])].filter((key) =>

@@ -20,12 +20,8 @@ export const watch = (
   let needed = 0;
   const undo: (() => void)[] = [];
   const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
-    target.addEventListener(name, handler, { passive: true });
+    target.addEventListener(name, handler);
     undo.push(() => target.removeEventListener(name, handler));
-  };
-  const after = (seconds: number, handler: () => void) => {
-    const timer = setTimeout(handler, seconds);
-    undo.push(() => clearTimeout(timer));
   };
   const hold = (condition: string) => {
     met.add(condition);
@@ -45,7 +41,7 @@ export const watch = (
   }
   if (delay !== undefined) {
     needed++;
-    after(delay * 1000, () => hold("delay"));
+    setTimeout(() => hold("delay"), delay * 1000); // it may come when nobody waits any more
   }
   if (scroll) {
     needed++;
@@ -53,7 +49,7 @@ export const watch = (
       const room = document.documentElement.scrollHeight - innerHeight;
       if (scrollY * 100 >= room * scroll - 100) hold("scroll");
     };
-    const settled = () => after(SETTLE, check);
+    const settled = () => setTimeout(check, SETTLE);
     listen(window, "scroll", check);
     if (document.readyState == "complete") settled();
     else listen(window, "load", settled);

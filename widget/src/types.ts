@@ -146,6 +146,9 @@ export interface Host extends Place {
   /** From `storage.ts`, so that it travels once. */
   visitor: (place: Place) => string;
   remember: (place: Place, survey: string, memory: Memory, token?: string) => void;
+  /** When this tab last said that it is about to show something, in milliseconds since 1970; a fraction tells tabs apart. */
+  turn?: number;
+  claim: (place: Host) => void;
   waiting: (place: Place) => string[];
 }
 

@@ -20,7 +20,7 @@ const LONGEST_CLAIM = 500;
 const GROUPS = ["negative", "neutral", "positive"] as const;
 
 /**
- * A face whose mouth goes from sad (-10) to glad (10). Drawn by the style sheet, because the first SVG of a page takes
+ * A face whose mouth goes from sad (-9) to glad (11), and is never 0. Drawn by the style sheet, because the first SVG of a page takes
  * 31 KB of its heap; in whole numbers, because V8 keeps 48 KB for those that are not.
  */
 const face = (mood: number) => {
@@ -116,7 +116,7 @@ export const create = (host: Host): Ui => {
 
     const close = h<HTMLButtonElement>(
       "button",
-      { class: "close", type: "button", "aria-label": texts.close, onclick: () => dismiss() },
+      { class: "close", "aria-label": texts.close, onclick: () => dismiss() },
     );
     const radios = [...Array(points).keys()].map((index) =>
       h(
@@ -129,16 +129,14 @@ export const create = (host: Host): Ui => {
           "aria-label": texts.labels?.[index] || first + index,
           onchange: () => choose(first + index),
         }),
-        h("span", {}, texts.labels ? face(~~((20 * index) / (points - 1)) - 10) : first + index + ""),
+        h("span", {}, texts.labels ? face(~~((20 * index) / (points - 1)) - 9) : first + index + ""),
       ),
     );
     const ends = texts.ends || [texts.labels?.[0], texts.labels?.[points - 1]];
-    const ask = h("div", { class: "more", "aria-live": "polite" });
-    const more = h("div", { class: "more" });
-    const comment = h<HTMLTextAreaElement>("textarea", {
-      id: "comment",
-      maxlength: LONGEST_COMMENT,
-    });
+    const ask = h("div", { "aria-live": "polite" });
+    const more = h("div");
+    /** Made when it is asked for the first time. */
+    let comment: HTMLTextAreaElement | undefined;
     const email = h<HTMLInputElement>("input", {
       id: "email",
       type: "email",
@@ -146,7 +144,7 @@ export const create = (host: Host): Ui => {
       maxlength: 254,
       "aria-describedby": "consent hint",
     });
-    const hint = h("p", { id: "hint", class: "hint", role: "alert" });
+    const hint = h("p", { id: "hint", role: "alert" });
     const form = h<HTMLFormElement>(
       "form",
       { novalidate: "", onsubmit: (event: SubmitEvent) => (event.preventDefault(), submit()) },
@@ -162,7 +160,7 @@ export const create = (host: Host): Ui => {
         },
         ...radios,
       ),
-      h("p", { id: "ends", class: "ends" }, ...ends.map((end) => h("span", {}, end))),
+      h("p", { id: "ends" }, ...ends.map((end) => h("span", {}, end))),
       ask,
       more,
     );
@@ -176,7 +174,7 @@ export const create = (host: Host): Ui => {
     );
     const tab = h<HTMLButtonElement>(
       "button",
-      { class: "tab", type: "button", onclick: () => open() },
+      { class: "tab", onclick: () => open() },
       callout,
     );
     const root = h<HTMLElement>("tevreden-survey", {
@@ -236,12 +234,12 @@ export const create = (host: Host): Ui => {
       put(ask, question && h("label", { for: "comment" }, question));
       put(
         more,
-        question && comment,
+        question && (comment ||= h("textarea", { id: "comment", maxlength: LONGEST_COMMENT })),
         asked && h("label", { for: "email" }, texts.email),
         asked && email,
-        asked && texts.consent && h("p", { id: "consent", class: "hint" }, texts.consent),
+        asked && texts.consent && h("p", { id: "consent" }, texts.consent),
         hint,
-        h("button", { class: "send" }, texts.send),
+        h("button", {}, texts.send),
       );
     };
     const submit = () => {
@@ -252,7 +250,7 @@ export const create = (host: Host): Ui => {
         hint.textContent = texts.invalid!;
         return email.focus();
       }
-      const typed = comment.isConnected && comment.value.trim();
+      const typed = comment?.isConnected && comment.value.trim();
       answer({ complete: true, ...(typed && { comment: typed }), ...(address && { email: address }) });
       thank();
     };
@@ -322,7 +320,7 @@ export const create = (host: Host): Ui => {
         else if (turn > 1) appear();
         else if (!turn) {
           turn = 1;
-          takeTurn(host, impression).then((won) => {
+          takeTurn(host).then((won) => {
             turn = 2;
             if (won) attend();
             else destroy();
@@ -330,7 +328,7 @@ export const create = (host: Host): Ui => {
         }
       });
     onChange(attend, life.signal);
-    queueMicrotask(attend); // when the loader knows of it
+    setTimeout(attend); // when the loader knows of it
     return { survey, root, targeted: !!still, answered: () => !!state, dismiss, destroy };
   };
 
