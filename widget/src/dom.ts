@@ -16,6 +16,9 @@ export const h = <T extends Element>(
   return element as unknown as T;
 };
 
+/** Until the browser has done what else it has to do. */
+export const pause = (milliseconds = 0) => new Promise((done) => setTimeout(done, milliseconds));
+
 /** What an element holds from now on; undefined, false and empty ones are left out. */
 export const put = (element: Element, ...children: Child[]) =>
   element.replaceChildren(...children.filter((child): child is Node | string => !!child));

@@ -59,7 +59,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     decide(survey, new URL(location.href), innerWidth, recall(host, survey.key), Date.now() / 1000);
 
   const withUi = (use: (ui: Ui) => void) => {
-    ui ||= file("ui").then((loaded) => (loaded as { create: (host: Host) => Ui }).create(host));
+    ui ||= file("ui").then((loaded) => (loaded as { create: (host: Host) => Promise<Ui> }).create(host));
     ui.then(
       (loaded) => guard(() => use(loaded)),
       () => {
@@ -92,7 +92,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     stops = [];
     view.watched.clear();
     if (!host.allowed || !address) return;
-    if (waiting(host).length) withUi((loaded) => loaded.flush());
+    if (waiting(host)[0]) withUi((loaded) => loaded.flush());
     for (const survey of surveys) {
       let current = true;
       const may = () => current && reason(survey) == "show";
@@ -108,7 +108,8 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
         guard(() => {
           const met = new Set<string>();
           view.watched.set(survey, met);
-          stops.push(() => (current = false), watch(survey, view, met, due));
+          stops.push(() => (current = false));
+          watch(survey, view, met, due, stops);
         });
     }
   };
@@ -162,7 +163,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     reset() {
       leave();
       forget(host);
-      if (waiting(host).length) withUi((loaded) => loaded.age());
+      if (waiting(host)[0]) withUi((loaded) => loaded.age());
     },
     on: (name: string, handler: (detail: unknown) => void) =>
       document.addEventListener("tevreden:" + name, (event) => handler((event as CustomEvent).detail)),

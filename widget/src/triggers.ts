@@ -1,4 +1,4 @@
-/** When: waits for a survey's conditions on this page view. No polling; everything is taken back by the returned call. */
+/** When: waits for a survey's conditions on this page view. No polling; everything can be taken back. */
 import type { Survey, View } from "./types";
 
 /** A page shorter than its window counts as scrolled, once it has had this long to grow. Milliseconds. */
@@ -8,17 +8,17 @@ const SETTLE = 1000;
  * Calls `due` when any or all of what is set holds; at once if nothing is set.
  *
  * @param met is filled with the conditions that hold
- * @returns a call that stops waiting
+ * @param undo is given calls that together stop the waiting
  */
 export const watch = (
   survey: Survey,
   { named, hears }: View,
   met: Set<string>,
   due: () => void,
-): (() => void) => {
+  undo: (() => void)[],
+): void => {
   const { delay, scroll, exit, event, element } = survey;
   let needed = 0;
-  const undo: (() => void)[] = [];
   const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
     target.addEventListener(name, handler);
     undo.push(() => target.removeEventListener(name, handler));
@@ -69,5 +69,4 @@ export const watch = (
     check();
   }
   if (!needed) due();
-  return () => undo.forEach((call) => call());
 };

@@ -1,4 +1,5 @@
 /** One tab at a time: ten that want to show a survey at once show one. */
+import { pause } from "./dom";
 import { guard } from "./guard";
 import type { Host } from "./types";
 
@@ -13,7 +14,7 @@ const GOOD = 1000;
 export const takeTurn = async (host: Host): Promise<boolean> => {
   const past = () => Date.now() - host.turn!;
   if (past() > GOOD) host.claim(host);
-  await new Promise((done) => setTimeout(done, SETTLE - past()));
+  await pause(SETTLE - past());
   const last = guard(() => document.cookie.match(host.name + "c=([^;]*)"));
   return !last || last[1] == host.turn!.toString(36);
 };

@@ -2,7 +2,7 @@
 import { isPrivate, openOutbox } from "./api";
 import { busy, listen, onChange, unreachable } from "./attention";
 import { followUp, groupOf, thanksFor } from "./flow";
-import { h, put } from "./dom";
+import { h, pause, put } from "./dom";
 import { guard } from "./guard";
 import css from "./style.css";
 import { json } from "./storage";
@@ -48,11 +48,14 @@ const languageOf = ({ texts }: Survey, preferred: string | undefined) => {
       .map((name) => (name || "").toLowerCase())
       .find((name) => texts[name]?.question);
   return (
-    spoken([preferred, document.documentElement.lang]) || spoken(navigator.languages) || Object.keys(texts)[0]!
+    spoken([preferred, document.documentElement.lang]) ||
+    spoken(navigator.languages) ||
+    Object.keys(texts)[0]!
   );
 };
 
-export const create = (host: Host): Ui => {
+export const create = async (host: Host): Promise<Ui> => {
+  await pause(); // what is compiled now and what is drawn then are a task each
   const outbox = openOutbox(host);
 
   const show = (survey: Survey, { language, mount, still, closed }: Showing): Shown => {
@@ -114,10 +117,11 @@ export const create = (host: Host): Ui => {
       });
     };
 
-    const close = h<HTMLButtonElement>(
-      "button",
-      { class: "close", "aria-label": texts.close, onclick: () => dismiss() },
-    );
+    const close = h<HTMLButtonElement>("button", {
+      class: "close",
+      "aria-label": texts.close,
+      onclick: () => dismiss(),
+    });
     const radios = [...Array(points).keys()].map((index) =>
       h(
         "label",
@@ -172,11 +176,7 @@ export const create = (host: Host): Ui => {
       form,
       said,
     );
-    const tab = h<HTMLButtonElement>(
-      "button",
-      { class: "tab", onclick: () => open() },
-      callout,
-    );
+    const tab = h<HTMLButtonElement>("button", { class: "tab", onclick: () => open() }, callout);
     const root = h<HTMLElement>("tevreden-survey", {
       "data-survey": key,
       "data-position": mount ? "inline" : position,
@@ -297,17 +297,19 @@ export const create = (host: Host): Ui => {
       style("zoom", mount ? 1 : 1 / (currentCSSZoom || +getComputedStyle(document.body).zoom));
     };
     /** Each thing that takes a while has a task of its own, so that none is long on a slow phone. */
-    const appear = () => {
+    const appear = async () => {
       fit(); // reads the page's layout, while that is still good
       root.dataset.state = callout ? "closed" : "open";
       (mount || document.body).append(root);
       if (!mount) root.showPopover?.(); // before anything has a layout: WebKit would keep the one it had
       listen(window, ["keydown", "keyup", "keypress"], typed, life.signal);
       listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
+      await pause();
       note({ shown: seconds() });
-      setTimeout(() => send({ type: "impression", id: impression }));
-      setTimeout(() => (news.textContent = callout || texts.question), SAID_AFTER);
+      send({ type: "impression", id: impression });
       tell("shown");
+      await pause(SAID_AFTER);
+      news.textContent = callout || texts.question;
     };
     /** Show it once the visitor is free, in one tab alone, and from then on only where it can be reached. */
     const attend = () =>
@@ -317,7 +319,7 @@ export const create = (host: Host): Ui => {
         if (root.dataset.state) root.toggleAttribute("hidden", unreachable(root));
         else if (still && !still()) destroy();
         else if (reason && (still || reason < 2)) waited = true;
-        else if (turn > 1) appear();
+        else if (turn > 1) appear().catch(destroy);
         else if (!turn) {
           turn = 1;
           takeTurn(host).then((won) => {
@@ -328,7 +330,7 @@ export const create = (host: Host): Ui => {
         }
       });
     onChange(attend, life.signal);
-    setTimeout(attend); // when the loader knows of it
+    pause().then(attend); // when the loader knows of it
     return { survey, root, targeted: !!still, answered: () => !!state, dismiss, destroy };
   };
 
