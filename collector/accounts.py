@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.errors import Conflict, Fault, Invalid, Unauthorized, readable_name
-from collector.schema import new_id, sessions, tokens, users
+from collector.audit import COMMAND_LINE, record
+from collector.errors import Conflict, Fault, Invalid, NotFound, Unauthorized, readable_name
+from collector.schema import links, new_id, sessions, tokens, users
 from collector.signing import digest, new_api_token, new_session
 
 SESSION_LASTS = timedelta(days=14)
+SEEN_EVERY = timedelta(minutes=10)
+"""How exactly it is known when a session was last used."""
+LINK_LASTS = timedelta(hours=24)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 
@@ -34,29 +40,31 @@ class User:
     email: str
 
 
-async def add_user(connection: AsyncConnection, email: str, password: str, *, now: datetime) -> User:
-    """Raises `Invalid` for an address or password that won't do, `Conflict` if the address has an account."""
-    email = email.strip().lower()
-    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", email) or len(email) > 254:
-        raise Invalid(faults=[Fault("/email", "must be an e-mail address")])
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+@dataclass(frozen=True)
+class Session:
+    """Where someone is signed in. Its ``name`` tells it from others, and is no secret."""
+
+    name: str
+    user: User
+    created_at: datetime
+    seen_at: datetime
+    browser: str | None
+    system: str | None
+
+
+# ---- users
+
+
+async def hash_password(password: str) -> str:
+    """What is stored of a new password; takes 0.1 s in a thread, so never call it inside a transaction.
+
+    Raises `Invalid` for a password that won't do.
+    """
+    if len(password) < SHORTEST_PASSWORD:
         raise Invalid(faults=[Fault("/password", f"must have at least {SHORTEST_PASSWORD} characters")])
-    user = User(new_id(), email)
-    hashed = await asyncio.to_thread(_hasher.hash, password)
-    try:
-        await connection.execute(
-            insert(users).values(id=user.id, email=user.email, password_hash=hashed, created_at=now)
-        )
-    except IntegrityError:
-        raise Conflict(faults=[Fault("/email", "this address has an account already")]) from None
-    return user
-
-
-async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[User | None, str]:
-    """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
-    query = select(users).where(users.c.email == email.strip().lower())
-    row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
-    return (User(row.id, row.email), row.password_hash) if row else (None, _NOBODY)
+    if len(password) > LONGEST_PASSWORD:
+        raise Invalid(faults=[Fault("/password", f"must have at most {LONGEST_PASSWORD} characters")])
+    return await asyncio.to_thread(_hasher.hash, password)
 
 
 async def is_password(hashed: str, password: str) -> bool:
@@ -67,31 +75,169 @@ async def is_password(hashed: str, password: str) -> bool:
         return False
 
 
-async def start_session(connection: AsyncConnection, user: User, *, now: datetime) -> str:
+async def add_user(
+    connection: AsyncConnection, email: str, hashed: str, *, now: datetime, by: str = COMMAND_LINE
+) -> User:
+    """Raises `Invalid` for an address that won't do, `Conflict` if it has an account."""
+    user = await _insert_user(connection, email, hashed, now=now)
+    await record(connection, by, "user.added", user.email, now=now)
+    return user
+
+
+async def _insert_user(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> User:
+    email = email.strip().lower()
+    if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", email) or len(email) > 254:
+        raise Invalid(faults=[Fault("/email", "must be an e-mail address")])
+    user = User(new_id(), email)
+    try:
+        await connection.execute(
+            insert(users).values(id=user.id, email=user.email, password_hash=hashed, created_at=now)
+        )
+    except IntegrityError:
+        raise Conflict(faults=[Fault("/email", "this address has an account already")]) from None
+    return user
+
+
+async def has_users(connection: AsyncConnection) -> bool:
+    return (await connection.execute(select(users.c.id).limit(1))).first() is not None
+
+
+async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[User | None, str]:
+    """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
+    query = select(users).where(users.c.email == email.strip().lower())
+    row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
+    return (User(row.id, row.email), row.password_hash) if row else (None, _NOBODY)
+
+
+async def change_password(connection: AsyncConnection, session: Session, hashed: str, *, now: datetime) -> None:
+    """Wherever else the user is signed in, they are no more."""
+    await connection.execute(update(users).where(users.c.id == session.user.id).values(password_hash=hashed))
+    await _end_others(connection, session)
+    await record(connection, session.user.email, "password.changed", now=now)
+
+
+# ---- the first start
+
+
+async def make_owner_link(connection: AsyncConnection, *, now: datetime) -> str | None:
+    """The secret of a link that makes the first user; nothing once there is one.
+
+    Links made earlier stay good until they end, because another process may have told of one.
+    """
+    if await has_users(connection):
+        return None
+    await connection.execute(delete(links).where(links.c.expires_at < now))
+    secret = new_session()
+    values = {"purpose": "owner", "created_at": now, "expires_at": now + LINK_LASTS}
+    await connection.execute(insert(links).values(hash=digest(secret), **values))
+    return secret
+
+
+async def check_owner_link(connection: AsyncConnection, secret: str, *, now: datetime) -> None:
+    """Raises `NotFound` unless the link is good."""
+    query = select(links.c.hash).where(
+        links.c.hash == digest(secret), links.c.purpose == "owner", links.c.expires_at > now
+    )
+    if (await connection.execute(query)).one_or_none() is None or await has_users(connection):
+        raise NotFound("This link was used or is too old. Where nobody has an account, the next start makes another.")
+
+
+async def make_owner(connection: AsyncConnection, secret: str, email: str, hashed: str, *, now: datetime) -> User:
+    """The first user, by a link that is used up then, as all others are. Raises `NotFound` and what `add_user` does."""
+    await check_owner_link(connection, secret, now=now)
+    used = await connection.execute(delete(links).where(links.c.purpose == "owner"))
+    if not used.rowcount:  # someone else did in this moment
+        raise NotFound("This link was used.")
+    user = await _insert_user(connection, email, hashed, now=now)
+    await record(connection, user.email, "owner.made", now=now)
+    return user
+
+
+# ---- sessions
+
+
+async def start_session(
+    connection: AsyncConnection, user: User, *, now: datetime, browser: str | None = None, system: str | None = None
+) -> str:
     """Sign the user in; returns the session's secret, which lives in the browser alone."""
     await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
-    session = new_session()
+    secret = new_session()
     await connection.execute(
-        insert(sessions).values(hash=digest(session), user_id=user.id, created_at=now, expires_at=now + SESSION_LASTS)
+        insert(sessions).values(
+            hash=digest(secret),
+            user_id=user.id,
+            created_at=now,
+            expires_at=now + SESSION_LASTS,
+            seen_at=now,
+            browser=browser,
+            system=system,
+        )
     )
-    return session
+    await record(connection, user.email, "signed.in", now=now)
+    return secret
 
 
-async def user_of_session(connection: AsyncConnection, session: str, *, now: datetime) -> User | None:
-    query = (
-        select(users.c.id, users.c.email)
-        .join(sessions, sessions.c.user_id == users.c.id)
-        .where(sessions.c.hash == digest(session), sessions.c.expires_at > now)
-    )
+_SESSIONS = select(sessions, users.c.email).join(users, sessions.c.user_id == users.c.id)
+_NAME_LENGTH = 16
+
+
+async def session_of_secret(connection: AsyncConnection, secret: str, *, now: datetime) -> Session | None:
+    query = _SESSIONS.where(sessions.c.hash == digest(secret), sessions.c.expires_at > now)
     row = (await connection.execute(query)).one_or_none()
-    return User(row.id, row.email) if row else None
+    return _session(row) if row else None
 
 
-async def end_session(connection: AsyncConnection, session: str) -> None:
-    await connection.execute(delete(sessions).where(sessions.c.hash == digest(session)))
+async def list_sessions(connection: AsyncConnection, user: User, *, now: datetime) -> Sequence[Session]:
+    """Where the user is signed in, the latest used first."""
+    query = _SESSIONS.where(sessions.c.user_id == user.id, sessions.c.expires_at > now)
+    found = [_session(row) for row in await connection.execute(query)]
+    return sorted(found, key=lambda one: (one.seen_at, one.name), reverse=True)
 
 
-async def add_token(connection: AsyncConnection, name: str, *, now: datetime, token: str | None = None) -> str:
+async def touch_session(connection: AsyncConnection, session: Session, *, now: datetime) -> None:
+    """Note that it is in use."""
+    await connection.execute(update(sessions).where(_named(session.user, session.name)).values(seen_at=now))
+
+
+async def end_session(connection: AsyncConnection, session: Session) -> None:
+    await connection.execute(delete(sessions).where(_named(session.user, session.name)))
+
+
+async def end_session_named(connection: AsyncConnection, user: User, name: str, *, now: datetime) -> None:
+    """End one of the user's own sessions, wherever it is. Raises `NotFound`."""
+    ended = await connection.execute(delete(sessions).where(_named(user, name)))
+    if not ended.rowcount:
+        raise NotFound("This session has ended.")
+    await record(connection, user.email, "session.ended", now=now)
+
+
+async def end_other_sessions(connection: AsyncConnection, session: Session, *, now: datetime) -> None:
+    """End all of the user's sessions but this one."""
+    await _end_others(connection, session)
+    await record(connection, session.user.email, "sessions.ended", now=now)
+
+
+async def _end_others(connection: AsyncConnection, session: Session) -> None:
+    others = sessions.c.user_id == session.user.id, sessions.c.hash.not_like(f"{session.name}%")
+    await connection.execute(delete(sessions).where(*others))
+
+
+def _named(user: User, name: str) -> ColumnElement[bool]:
+    return and_(sessions.c.user_id == user.id, func.substr(sessions.c.hash, 1, _NAME_LENGTH) == name)
+
+
+def _session(row: Row[Any]) -> Session:
+    user = User(row.user_id, row.email)
+    seen_at = row.seen_at or row.created_at
+    return Session(row.hash[:_NAME_LENGTH], user, row.created_at, seen_at, row.browser, row.system)
+
+
+# ---- API tokens
+
+
+async def add_token(
+    connection: AsyncConnection, name: str, *, now: datetime, token: str | None = None, by: str = COMMAND_LINE
+) -> str:
     """Make an API token and return it: this is the one time it can be read. Raises `Invalid` or `Conflict`."""
     name = readable_name(name)
     token = token or new_api_token()
@@ -99,6 +245,7 @@ async def add_token(connection: AsyncConnection, name: str, *, now: datetime, to
         await connection.execute(insert(tokens).values(id=new_id(), name=name, hash=digest(token), created_at=now))
     except IntegrityError:
         raise Conflict(faults=[Fault("/name", "another token has this name already")]) from None
+    await record(connection, by, "token.added", name, now=now)
     return token
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from collector.accounts import has_users, make_owner_link
 from collector.channels.outbound import Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
@@ -21,7 +22,7 @@ from collector.errors import Problem
 from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
-from collector.web import admin, api, pages, public
+from collector.web import admin, admin_access, api, pages, public
 from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
@@ -104,13 +105,23 @@ def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Rece
     return GroupCommit(take, largest=LARGEST_BATCH, most_waiting=MOST_WAITING, lanes=database.batches_at_once)
 
 
+async def way_in(house: House) -> str | None:
+    """Where the first account is made, while there is none: an address that works once."""
+    async with house.database.read() as connection:
+        if await has_users(connection):
+            return None
+    async with house.database.write() as connection:
+        secret = await make_owner_link(connection, now=house.clock())
+    return secret and f"{house.settings.public_url}/admin/welcome/{secret}"
+
+
 def create_app(house: House) -> Starlette:
     """The application over an open house."""
-    routes = [*public.routes, *api.routes, *admin.routes, *pages.routes]
+    routes = [*public.routes, *api.routes, *admin_access.routes, *admin.routes, *pages.routes]
     if house.examples:
         routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.house = house
-    app.state.throttle = admin.Throttle()
+    app.state.throttle = admin_access.Throttle()
     return app

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, Database, cause_of, later_revision
 from collector.errors import BackupError, Unavailable
-from collector.schema import metadata
+from collector.schema import links, metadata
 
 PART = 1000
 """Rows copied at a time."""
@@ -83,13 +83,12 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
         source_store = await SQLite.open(copy)
         try:
             async with source_store.read() as source, database.write() as sink:
-                if await _holds_anything(sink):
-                    if not overwrite:
-                        raise BackupError(
-                            f"{database.name} holds data already; --overwrite replaces all of it with the backup"
-                        )
-                    for table in reversed(metadata.sorted_tables):
-                        await sink.execute(table.delete())
+                if not overwrite and await _holds_anything(sink):
+                    raise BackupError(
+                        f"{database.name} holds data already; --overwrite replaces all of it with the backup"
+                    )
+                for table in reversed(metadata.sorted_tables):
+                    await sink.execute(table.delete())
                 await _copy(source, sink, progress)
         finally:
             await source_store.close()
@@ -116,6 +115,8 @@ async def _copy(source: AsyncConnection, sink: AsyncConnection, progress: Progre
 
 async def _holds_anything(connection: AsyncConnection) -> bool:
     for table in metadata.sorted_tables:
+        if table is links:  # a first start makes one
+            continue
         if (await connection.execute(select(func.count()).select_from(select(table).limit(1).subquery()))).scalar():
             return True
     return False

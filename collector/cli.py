@@ -22,7 +22,7 @@ import uvicorn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
-from collector.app import create_app, open_house, work
+from collector.app import create_app, open_house, way_in, work
 from collector.backup import back_up, restore
 from collector.check import check_page, report
 from collector.db.opening import opened
@@ -226,8 +226,10 @@ def user_add(
 ) -> None:
     """Let someone sign in to the admin."""
 
+    hashed = asyncio.run(accounts.hash_password(password))
+
     async def add(connection: AsyncConnection) -> accounts.User:
-        return await accounts.add_user(connection, email, password, now=_now())
+        return await accounts.add_user(connection, email, hashed, now=_now())
 
     user = _with_store(load(), add)
     typer.echo(f"{user.email} can sign in now.")
@@ -363,6 +365,8 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
             gc.freeze()  # what is there by now stays: no need to look through it again and again
             gc.set_threshold(GARBAGE, 20, 20)
             typer.echo(welcome, nl=False)
+            if link := await way_in(house):
+                typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])
             await directly.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import add_token, add_user
+from collector.accounts import add_token, add_user, hash_password
 from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.document import read_document
@@ -119,5 +119,5 @@ async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime
     for document in reversed(DOCUMENTS):  # lists show the newest first
         survey = await create_survey(connection, site.id, read_document(document), now=now)
         await publish_survey(connection, site.id, survey.id, now=now)
-    await add_user(connection, USER, signing.demo_password(), now=now)
-    await add_token(connection, TOKEN_NAME, now=now, token=signing.demo_token())
+    await add_user(connection, USER, await hash_password(signing.demo_password()), now=now, by=USER)
+    await add_token(connection, TOKEN_NAME, now=now, token=signing.demo_token(), by=USER)

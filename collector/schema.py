@@ -274,6 +274,31 @@ sessions = Table(
     Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=True),
+    Column("browser", String(64), nullable=True),
+    Column("system", String(64), nullable=True),
+)
+
+# Secrets that open a page once, such as the first start's.
+links = Table(
+    "links",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+# Who did what. People and what they did it to are written as they were called then: either may be gone by now.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("site_id", Uuid, nullable=True),  # nothing where it concerns the installation
+    Column("who", String(254), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("subject", String(500), nullable=True),
 )
 
 tokens = Table(

@@ -64,6 +64,18 @@ class Signing:
         except (BadSignature, UnicodeError):
             return None
 
+    def device_cookie(self, user_id: UUID) -> str:
+        """What a browser keeps in which this user has signed in."""
+        return self._signer("device").sign(f"{user_id.hex}.{secrets.token_urlsafe(8)}").decode()
+
+    def read_device(self, cookie: str, user_id: UUID) -> str | None:
+        """The name of a browser in which this user has signed in before, or None if they have not."""
+        try:
+            device = self._signer("device").unsign(cookie.encode()).decode()
+        except (BadSignature, UnicodeError):
+            return None
+        return device if device.startswith(user_id.hex + ".") else None
+
     def demo_password(self) -> str:
         """The demo's sign-in, the same after each start of the same demo."""
         return self._derive("demo-password")[:16]

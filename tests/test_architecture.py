@@ -21,6 +21,7 @@ RANKS: dict[str, int] = {
     "devices": 2,
     "channels": 2,
     "sites": 3,
+    "audit": 2,
     "accounts": 3,
     "surveys": 3,
     "outbox": 3,
@@ -48,6 +49,7 @@ RANKS: dict[str, int] = {
     "web/pages": 7,
     "web/api_webhooks": 7,
     "web/api": 7,
+    "web/admin_access": 7,
     "web/admin": 7,
     "app": 8,
     "check": 8,
@@ -79,7 +81,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "openapi",
             "rest",
         ),
-        *("public", "pages", "api_webhooks", "api", "admin"),
+        *("public", "pages", "api_webhooks", "api", "admin_access", "admin"),
     ),
 }
 LONGEST = 420

@@ -1,22 +1,16 @@
-"""Pages for site owners: sign in, the surveys, and what came of each."""
+"""Pages for site owners: the surveys, and what came of each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from importlib import import_module
-from typing import Any
-from urllib.parse import parse_qs
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from collector.accounts import end_session, is_password, password_hash_of, start_session
-from collector.errors import TooManyTries
 from collector.metrics import GOOD_RANGE, Figure, Group, Metric, figure, group_of
 from collector.responses.reading import Filter, list_responses
 from collector.results import Results, export_csv, results_of
@@ -25,12 +19,10 @@ from collector.schema import moment
 from collector.sites import Site, list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_survey, list_surveys
-from collector.web.auth import clear_session, require_same_origin, session_of, set_session, signed_in
-from collector.web.http import house_of, page, read_body
+from collector.web.auth import signed_in
+from collector.web.http import house_of, page
 from collector.web.resources import frozen_tag, own_page, tag
 
-TRIES, TRIES_MINUTES = 10, 15
-"""Wrong passwords for one account in so many minutes."""
 LATEST = 50
 """Responses on the results page."""
 
@@ -41,73 +33,12 @@ GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
 }
 
 
-class Throttle:
-    """Counts wrong passwords at sign-in, by account."""
-
-    @cached_property
-    def _limiter(self) -> Any:
-        """Loaded with the first sign-in."""
-        storage = import_module("limits.aio.storage").MemoryStorage()
-        return import_module("limits.aio.strategies").MovingWindowRateLimiter(storage)
-
-    @cached_property
-    def _tries(self) -> Any:
-        return import_module("limits").RateLimitItemPerMinute(TRIES, TRIES_MINUTES)
-
-    async def check(self, account: str) -> None:
-        """Raises `TooManyTries` after too many wrong passwords."""
-        if not await self._limiter.test(self._tries, "sign-in", account):
-            raise TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": "900"})
-
-    async def failed(self, account: str) -> None:
-        """Count a wrong password."""
-        await self._limiter.hit(self._tries, "sign-in", account)
-
-
 @dataclass(frozen=True)
 class Line:
     """One survey in the list."""
 
     survey: Survey
     figure: Figure
-
-
-async def sign_in_form(request: Request) -> Response:
-    if await signed_in(request):
-        return RedirectResponse("/admin", 303)
-    return page("sign_in.html", user=None, email="", failed=False)
-
-
-async def sign_in(request: Request) -> Response:
-    require_same_origin(request)
-    house = house_of(request)
-    form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
-    email, password = form.get("email", [""])[0].strip(), form.get("password", [""])[0]
-    throttle: Throttle = request.app.state.throttle
-    account = email.lower()[:254]
-    await throttle.check(account)
-    async with house.database.read() as connection:
-        user, hashed = await password_hash_of(connection, email)
-    if not await is_password(hashed, password) or user is None:
-        await throttle.failed(account)
-        return page("sign_in.html", status=401, user=None, email=email, failed=True)
-    async with house.database.write() as connection:
-        session = await start_session(connection, user, now=house.clock())
-    response = RedirectResponse("/admin", 303)
-    set_session(request, response, session)
-    return response
-
-
-async def sign_out(request: Request) -> Response:
-    require_same_origin(request)
-    house = house_of(request)
-    session = session_of(request)
-    if session:
-        async with house.database.write() as connection:
-            await end_session(connection, session)
-    response = RedirectResponse("/admin/sign-in", 303)
-    clear_session(request, response)
-    return response
 
 
 async def overview(request: Request) -> Response:
@@ -212,9 +143,6 @@ def show_figure(found: Figure) -> str:
 
 routes = [
     Route("/admin", overview),
-    Route("/admin/sign-in", sign_in_form),
-    Route("/admin/sign-in", sign_in, methods=["POST"]),
-    Route("/admin/sign-out", sign_out, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}", results),
     Route("/admin/{site}/{id:uuid}/responses.csv", responses_csv),
 ]

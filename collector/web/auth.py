@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.accounts import SESSION_LASTS, User, check_token, user_of_session
-from collector.errors import Forbidden, Unauthorized
+from collector.accounts import (
+    SEEN_EVERY,
+    SESSION_LASTS,
+    Session,
+    User,
+    check_token,
+    session_of_secret,
+    start_session,
+    touch_session,
+)
+from collector.devices import read_user_agent
+from collector.errors import Forbidden, Unauthorized, Unavailable
 from collector.web.http import house_of
+
+SESSION, DEVICE = "session", "device"
+"""Cookies: who is signed in here, and who has been before."""
+DEVICE_LASTS = timedelta(days=365)
 
 
 async def require_token(request: Request) -> None:
@@ -23,33 +40,58 @@ async def require_token(request: Request) -> None:
 
 async def signed_in(request: Request) -> User | None:
     """The user of the session that came with the request, if it is still good."""
+    session = await session_of(request)
+    return session.user if session else None
+
+
+async def session_of(request: Request) -> Session | None:
+    """The session that came with the request, if it is still good."""
     house = house_of(request)
-    session = session_of(request)
-    if session is None:
+    cookie = request.cookies.get(_cookie_name(request, SESSION))
+    secret = house.signing.read_session(cookie) if cookie else None
+    if secret is None:
         return None
+    now = house.clock()
     async with house.database.read() as connection:
-        return await user_of_session(connection, session, now=house.clock())
+        session = await session_of_secret(connection, secret, now=now)
+    if session and session.seen_at < now - SEEN_EVERY:
+        with suppress(Unavailable):  # pages can be read while nothing can be stored
+            async with house.database.write() as connection:
+                await touch_session(connection, session, now=now)
+    return session
 
 
-def session_of(request: Request) -> str | None:
-    cookie = request.cookies.get(_cookie_name(request))
-    return house_of(request).signing.read_session(cookie) if cookie else None
+async def sign_in_here(request: Request, response: Response, user: User) -> None:
+    """Start a session in this browser."""
+    house = house_of(request)
+    agent = read_user_agent(request.headers.get("user-agent"))
+    async with house.database.write() as connection:
+        secret = await start_session(connection, user, now=house.clock(), browser=agent.browser, system=agent.system)
+    _keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
+    _keep(request, response, DEVICE, house.signing.device_cookie(user.id), DEVICE_LASTS)
 
 
-def set_session(request: Request, response: Response, session: str) -> None:
+def clear_session(request: Request, response: Response) -> None:
+    name = _cookie_name(request, SESSION)
+    response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=_is_https(request))
+
+
+def device_of(request: Request, user: User | None) -> str | None:
+    """The name of this browser, if the user has signed in here before."""
+    cookie = request.cookies.get(_cookie_name(request, DEVICE))
+    return house_of(request).signing.read_device(cookie, user.id) if cookie and user else None
+
+
+def _keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:
     response.set_cookie(
-        _cookie_name(request),
-        house_of(request).signing.session_cookie(session),
-        max_age=int(SESSION_LASTS.total_seconds()),
+        _cookie_name(request, kind),
+        value,
+        max_age=int(lasts.total_seconds()),
         path="/",
         httponly=True,
         samesite="lax",
         secure=_is_https(request),
     )
-
-
-def clear_session(request: Request, response: Response) -> None:
-    response.delete_cookie(_cookie_name(request), path="/", httponly=True, samesite="lax", secure=_is_https(request))
 
 
 def require_same_origin(request: Request) -> None:
@@ -68,5 +110,5 @@ def _is_https(request: Request) -> bool:
     return request.url.scheme == "https" or house_of(request).settings.base_url.startswith("https:")
 
 
-def _cookie_name(request: Request) -> str:
-    return "__Host-tevreden" if _is_https(request) else "tevreden-session"
+def _cookie_name(request: Request, kind: str) -> str:
+    return f"__Host-tevreden-{kind}" if _is_https(request) else f"tevreden-{kind}"

@@ -16,5 +16,7 @@ export const takeTurn = async (host: Host): Promise<boolean> => {
   if (past() > GOOD) host.claim(host);
   await pause(SETTLE - past());
   const last = guard(() => document.cookie.match(host.name + "c=([^;]*)"));
-  return !last || last[1] == host.turn!.toString(36);
+  const won = !last || last[1] == host.turn!.toString(36);
+  if (won) host.claim(host, 0);
+  return won;
 };

@@ -75,7 +75,7 @@ export const create = async (host: Host): Promise<Ui> => {
     /** Something had the visitor when it was due. */
     let waited = false;
     /** No other tab is to show it, or that is being found out. */
-    let turn = !still || survey.again === 0 ? 2 : 0;
+    let turn = still ? 0 : 2;
     const life = new AbortController();
     /** Off the page for good. */
     let over = false;

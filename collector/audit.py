@@ -1,0 +1,72 @@
+"""Who did what: one row for each privileged act, written in the act's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.schema import audit, new_id
+
+Act = Literal[
+    "owner.made",
+    "user.added",
+    "signed.in",
+    "password.changed",
+    "session.ended",
+    "sessions.ended",
+    "token.added",
+]
+SENTENCES: dict[Act, str] = {
+    "owner.made": "made the first account",
+    "user.added": "added a user",
+    "signed.in": "signed in",
+    "password.changed": "changed their password",
+    "session.ended": "ended a session",
+    "sessions.ended": "ended all other sessions",
+    "token.added": "added an API token",
+}
+"""What an act is called to people, after whose name it stands."""
+COMMAND_LINE = "command line"
+"""Who it was when someone ran a command on the server."""
+LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Entry:
+    id: UUID
+    at: datetime
+    who: str
+    act: Act
+    subject: str | None
+
+
+async def record(
+    connection: AsyncConnection,
+    who: str,
+    act: Act,
+    subject: str | None = None,
+    *,
+    now: datetime,
+    site_id: UUID | None = None,
+) -> None:
+    """Note an act; ``subject`` names what it was done to."""
+    values = {"who": who, "act": act, "subject": subject and subject[:LONGEST]}
+    await connection.execute(insert(audit).values(id=new_id(), at=now, site_id=site_id, **values))
+
+
+async def list_entries(
+    connection: AsyncConnection, *, limit: int, before: UUID | None = None
+) -> tuple[Sequence[Entry], UUID | None]:
+    """The latest entries, newest first, and what to pass as ``before`` for those that came earlier."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
+    if before:
+        query = query.where(audit.c.id < before)
+    rows = (await connection.execute(query)).all()
+    found = [Entry(row.id, row.at, row.who, row.act, row.subject) for row in rows[:limit]]
+    return found, found[-1].id if len(rows) > limit else None

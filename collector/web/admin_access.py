@@ -1,0 +1,257 @@
+"""The way in: the first account, signing in and out, one's own account, and the log of who did what."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from collector import accounts
+from collector.audit import SENTENCES, list_entries
+from collector.errors import Conflict, Invalid, TooManyTries
+from collector.schema import moment
+from collector.web.auth import (
+    clear_session,
+    device_of,
+    require_same_origin,
+    session_of,
+    sign_in_here,
+    signed_in,
+)
+from collector.web.http import house_of, page, read_body
+from collector.web.limits import share_of
+
+TRIES, TRIES_MINUTES = 10, 15
+"""Wrong passwords for one account in so many minutes."""
+TRIES_PER_ADDRESS = 50
+"""And from one address, for whichever account."""
+ENTRIES = 100
+"""Of the log on one page."""
+
+
+class Throttle:
+    """Counts wrong passwords: by account and address, and apart from both in a browser where this account has signed in
+    before, so that nobody is kept out by what others try."""
+
+    @cached_property
+    def _limiter(self) -> Any:
+        """Loaded with the first sign-in."""
+        storage = import_module("limits.aio.storage").MemoryStorage()
+        return import_module("limits.aio.strategies").MovingWindowRateLimiter(storage)
+
+    @cached_property
+    def _most(self) -> dict[str, Any]:
+        per_minutes = import_module("limits").RateLimitItemPerMinute
+        tries = per_minutes(TRIES, TRIES_MINUTES)
+        return {"account": tries, "device": tries, "address": per_minutes(TRIES_PER_ADDRESS, TRIES_MINUTES)}
+
+    async def check(self, **names: str) -> None:
+        """Raises `TooManyTries` after too many wrong passwords for any of these."""
+        for kind, name in names.items():
+            if not await self._limiter.test(self._most[kind], kind, name):
+                raise TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": "900"})
+
+    async def failed(self, **names: str) -> None:
+        """Count a wrong password for each of these."""
+        for kind, name in names.items():
+            await self._limiter.hit(self._most[kind], kind, name)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other."""
+    require_same_origin(request)
+    fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _faults(error: Invalid | Conflict) -> dict[str, str]:
+    """What is wrong, by field."""
+    return {fault.at.lstrip("/"): fault.detail for fault in error.faults}
+
+
+# ---- the first account
+
+
+async def welcome_form(request: Request) -> Response:
+    """Where the link of a first start leads."""
+    house = house_of(request)
+    async with house.database.read() as connection:
+        await accounts.check_owner_link(connection, request.path_params["secret"], now=house.clock())
+    return _welcome()
+
+
+async def welcome(request: Request) -> Response:
+    house, secret = house_of(request), request.path_params["secret"]
+    form = await _form(request)
+    email = form.get("email", "")
+    async with house.database.read() as connection:
+        await accounts.check_owner_link(connection, secret, now=house.clock())
+    try:
+        hashed = await accounts.hash_password(form.get("password", ""))
+        async with house.database.write() as connection:
+            user = await accounts.make_owner(connection, secret, email, hashed, now=house.clock())
+    except Invalid as error:
+        return _welcome(email, _faults(error), status=422)
+    response = RedirectResponse("/admin", 303)
+    await sign_in_here(request, response, user)
+    return response
+
+
+def _welcome(email: str = "", faults: dict[str, str] | None = None, status: int = 200) -> Response:
+    shortest = accounts.SHORTEST_PASSWORD
+    return page("welcome.html", status=status, user=None, email=email, faults=faults or {}, shortest=shortest)
+
+
+# ---- in and out
+
+
+async def sign_in_form(request: Request) -> Response:
+    if await signed_in(request):
+        return RedirectResponse("/admin", 303)
+    return page("sign_in.html", user=None, email="", failed=False)
+
+
+async def sign_in(request: Request) -> Response:
+    house = house_of(request)
+    form = await _form(request)
+    email, password = form.get("email", "").strip(), form.get("password", "")
+    async with house.database.read() as connection:
+        user, hashed = await accounts.password_hash_of(connection, email)
+    if not await _is_password(request, email, user, hashed, password) or user is None:
+        return page("sign_in.html", status=401, user=None, email=email, failed=True)
+    response = RedirectResponse("/admin", 303)
+    await sign_in_here(request, response, user)
+    return response
+
+
+async def _is_password(request: Request, email: str, user: accounts.User | None, hashed: str, password: str) -> bool:
+    """Whether it is, as often as it may be tried. Raises `TooManyTries`."""
+    throttle: Throttle = request.app.state.throttle
+    device = device_of(request, user)
+    names = (
+        {"device": device}
+        if device
+        else {
+            "account": email.lower()[:254],
+            "address": share_of(request.client.host if request.client else ""),
+        }
+    )
+    await throttle.check(**names)
+    right = await accounts.is_password(hashed, password)
+    if not right:
+        await throttle.failed(**names)
+    return right
+
+
+async def sign_out(request: Request) -> Response:
+    require_same_origin(request)
+    session = await session_of(request)
+    if session:
+        async with house_of(request).database.write() as connection:
+            await accounts.end_session(connection, session)
+    response = RedirectResponse("/admin/sign-in", 303)
+    clear_session(request, response)
+    return response
+
+
+# ---- one's own account
+
+
+async def account(request: Request) -> Response:
+    """One's password, and where one is signed in."""
+    session = await session_of(request)
+    return await _account(request, session) if session else RedirectResponse("/admin/sign-in", 303)
+
+
+async def _account(
+    request: Request, session: accounts.Session, faults: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    house = house_of(request)
+    async with house.database.read() as connection:
+        found = await accounts.list_sessions(connection, session.user, now=house.clock())
+    return page(
+        "account.html",
+        status=status,
+        user=session.user,
+        here=session.name,
+        sessions=found,
+        faults=faults or {},
+        changed="changed" in request.query_params and not faults,
+        shortest=accounts.SHORTEST_PASSWORD,
+        moment=moment,
+    )
+
+
+async def change_password(request: Request) -> Response:
+    form = await _form(request)
+    session = await session_of(request)
+    if session is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    house = house_of(request)
+    async with house.database.read() as connection:
+        user, hashed = await accounts.password_hash_of(connection, session.user.email)
+    if not await _is_password(request, session.user.email, user, hashed, form.get("current", "")):
+        return await _account(request, session, {"current": "is not your password"}, 422)
+    try:
+        new = await accounts.hash_password(form.get("password", ""))
+    except Invalid as error:
+        return await _account(request, session, _faults(error), 422)
+    async with house.database.write() as connection:
+        await accounts.change_password(connection, session, new, now=house.clock())
+    return RedirectResponse("/admin/account?changed", 303)
+
+
+async def end_session(request: Request) -> Response:
+    """End one of one's own sessions, or all others."""
+    require_same_origin(request)
+    session = await session_of(request)
+    if session is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    house, name = house_of(request), request.path_params["name"]
+    async with house.database.write() as connection:
+        if name == "others":
+            await accounts.end_other_sessions(connection, session, now=house.clock())
+        else:
+            await accounts.end_session_named(connection, session.user, name, now=house.clock())
+    return RedirectResponse("/admin/account", 303)
+
+
+# ---- who did what
+
+
+async def log(request: Request) -> Response:
+    """The privileged acts, newest first."""
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    before = _uuid(request.query_params.get("before", ""))
+    async with house_of(request).database.read() as connection:
+        entries, earlier = await list_entries(connection, limit=ENTRIES, before=before)
+    return page("log.html", user=user, entries=entries, earlier=earlier, sentences=SENTENCES, moment=moment)
+
+
+def _uuid(text: str) -> UUID | None:
+    """Whoever changes the address sees the first page."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+routes = [
+    Route("/admin/welcome/{secret}", welcome_form),
+    Route("/admin/welcome/{secret}", welcome, methods=["POST"]),
+    Route("/admin/sign-in", sign_in_form),
+    Route("/admin/sign-in", sign_in, methods=["POST"]),
+    Route("/admin/sign-out", sign_out, methods=["POST"]),
+    Route("/admin/account", account),
+    Route("/admin/account/password", change_password, methods=["POST"]),
+    Route("/admin/account/sessions/{name}/end", end_session, methods=["POST"]),
+    Route("/admin/log", log),
+]

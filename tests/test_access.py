@@ -1,0 +1,344 @@
+"""The way in: the first account, guessing, one's own account, and the log of who did what."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from collector import accounts, audit, schema
+from collector.signing import Signing, digest
+from collector.web.admin_access import ENTRIES, TRIES, TRIES_PER_ADDRESS
+from collector.web.http import House as Inside
+from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, tevreden
+from tests.test_admin import ORIGIN, sign_in
+
+NEW = "an even longer horse battery"
+
+
+def inside(house: House) -> Inside:
+    found: Inside = house.client.app.state.house  # type: ignore[attr-defined]
+    return found
+
+
+def in_store(house: House, work: Any) -> Any:
+    """Run some work in one transaction."""
+
+    async def run() -> Any:
+        async with inside(house).database.write() as connection:
+            return await work(connection)
+
+    assert house.client.portal
+    return house.client.portal.call(run)
+
+
+def nobody(house: House) -> None:
+    """As on a first start."""
+
+    async def remove(connection: Any) -> None:
+        await connection.execute(schema.users.delete())
+
+    in_store(house, remove)
+
+
+def owner_link(house: House, now: datetime | None = None) -> Any:
+    return in_store(house, lambda connection: accounts.make_owner_link(connection, now=now or datetime.now(UTC)))
+
+
+def another_browser(house: House) -> TestClient:
+    other = TestClient(house.client.app, base_url="http://collector.test", follow_redirects=False)
+    other.portal = house.client.portal
+    return other
+
+
+def post(house: House, path: str, client: TestClient | None = None, **form: str) -> Any:
+    return (client or house.client).post(path, data=form, headers=ORIGIN)
+
+
+def acts(house: House) -> list[tuple[str, str]]:
+    entries, _ = in_store(house, lambda connection: audit.list_entries(connection, limit=50))
+    return [(one.who, one.act) for one in entries]
+
+
+# ---- the first account
+
+
+def test_first_start_says_where_to_make_the_first_account(alone: Process) -> None:
+    alone.start()
+    link = re.findall(r"http\S+/admin/welcome/\S+", alone.output.read_text())
+    assert len(link) == 1
+    form = {"email": "me@example.com", "password": NEW}
+    headers = {"Origin": alone.url, "Accept": "text/html"}
+    assert "Make the first account" in alone.http.get(link[0]).text
+    made = alone.http.post(link[0], data=form, headers=headers)
+    assert (made.status_code, made.headers["location"]) == (303, "/admin")
+    assert "Surveys" in alone.http.get(alone.url + "/admin").text, "and signs in"
+    assert alone.http.post(link[0], data=form, headers=headers).status_code == 404, "once"
+    alone.stop()
+    alone.start()
+    assert len(re.findall("/admin/welcome/", alone.output.read_text())) == 1, "not said again"
+
+
+def test_installation_that_was_only_started_takes_a_backup(alone: Process, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    tevreden("user", "add", USER, "--password", PASSWORD, folder=other)
+    assert tevreden("backup", "all.backup", folder=other).returncode == 0
+    alone.start()
+    assert "/admin/welcome/" in alone.output.read_text()
+    alone.stop()
+    alone.command("restore", str(other / "all.backup"))
+    alone.output.write_text("")
+    alone.start()
+    assert "/admin/welcome/" not in alone.output.read_text()
+
+
+def test_first_account_can_be_made_by_command_too(alone: Process) -> None:
+    alone.command("user", "add", USER, "--password", PASSWORD)
+    alone.start()
+    assert "/admin/welcome/" not in alone.output.read_text()
+
+
+def test_link_of_a_first_start_works_once_and_makes_one_account(house: House) -> None:
+    nobody(house)
+    first, second = owner_link(house), owner_link(house)
+    assert house.client.get(f"/admin/welcome/{first}").status_code == 200, "links of two processes are good"
+    assert post(house, f"/admin/welcome/{second}", email="Me@Example.com ", password=NEW).status_code == 303
+    for link in (first, second):
+        assert house.client.get(f"/admin/welcome/{link}").status_code == 404
+        assert post(house, f"/admin/welcome/{link}", email="you@example.com", password=NEW).status_code == 404
+    assert owner_link(house) is None
+    assert acts(house)[:2] == [("me@example.com", "signed.in"), ("me@example.com", "owner.made")]
+
+
+def test_link_of_a_first_start_ends_after_a_day(house: House) -> None:
+    nobody(house)
+    link = owner_link(house, datetime.now(UTC) - timedelta(hours=24, seconds=1))
+    reply = house.client.get(f"/admin/welcome/{link}", headers=ORIGIN)
+    assert reply.status_code == 404
+    assert "the next start makes another" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "said"),
+    [
+        ("", NEW, "must be an e-mail address"),
+        ("me", NEW, "must be an e-mail address"),
+        ("me@example.com", "short", "At least 12 characters"),
+        ("me@example.com", "", "At least 12 characters"),
+    ],
+)
+def test_first_account_that_wont_do_is_told_and_can_be_put_right(
+    house: House, email: str, password: str, said: str
+) -> None:
+    nobody(house)
+    path = f"/admin/welcome/{owner_link(house)}"
+    reply = post(house, path, email=email, password=password)
+    assert reply.status_code == 422
+    assert said in reply.text
+    assert 'role="alert"' in reply.text
+    assert f'value="{email}"' in reply.text
+    assert post(house, path, email="me@example.com", password=NEW).status_code == 303
+
+
+@pytest.mark.parametrize("secret", ["x", "%00", "a" * 5000])
+def test_made_up_link_leads_nowhere(house: House, secret: str) -> None:
+    nobody(house)
+    owner_link(house)
+    assert house.client.get(f"/admin/welcome/{secret}").status_code in (303, 404)
+    assert post(house, f"/admin/welcome/{secret}", email="me@example.com", password=NEW).status_code == 404
+
+
+# ---- guessing
+
+
+def test_guesses_elsewhere_keep_nobody_out_who_was_here_before(house: House) -> None:
+    assert sign_in(house).status_code == 303
+    assert house.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
+    stranger = another_browser(house)
+    form = {"email": USER, "password": "guess"}
+    tries = [stranger.post("/admin/sign-in", data=form, headers=ORIGIN).status_code for _ in range(TRIES + 2)]
+    assert tries == [401] * TRIES + [429] * 2
+    assert sign_in(house).status_code == 303
+
+
+def test_known_browser_may_not_guess_without_end_either(house: House) -> None:
+    assert sign_in(house).status_code == 303
+    tries = [sign_in(house, password="guess").status_code for _ in range(TRIES + 1)]
+    assert tries == [401] * TRIES + [429]
+
+
+def test_browser_is_known_for_the_account_that_signed_in_there_alone() -> None:
+    signing = Signing(SECRET)
+    me, you = schema.new_id(), schema.new_id()
+    cookie = signing.device_cookie(me)
+    assert signing.read_device(cookie, me)
+    assert signing.read_device(cookie, you) is None
+    assert signing.read_device("forged.ü", me) is None
+    assert signing.device_cookie(me) != cookie, "each browser has its own"
+
+
+def test_guessing_many_accounts_from_one_address_is_slowed(house: House) -> None:
+    tries = [
+        sign_in(house, f"user{number}@example.com", "guess").status_code for number in range(TRIES_PER_ADDRESS + 1)
+    ]
+    assert tries == [401] * TRIES_PER_ADDRESS + [429]
+
+
+# ---- one's own account
+
+
+def test_account_says_where_one_is_signed_in_and_signs_out_there(house: House) -> None:
+    sign_in(house, **{"User-Agent": PERSON})
+    phone = another_browser(house)
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
+    phone.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers={**ORIGIN, "User-Agent": agent})
+    text = house.client.get("/admin/account").text
+    assert "Chrome on Linux" in text
+    assert "on iOS" in text
+    (path,) = set(re.findall(r"/admin/account/sessions/[0-9a-f]{16}/end", text))
+    assert post(house, path).status_code == 303
+    assert phone.get("/admin").status_code == 303, "the phone is signed out"
+    assert house.client.get("/admin").status_code == 200
+    assert post(house, path).status_code == 404, "it has ended"
+    assert acts(house)[0] == (USER, "session.ended")
+
+
+def test_everywhere_else_is_signed_out_at_once(house: House) -> None:
+    sign_in(house)
+    others = [another_browser(house) for _ in range(3)]
+    for other in others:
+        other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    assert post(house, "/admin/account/sessions/others/end").status_code == 303
+    assert [other.get("/admin").status_code for other in others] == [303] * 3
+    assert house.client.get("/admin").status_code == 200
+
+
+def test_nobody_ends_a_session_that_is_not_theirs(house: House) -> None:
+    hashed = house.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
+    now = datetime.now(UTC)
+    in_store(house, lambda connection: accounts.add_user(connection, "other@example.com", hashed, now=now))
+    sign_in(house)
+    other = another_browser(house)
+    other.post("/admin/sign-in", data={"email": "other@example.com", "password": NEW}, headers=ORIGIN)
+    cookie = inside(house).signing.read_session(house.client.cookies["tevreden-session"])
+    assert cookie
+    assert post(house, f"/admin/account/sessions/{digest(cookie)[:16]}/end", other).status_code == 404
+    assert post(house, "/admin/account/sessions/others/end", other).status_code == 303
+    assert house.client.get("/admin").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["", "%25", "_" * 16, "x", "0" * 17])
+def test_session_that_is_none_is_not_found(house: House, name: str) -> None:
+    sign_in(house)
+    assert post(house, f"/admin/account/sessions/{name}/end").status_code == 404
+    assert house.client.get("/admin").status_code == 200
+
+
+def test_password_is_changed_and_signs_out_everywhere_else(house: House) -> None:
+    sign_in(house)
+    other = another_browser(house)
+    other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    reply = post(house, "/admin/account/password", current=PASSWORD, password=NEW)
+    assert reply.status_code == 303
+    assert "Your password is changed" in house.client.get(reply.headers["location"]).text
+    assert other.get("/admin").status_code == 303
+    house.client.cookies.clear()
+    assert sign_in(house).status_code == 401
+    assert sign_in(house, password=NEW).status_code == 303
+    assert acts(house)[1] == (USER, "password.changed")
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "said"),
+    [("wrong", NEW, "is not your password"), ("", NEW, "is not your password"), (PASSWORD, "short", "At least 12")],
+)
+def test_password_that_wont_do_is_told_and_nothing_changes(house: House, current: str, new: str, said: str) -> None:
+    sign_in(house)
+    reply = post(house, "/admin/account/password", current=current, password=new)
+    assert reply.status_code == 422
+    assert said in reply.text
+    assert 'role="alert"' in reply.text
+    assert sign_in(house).status_code == 303
+
+
+def test_session_in_use_is_seen(house: House) -> None:
+    sign_in(house)
+    earlier = datetime.now(UTC) - timedelta(hours=3)
+
+    async def age(connection: Any) -> None:
+        await connection.execute(schema.sessions.update().values(seen_at=earlier))
+
+    in_store(house, age)
+    assert house.client.get("/admin").status_code == 200
+
+    async def seen(connection: Any) -> datetime:
+        moment: datetime = (await connection.execute(select(schema.sessions.c.seen_at))).scalar_one()
+        return moment
+
+    assert in_store(house, seen) > earlier + timedelta(hours=2)
+
+
+# ---- who did what
+
+
+def test_log_says_who_did_what(house: House) -> None:
+    sign_in(house)
+    text = re.sub(r"\s+", " ", house.client.get("/admin/log").text)
+    assert f"{USER} signed in" in text
+    assert f"command line added a user: {USER}" in text
+    assert "command line added an API token: tests" in text
+
+
+def test_log_goes_back_as_far_as_there_is_something(house: House) -> None:
+    sign_in(house)
+    evil = "<script>alert(1)</script>"
+
+    async def fill(connection: Any) -> None:
+        for number in range(ENTRIES):
+            now = datetime.now(UTC)
+            await audit.record(connection, f"user{number}@example.com", "token.added", evil, now=now)
+
+    in_store(house, fill)
+    text = house.client.get("/admin/log").text
+    assert evil not in text
+    assert text.count("<li>") == ENTRIES
+    (earlier,) = re.findall(r"/admin/log\?before=[0-9a-f-]{36}", text)
+    text = house.client.get(earlier).text
+    assert f"{USER} signed in" in text
+    assert "before=" not in text
+    assert house.client.get("/admin/log?before=x").status_code == 200
+
+
+def test_log_before_anything_says_what_will_stand_there(house: House) -> None:
+    sign_in(house)
+
+    async def empty(connection: Any) -> None:
+        await connection.execute(schema.audit.delete())
+
+    in_store(house, empty)
+    assert "Nothing yet" in house.client.get("/admin/log").text
+
+
+def test_store_holds_nothing_that_opens_anything(house: House, tmp_path: Path) -> None:
+    nobody(house)
+    link = owner_link(house)
+    post(house, f"/admin/welcome/{link}", email=USER, password=NEW)
+    second = inside(house).signing.read_session(house.client.cookies["tevreden-session"])
+    done = tevreden(
+        "backup",
+        str(tmp_path / "dump.db"),
+        folder=tmp_path,
+        TEVREDEN_SECRET=SECRET,
+        TEVREDEN_DATABASE_URL=inside(house).settings.database_url,
+    )
+    assert done.returncode == 0, done.stderr
+    dump = (tmp_path / "dump.db").read_bytes()
+    assert second
+    for secret in (link, second, NEW, house.client.cookies["tevreden-session"]):
+        assert secret.encode() not in dump
