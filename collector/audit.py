@@ -21,6 +21,14 @@ Act = Literal[
     "session.ended",
     "sessions.ended",
     "token.added",
+    "site.added",
+    "survey.created",
+    "survey.renamed",
+    "survey.published",
+    "survey.paused",
+    "survey.archived",
+    "survey.restored",
+    "survey.cloned",
 ]
 SENTENCES: dict[Act, str] = {
     "owner.made": "made the first account",
@@ -30,6 +38,14 @@ SENTENCES: dict[Act, str] = {
     "session.ended": "ended a session",
     "sessions.ended": "ended all other sessions",
     "token.added": "added an API token",
+    "site.added": "added a site",
+    "survey.created": "wrote a survey",
+    "survey.renamed": "renamed a survey",
+    "survey.published": "published a survey",
+    "survey.paused": "paused a survey",
+    "survey.archived": "archived a survey",
+    "survey.restored": "brought a survey back",
+    "survey.cloned": "copied a survey",
 }
 """What an act is called to people, after whose name it stands."""
 COMMAND_LINE = "command line"

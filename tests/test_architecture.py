@@ -51,6 +51,7 @@ RANKS: dict[str, int] = {
     "web/api": 7,
     "web/admin_access": 7,
     "web/admin": 7,
+    "web/admin_surveys": 7,
     "app": 8,
     "check": 8,
     "framing": 8,
@@ -81,7 +82,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "openapi",
             "rest",
         ),
-        *("public", "pages", "api_webhooks", "api", "admin_access", "admin"),
+        *("public", "pages", "api_webhooks", "api", "admin_access", "admin", "admin_surveys"),
     ),
 }
 LONGEST = 420

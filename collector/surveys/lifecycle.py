@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.errors import Conflict, Fault, NotFound
 from collector.schema import new_id, revisions, surveys
 from collector.signing import is_key, new_survey_key
-from collector.surveys.document import SurveyDocument
+from collector.surveys.document import SurveyDocument, read_document
 
 Status = Literal["draft", "published", "paused", "archived"]
 
@@ -163,6 +163,33 @@ async def archive_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     await _update(connection, survey, status="archived", updated_at=now)
     return await get_survey(connection, site_id, survey_id)
+
+
+async def bring_back_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """Take it out of the archive: paused if it was published once, else a draft. Raises `NotFound` or `Conflict`."""
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
+    if survey.status != "archived":
+        raise Conflict(f"Only an archived survey can be brought back; this one is {_called(survey.status)}.")
+    status = "draft" if survey.revision is None else "paused"
+    await _update(connection, survey, status=status, updated_at=now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def rename_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, name: str, *, now: datetime
+) -> Survey:
+    """Raises `NotFound`, `Invalid` for a name that won't do, or `Conflict` for one that is taken."""
+    survey = await get_survey(connection, site_id, survey_id)
+    document = read_document({**survey.document.as_json(), "name": name.strip()})
+    return await replace_survey(connection, site_id, survey_id, document, now=now)
+
+
+async def has_changes(connection: AsyncConnection, survey: Survey) -> bool:
+    """Whether a publish would change what visitors see of a survey that was published."""
+    if survey.revision is None:
+        return False
+    live = (await get_revision(connection, survey.site_id, survey.key, survey.revision)).document
+    return live != survey.document.model_copy(update={"name": live.name})
 
 
 async def clone_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:

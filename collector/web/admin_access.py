@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from importlib import import_module
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from starlette.requests import Request
@@ -14,17 +13,19 @@ from starlette.routing import Route
 
 from collector import accounts
 from collector.audit import SENTENCES, list_entries
-from collector.errors import Conflict, Invalid, TooManyTries
+from collector.errors import Invalid, TooManyTries
 from collector.schema import moment
 from collector.web.auth import (
+    by_field,
     clear_session,
     device_of,
+    read_form,
     require_same_origin,
     session_of,
     sign_in_here,
     signed_in,
 )
-from collector.web.http import house_of, page, read_body
+from collector.web.http import house_of, page
 from collector.web.limits import share_of
 
 TRIES, TRIES_MINUTES = 10, 15
@@ -63,18 +64,6 @@ class Throttle:
             await self._limiter.hit(self._most[kind], kind, name)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other."""
-    require_same_origin(request)
-    fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _faults(error: Invalid | Conflict) -> dict[str, str]:
-    """What is wrong, by field."""
-    return {fault.at.lstrip("/"): fault.detail for fault in error.faults}
-
-
 # ---- the first account
 
 
@@ -88,7 +77,7 @@ async def welcome_form(request: Request) -> Response:
 
 async def welcome(request: Request) -> Response:
     house, secret = house_of(request), request.path_params["secret"]
-    form = await _form(request)
+    form = await read_form(request)
     email = form.get("email", "")
     async with house.database.read() as connection:
         await accounts.check_owner_link(connection, secret, now=house.clock())
@@ -97,7 +86,7 @@ async def welcome(request: Request) -> Response:
         async with house.database.write() as connection:
             user = await accounts.make_owner(connection, secret, email, hashed, now=house.clock())
     except Invalid as error:
-        return _welcome(email, _faults(error), status=422)
+        return _welcome(email, by_field(error), status=422)
     response = RedirectResponse("/admin", 303)
     await sign_in_here(request, response, user)
     return response
@@ -119,7 +108,7 @@ async def sign_in_form(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     house = house_of(request)
-    form = await _form(request)
+    form = await read_form(request)
     email, password = form.get("email", "").strip(), form.get("password", "")
     async with house.database.read() as connection:
         user, hashed = await accounts.password_hash_of(connection, email)
@@ -189,7 +178,7 @@ async def _account(
 
 
 async def change_password(request: Request) -> Response:
-    form = await _form(request)
+    form = await read_form(request)
     session = await session_of(request)
     if session is None:
         return RedirectResponse("/admin/sign-in", 303)
@@ -201,7 +190,7 @@ async def change_password(request: Request) -> Response:
     try:
         new = await accounts.hash_password(form.get("password", ""))
     except Invalid as error:
-        return await _account(request, session, _faults(error), 422)
+        return await _account(request, session, by_field(error), 422)
     async with house.database.write() as connection:
         await accounts.change_password(connection, session, new, now=house.clock())
     return RedirectResponse("/admin/account?changed", 303)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,8 +20,8 @@ from collector.accounts import (
     touch_session,
 )
 from collector.devices import read_user_agent
-from collector.errors import Forbidden, Unauthorized, Unavailable
-from collector.web.http import house_of
+from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
+from collector.web.http import house_of, read_body
 
 SESSION, DEVICE = "session", "device"
 """Cookies: who is signed in here, and who has been before."""
@@ -104,6 +105,18 @@ def require_same_origin(request: Request) -> None:
         same = bool(scheme and host) and host == request.headers.get("host")
     if not same:
         raise Forbidden("This form was sent from another site.")
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other."""
+    require_same_origin(request)
+    fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+    return {name: values[0] for name, values in fields.items()}
+
+
+def by_field(error: Problem) -> dict[str, str]:
+    """What is wrong with a form, by the name of the field; with one that holds several, once."""
+    return {fault.at.lstrip("/").split("/")[0]: fault.detail for fault in reversed(error.faults)}
 
 
 def _is_https(request: Request) -> bool:

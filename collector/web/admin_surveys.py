@@ -1,0 +1,201 @@
+"""The surveys: the list, a new one, and what can be done to one as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from collector.audit import Act, record
+from collector.errors import Conflict, Invalid, NotFound
+from collector.metrics import Figure, figure
+from collector.rollups import Total, totals_by_survey
+from collector.sites import Site, create_site, list_sites, site_by_key
+from collector.surveys.document import read_document
+from collector.surveys.languages import LANGUAGES
+from collector.surveys.lifecycle import (
+    Survey,
+    archive_survey,
+    bring_back_survey,
+    clone_survey,
+    create_survey,
+    list_surveys,
+    pause_survey,
+    publish_survey,
+    rename_survey,
+)
+from collector.web.admin import show_figure
+from collector.web.auth import by_field, read_form, require_same_origin, signed_in
+from collector.web.http import house_of, page
+from collector.web.resources import frozen_tag, tag
+
+SIGN_IN = "/admin/sign-in"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One survey in the list; ``rate`` is scores out of ``shown`` in percent, None while it was never shown."""
+
+    survey: Survey
+    figure: Figure
+    shown: int
+    rate: float | None
+
+
+async def overview(request: Request) -> Response:
+    """Every site with its surveys, their status, headline figure and number of answers."""
+    user = await signed_in(request)
+    return RedirectResponse(SIGN_IN, 303) if user is None else await _overview(request, user)
+
+
+async def _overview(request: Request, user: Any, name: str = "", wrong: str = "", status: int = 200) -> Response:
+    house = house_of(request)
+    found: list[tuple[Site, list[Line], list[Line]]] = []
+    async with house.database.read() as connection:
+        for site in await list_sites(connection):
+            totals = await totals_by_survey(connection, site.id)
+            lines = [_line(one, totals.get(one.id, Total())) for one in await list_surveys(connection, site.id)]
+            kept = [line for line in lines if line.survey.status != "archived"]
+            found.append((site, kept, lines[len(kept) :]))
+    url = house.settings.public_url
+    return page(
+        "overview.html",
+        status=status,
+        user=user,
+        sites=found,
+        tag_of=lambda site: tag(url, site.key),
+        frozen_tag_of=lambda site: frozen_tag(url, site.key),
+        demo=house.examples is not None,
+        show=show_figure,
+        name=name,
+        wrong=wrong,
+    )
+
+
+def _line(survey: Survey, total: Total) -> Line:
+    scores = sum(total.scores.values())
+    rate = min(100.0, 100 * scores / total.impressions) if total.impressions else None
+    return Line(survey, figure(survey.document.metric, survey.document.points, total.scores), total.impressions, rate)
+
+
+async def add_site(request: Request) -> Response:
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house, name = house_of(request), form.get("name", "")
+    try:
+        async with house.database.write() as connection:
+            site = await create_site(connection, name, now=house.clock())
+            await record(connection, user.email, "site.added", site.name, now=house.clock(), site_id=site.id)
+    except (Invalid, Conflict) as error:
+        return await _overview(request, user, name, by_field(error)["name"], error.status)
+    return RedirectResponse("/admin", 303)
+
+
+# ---- a new one
+
+
+async def new_form(request: Request) -> Response:
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    async with house_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+    return _new(user, site, {"metric": "csat", "language": "en"})
+
+
+def _new(
+    user: Any, site: Site, form: dict[str, str], faults: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    languages = sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold())
+    return page("new.html", status=status, user=user, site=site, form=form, faults=faults or {}, languages=languages)
+
+
+async def create(request: Request) -> Response:
+    """Save a new draft."""
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    lines = [line.strip() for line in form.get("where", "").splitlines()]
+    async with house.database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+    try:
+        document = read_document(
+            {
+                "name": form.get("name", "").strip(),
+                "metric": form.get("metric", ""),
+                "language": form.get("language", ""),
+                "question": form.get("question", "").strip(),
+                "where": {"include": [line for line in lines if line]},
+            }
+        )
+        async with house.database.write() as connection:
+            survey = await create_survey(connection, site.id, document, now=house.clock())
+            await record(connection, user.email, "survey.created", survey.name, now=house.clock(), site_id=site.id)
+    except (Invalid, Conflict) as error:
+        return _new(user, site, form, by_field(error), error.status)
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}", 303)
+
+
+# ---- what can be done to one
+
+ACTS: dict[str, tuple[Act, Callable[..., Awaitable[Survey]]]] = {
+    "publish": ("survey.published", publish_survey),
+    "pause": ("survey.paused", pause_survey),
+    "archive": ("survey.archived", archive_survey),
+    "bring-back": ("survey.restored", bring_back_survey),
+    "clone": ("survey.cloned", clone_survey),
+}
+"""By the last part of the address."""
+
+
+async def act(request: Request) -> Response:
+    """Publish, pause, archive, bring back or copy a survey; then show it, or its copy."""
+    require_same_origin(request)
+    if request.path_params["act"] not in ACTS:
+        raise NotFound("Nothing of this name can be done to a survey.")
+    name, do = ACTS[request.path_params["act"]]
+    return await _change(request, name, do)
+
+
+async def rename(request: Request) -> Response:
+    form = await read_form(request)
+
+    async def do(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+        return await rename_survey(connection, site_id, survey_id, form.get("name", ""), now=now)
+
+    return await _change(request, "survey.renamed", do)
+
+
+async def _change(request: Request, name: Act, do: Callable[..., Awaitable[Survey]]) -> Response:
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        survey = await do(connection, site.id, request.path_params["id"], now=house.clock())
+        await record(connection, user.email, name, survey.name, now=house.clock(), site_id=site.id)
+        await house.database.tell(connection)
+    house.live.forget()
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}", 303)
+
+
+routes = [
+    Route("/admin", overview),
+    Route("/admin/sites", add_site, methods=["POST"]),
+    Route("/admin/{site}/new", new_form),
+    Route("/admin/{site}/new", create, methods=["POST"]),
+    Route("/admin/{site}/{id:uuid}/rename", rename, methods=["POST"]),
+    Route("/admin/{site}/{id:uuid}/{act}", act, methods=["POST"]),
+]
