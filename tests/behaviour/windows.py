@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT = 1280, 800
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds that something may take to become true."""
 PAUSE = 0.01
 """Seconds between two looks at a condition."""

@@ -1,0 +1,159 @@
+"""The admin in a browser: the way of a new owner, and what axe finds on every page: nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from collector.web.http import templates
+from tests.browser.test_accessibility import AXE
+from tests.conftest import USER, Process
+
+PASSWORD = "a few words of one's own"
+QUESTION = "How satisfied are you with your order?"
+SHOP = """<!doctype html><html lang="en"><head><link rel="icon" href="data:,">{tag}</head>
+<body><h1>Thank you for your order</h1></body></html>"""
+PHONE: dict[str, Any] = {"viewport": {"width": 375, "height": 667}, "is_mobile": True, "has_touch": True}
+FIND = """() => axe.run().then(({violations}) =>
+  violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).join(" | ")}`))"""
+
+Windows = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def windows(browser: Browser) -> Iterator[Windows]:
+    """Opens windows that are closed in the end."""
+    opened: list[BrowserContext] = []
+
+    def window(**options: Any) -> BrowserContext:
+        opened.append(browser.new_context(**options))
+        return opened[-1]
+
+    yield window
+    for one in opened:
+        one.close()
+
+
+def first_link(process: Process) -> str:
+    process.start()
+    (link,) = re.findall(r"http\S+/admin/welcome/\S+", process.output.read_text())
+    return str(link)
+
+
+def press_through(page: Page, *labels: str) -> None:
+    """Press Tab until the field or button of each name has the focus, and there type or press what follows its name."""
+    for label in labels:
+        name, _, typed = label.partition("=")
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(
+                """() => { const one = document.activeElement;
+                return (one.labels?.[0] || one).textContent.replace(/\\s+/g, ' ').trim() }"""
+            )
+            if focused.startswith(name):
+                break
+        else:
+            pytest.fail(f"Tab comes by nothing called {name}")
+        page.keyboard.type(typed)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_new_owner_gets_from_the_first_start_to_the_first_answer_by_keyboard(
+    alone: Process, windows: Windows, phone: bool
+) -> None:
+    page = windows(**(PHONE if phone else {})).new_page()
+    page.goto(first_link(alone))
+    press_through(page, f"E-mail address={USER}", f"Password={PASSWORD}", "Make the account")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()
+    press_through(page, "What is your website called?=My shop", "Add the site")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="My shop")).to_be_visible()
+    tag = page.locator("pre").first.inner_text()
+    press_through(page, "New survey")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="New survey")).to_be_visible()
+    press_through(page, f"Question={QUESTION}", "Name=After checkout", "Where=shop.example/order", "Save as draft")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="After checkout")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing runs off to the side"
+    press_through(page, "Publish")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("published", exact=True)).to_be_visible()
+
+    shop = windows().new_page()
+    shop.route(
+        "http://shop.example/**", lambda route: route.fulfill(body=SHOP.format(tag=tag), content_type="text/html")
+    )
+    shop.goto("http://shop.example/order")
+    survey = shop.locator("tevreden-survey")
+    with shop.expect_response(
+        lambda reply: reply.url.endswith("/events") and '"response"' in (reply.request.post_data or "")
+    ):
+        survey.get_by_role("radio", name="Satisfied", exact=True).check(force=True)
+    page.reload()
+    expect(page.get_by_text("100 %", exact=True)).to_be_visible()
+    assert "of 1 answers" in page.locator(".tile").first.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme: str) -> None:
+    looked: set[str] = set()
+    window = windows(color_scheme=scheme, bypass_csp=True)
+    page = window.new_page()
+
+    def look(template: str) -> None:
+        page.evaluate(f"{AXE}; undefined")
+        found = page.evaluate(FIND)
+        assert found == [], f"{template}: {json.dumps(found, indent=2)}"
+        looked.add(template)
+
+    page.goto(first_link(alone))
+    look("welcome.html")
+    page.get_by_label("E-mail address").fill(USER)
+    page.get_by_label("Password").fill("            ")
+    page.get_by_label("E-mail address").evaluate("(one) => (one.form.noValidate = true)")
+    page.get_by_label("E-mail address").fill("nobody")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    look("welcome.html")
+    page.get_by_label("E-mail address").fill(USER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()
+    look("overview.html")
+    page.get_by_label("What is your website called?").fill("My shop")
+    page.get_by_role("button", name="Add the site").click()
+    page.get_by_role("link", name="New survey").click()
+    look("new.html")
+    page.get_by_label("Question").fill(QUESTION)
+    page.get_by_label("Name").fill("After checkout")
+    page.get_by_label("Where").fill("http://")
+    page.get_by_role("button", name="Save as draft").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    look("new.html")
+    page.get_by_label("Where").fill("")
+    page.get_by_role("button", name="Save as draft").click()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("published", exact=True)).to_be_visible()
+    page.get_by_text("Rename").first.click()
+    look("results.html")
+    page.get_by_role("link", name="Surveys").click()
+    look("overview.html")
+    page.goto(f"{alone.url}/admin/account")
+    look("account.html")
+    page.goto(f"{alone.url}/admin/log")
+    look("log.html")
+    page.goto(f"{alone.url}/admin/nosuchsite12/new")
+    look("problem.html")
+    page.goto(f"{alone.url}/admin/account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("heading", name="Sign in to Tevreden")).to_be_visible()
+    look("sign_in.html")
+    others = {"base.html", "survey.html", "reference.html"}
+    assert looked == set(templates().list_templates()) - others
