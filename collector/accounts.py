@@ -109,10 +109,19 @@ async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[Use
     return (User(row.id, row.email), row.password_hash) if row else (None, _NOBODY)
 
 
-async def change_password(connection: AsyncConnection, session: Session, hashed: str, *, now: datetime) -> None:
-    """Wherever else the user is signed in, they are no more."""
-    await connection.execute(update(users).where(users.c.id == session.user.id).values(password_hash=hashed))
-    await _end_others(connection, session)
+async def change_password(
+    connection: AsyncConnection, session: Session, earlier: str, hashed: str, *, now: datetime
+) -> None:
+    """From one hash to another; wherever the user is signed in, here too, they are no more.
+
+    Raises `Conflict` if someone else changed it, or ended this session, since the earlier one was looked at.
+    """
+    this = users.c.id == session.user.id, users.c.password_hash == earlier
+    changed = await connection.execute(update(users).where(*this).values(password_hash=hashed))
+    here = await connection.execute(delete(sessions).where(_named(session.user, session.name)))
+    if not (changed.rowcount and here.rowcount):
+        raise Conflict("Your password was changed, or you were signed out, at the same moment. Sign in again.")
+    await connection.execute(delete(sessions).where(sessions.c.user_id == session.user.id))
     await record(connection, session.user.email, "password.changed", now=now)
 
 
@@ -157,9 +166,19 @@ async def make_owner(connection: AsyncConnection, secret: str, email: str, hashe
 
 
 async def start_session(
-    connection: AsyncConnection, user: User, *, now: datetime, browser: str | None = None, system: str | None = None
+    connection: AsyncConnection,
+    user: User,
+    hashed: str,
+    *,
+    now: datetime,
+    browser: str | None = None,
+    system: str | None = None,
 ) -> str:
-    """Sign the user in; returns the session's secret, which lives in the browser alone."""
+    """Sign in the user whose password was found to fit this hash; returns the session's secret, which lives in the
+    browser alone. Raises `Conflict` if the password was changed in the meantime."""
+    fits = select(users.c.id).where(users.c.id == user.id, users.c.password_hash == hashed).with_for_update()
+    if (await connection.execute(fits)).one_or_none() is None:
+        raise Conflict("The password was changed in this moment. Sign in again.")
     await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
     secret = new_session()
     await connection.execute(
@@ -205,6 +224,8 @@ async def end_session(connection: AsyncConnection, session: Session) -> None:
 
 async def end_session_named(connection: AsyncConnection, user: User, name: str, *, now: datetime) -> None:
     """End one of the user's own sessions, wherever it is. Raises `NotFound`."""
+    if not re.fullmatch(r"[0-9a-f]{16}", name):
+        raise NotFound("There is no such session.")
     ended = await connection.execute(delete(sessions).where(_named(user, name)))
     if not ended.rowcount:
         raise NotFound("This session has ended.")

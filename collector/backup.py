@@ -87,7 +87,7 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
                     raise BackupError(
                         f"{database.name} holds data already; --overwrite replaces all of it with the backup"
                     )
-                for table in reversed(metadata.sorted_tables):
+                for table in reversed(metadata.sorted_tables) if overwrite else (links,):
                     await sink.execute(table.delete())
                 await _copy(source, sink, progress)
         finally:

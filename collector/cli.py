@@ -23,11 +23,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
 from collector.app import create_app, open_house, way_in, work
+from collector.audit import COMMAND_LINE, record
 from collector.backup import back_up, restore
 from collector.check import check_page, report
 from collector.db.opening import opened
 from collector.db.store import Database
-from collector.errors import Problem, SettingsError, TevredenError
+from collector.errors import Problem, SettingsError, TevredenError, Unavailable
 from collector.rollups import hold_rollups, put_right, recount
 from collector.settings import Settings, described, load, networks_in
 from collector.signing import Signing
@@ -251,7 +252,9 @@ def site_add(name: Annotated[str, typer.Argument(help="What the site is called."
     settings = load()
 
     async def add(connection: AsyncConnection) -> str:
-        return (await create_site(connection, name, now=_now())).key
+        site = await create_site(connection, name, now=_now())
+        await record(connection, COMMAND_LINE, "site.added", site.name, now=_now(), site_id=site.id)
+        return site.key
 
     typer.echo(tag(settings.public_url, _with_store(settings, add)))
 
@@ -365,8 +368,9 @@ def _run_server(settings: Settings, examples: Path | None = None, welcome: str =
             gc.freeze()  # what is there by now stays: no need to look through it again and again
             gc.set_threshold(GARBAGE, 20, 20)
             typer.echo(welcome, nl=False)
-            if link := await way_in(house):
-                typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
+            with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
+                if link := await way_in(house):
+                    typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])
             await directly.close()

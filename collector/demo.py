@@ -119,5 +119,6 @@ async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime
     for document in reversed(DOCUMENTS):  # lists show the newest first
         survey = await create_survey(connection, site.id, read_document(document), now=now)
         await publish_survey(connection, site.id, survey.id, now=now)
-    await add_user(connection, USER, await hash_password(signing.demo_password()), now=now, by=USER)
+    hashed = await hash_password(signing.demo_password())  # nobody else writes here yet
+    await add_user(connection, USER, hashed, now=now, by=USER)
     await add_token(connection, TOKEN_NAME, now=now, token=signing.demo_token(), by=USER)

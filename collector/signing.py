@@ -64,17 +64,18 @@ class Signing:
         except (BadSignature, UnicodeError):
             return None
 
-    def device_cookie(self, user_id: UUID) -> str:
-        """What a browser keeps in which this user has signed in."""
-        return self._signer("device").sign(f"{user_id.hex}.{secrets.token_urlsafe(8)}").decode()
+    def device_cookie(self, user_id: UUID, hashed: str) -> str:
+        """What a browser keeps in which this user has signed in with the password of this hash."""
+        device = f"{user_id.hex}.{digest(hashed)[:16]}.{secrets.token_urlsafe(8)}"
+        return self._signer("device").sign(device).decode()
 
-    def read_device(self, cookie: str, user_id: UUID) -> str | None:
-        """The name of a browser in which this user has signed in before, or None if they have not."""
+    def read_device(self, cookie: str, user_id: UUID, hashed: str) -> str | None:
+        """The name of a browser in which this user has signed in with this password, or None if they have not."""
         try:
             device = self._signer("device").unsign(cookie.encode()).decode()
         except (BadSignature, UnicodeError):
             return None
-        return device if device.startswith(user_id.hex + ".") else None
+        return device if device.startswith(f"{user_id.hex}.{digest(hashed)[:16]}.") else None
 
     def demo_password(self) -> str:
         """The demo's sign-in, the same after each start of the same demo."""

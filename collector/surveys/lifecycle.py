@@ -179,7 +179,7 @@ async def rename_survey(
     connection: AsyncConnection, site_id: UUID, survey_id: UUID, name: str, *, now: datetime
 ) -> Survey:
     """Raises `NotFound`, `Invalid` for a name that won't do, or `Conflict` for one that is taken."""
-    survey = await get_survey(connection, site_id, survey_id)
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
     document = read_document({**survey.document.as_json(), "name": name.strip()})
     return await replace_survey(connection, site_id, survey_id, document, now=now)
 

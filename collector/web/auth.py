@@ -62,14 +62,17 @@ async def session_of(request: Request) -> Session | None:
     return session
 
 
-async def sign_in_here(request: Request, response: Response, user: User) -> None:
-    """Start a session in this browser."""
+async def sign_in_here(request: Request, response: Response, user: User, hashed: str) -> None:
+    """Start a session in this browser for the user whose password fits this hash. Raises `Conflict`."""
     house = house_of(request)
     agent = read_user_agent(request.headers.get("user-agent"))
     async with house.database.write() as connection:
-        secret = await start_session(connection, user, now=house.clock(), browser=agent.browser, system=agent.system)
+        secret = await start_session(
+            connection, user, hashed, now=house.clock(), browser=agent.browser, system=agent.system
+        )
     _keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
-    _keep(request, response, DEVICE, house.signing.device_cookie(user.id), DEVICE_LASTS)
+    if device_of(request, user, hashed) is None:
+        _keep(request, response, DEVICE, house.signing.device_cookie(user.id, hashed), DEVICE_LASTS)
 
 
 def clear_session(request: Request, response: Response) -> None:
@@ -77,10 +80,10 @@ def clear_session(request: Request, response: Response) -> None:
     response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=_is_https(request))
 
 
-def device_of(request: Request, user: User | None) -> str | None:
-    """The name of this browser, if the user has signed in here before."""
+def device_of(request: Request, user: User | None, hashed: str) -> str | None:
+    """The name of this browser, if the user has signed in here before with the password of this hash."""
     cookie = request.cookies.get(_cookie_name(request, DEVICE))
-    return house_of(request).signing.read_device(cookie, user.id) if cookie and user else None
+    return house_of(request).signing.read_device(cookie, user.id, hashed) if cookie and user else None
 
 
 def _keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:

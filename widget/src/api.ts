@@ -48,6 +48,7 @@ const ask = async (url: string, body: string): Promise<[ok: boolean, Reply]> => 
       const request = new XMLHttpRequest();
       request.open("POST", url);
       request.responseType = "json";
+      request.timeout = PATIENCE;
       request.onloadend = () => done([request.status == 200, request.response || {}]);
       request.send(body);
     });

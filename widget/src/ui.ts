@@ -305,6 +305,7 @@ export const create = async (host: Host): Promise<Ui> => {
       listen(window, ["keydown", "keyup", "keypress"], typed, life.signal);
       listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
       await pause();
+      if (over) return;
       note({ shown: seconds() });
       send({ type: "impression", id: impression });
       tell("shown");
