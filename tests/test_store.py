@@ -40,7 +40,7 @@ def test_newest_migration_is_the_one_that_a_start_looks_for() -> None:
 
 def test_what_belongs_to_a_site_has_the_site_in_every_key() -> None:
     for table in metadata.tables.values():
-        if "site_id" not in table.c:
+        if "site_id" not in table.c or table.c.site_id.nullable:  # the audit log is the installation's own
             continue
         keys = [one for one in table.constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint)]
         assert all("site_id" in key.columns for key in keys), table.name

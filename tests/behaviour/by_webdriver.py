@@ -19,9 +19,10 @@ from urllib3.exceptions import HTTPError
 
 from tests.behaviour.windows import AS_A_PERSON, CALL, FOCUSED, HEIGHT, PATIENCE, WIDTH, Window, wait
 
-LONGEST_ANSWER = 40
-"""Seconds that the driver may take for one thing."""
-STARTS = 3
+LONGEST_ANSWER = 12
+"""Seconds that the driver may take for one thing: what it asked of a page that was put away in this moment is never
+answered, and is asked again, several times within `PATIENCE`."""
+STARTS = 8
 """Tries to start the browser, which now and then does not answer when the machine is busy."""
 LOOK = 2.0
 """Seconds until a look is given up: what was asked of a page that went away meanwhile is never answered."""
