@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector import accounts
-from collector.web import admin, admin_access, admin_surveys
+from collector.web import admin, admin_access, admin_editor, admin_surveys
 from collector.web.http import templates
 from tests.conftest import PASSWORD, USER, House
 from tests.test_intake import response
@@ -186,7 +186,7 @@ def test_reference_has_every_call(house: House) -> None:
 
 
 def test_every_template_is_rendered_here() -> None:
-    """The tests of this file, `test_access` and `test_admin_surveys` render them all; a new one needs a test."""
+    """This file, `test_access`, `test_admin_surveys` and `test_editor` render them all; a new one needs a test."""
     rendered = {
         "base.html",
         "sign_in.html",
@@ -194,6 +194,13 @@ def test_every_template_is_rendered_here() -> None:
         "account.html",
         "log.html",
         "new.html",
+        "survey_head.html",
+        "field.html",
+        "edit.html",
+        "edit_state.html",
+        "edit_signed_out.html",
+        "preview.html",
+        "review.html",
         "overview.html",
         "results.html",
         "problem.html",
@@ -204,7 +211,7 @@ def test_every_template_is_rendered_here() -> None:
 
 
 def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:
-    for route in (*admin.routes, *admin_access.routes, *admin_surveys.routes):
+    for route in (*admin.routes, *admin_access.routes, *admin_surveys.routes, *admin_editor.routes):
         path = route.path.replace("{site}", house.site.key).replace("{id:uuid}", "0199f3c2-0000-7000-8000-000000000000")
         for method in route.methods or ():
             reply = house.client.request(method, path)

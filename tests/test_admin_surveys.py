@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from collector.surveys.languages import LANGUAGES
+from collector.surveys.templates import TEMPLATES, document_of
+from collector.web.fields import TAB_WORDS
 from tests.conftest import House
 from tests.test_access import acts, post
 from tests.test_admin import EVIL, ORIGIN, sign_in
 from tests.test_intake import response
 
-DRAFT = {"name": "After checkout", "metric": "nps", "language": "nl", "question": "Zou je ons aanbevelen?", "where": ""}
+DRAFT = {"template": "nps_quarter", "language": "nl"}
+QUESTION = "Hoe waarschijnlijk is het dat je ons aanbeveelt aan een vriend of collega?"
 
 
 @pytest.fixture
@@ -26,8 +30,15 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
 
-def write(owner: House, **form: str) -> Any:
-    return post(owner, f"/admin/{owner.site.key}/new", None, **{**DRAFT, **form})
+def write(owner: House, **changes: Any) -> str:
+    """Begin with a template, and change places of the document; returns the page of the survey."""
+    reply = post(owner, f"/admin/{owner.site.key}/new", None, **DRAFT)
+    assert reply.status_code == 303
+    page = str(reply.headers["location"]).removesuffix("/edit/survey")
+    survey = documents(owner)[0]
+    document = {**survey["document"], **changes}
+    assert owner.site.call("PUT", f"/surveys/{survey['id']}", document).status_code == 200
+    return page
 
 
 def documents(owner: House) -> list[dict[str, Any]]:
@@ -66,17 +77,21 @@ def test_survey_is_written_published_and_answered(owner: House) -> None:
     form = owner.client.get(f"/admin/{owner.site.key}/new")
     assert form.status_code == 200
     assert "Nederlands" in form.text
-    reply = write(owner, where="shop.example/order/*\r\n\r\n /thanks ")
+    reply = post(owner, f"/admin/{owner.site.key}/new", None, **DRAFT)
     assert reply.status_code == 303
-    page = reply.headers["location"]
+    assert QUESTION in owner.client.get(reply.headers["location"]).text, "the editor opens"
+    page = reply.headers["location"].removesuffix("/edit/survey")
     assert "draft" in plain(owner.client.get(page).text)
     (survey,) = documents(owner)
-    assert survey["document"]["where"]["include"] == ["shop.example/order/*", "/thanks"]
-    assert (survey["document"]["metric"], survey["document"]["language"]) == ("nps", "nl")
+    assert (survey["name"], survey["document"]["metric"], survey["document"]["language"]) == (
+        "Each quarter",
+        "nps",
+        "nl",
+    )
     script = f"/w/{owner.site.key}.js"
-    assert "Zou je ons" not in owner.client.get(script).text
+    assert QUESTION not in owner.client.get(script).text
     assert post(owner, f"{page}/publish").headers["location"] == page
-    assert "Zou je ons" in owner.client.get(script).text, "live at once"
+    assert QUESTION in owner.client.get(script).text, "live at once"
     (survey,) = documents(owner)
     assert owner.send(response(survey, score=10)).status_code == 200
     assert "+100" in owner.client.get(page).text
@@ -84,53 +99,43 @@ def test_survey_is_written_published_and_answered(owner: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "place"),
-    [
-        ("name", " ", "name"),
-        ("question", "", "question"),
-        ("question", "x" * 5000, "question"),
-        ("metric", "", "metric"),
-        ("metric", "custom", "metric"),
-        ("language", "tlh", "language"),
-        ("where", "ok.example\nhttp://", "where"),
-    ],
+    ("field", "value"), [("template", ""), ("template", "nothing"), ("language", "tlh"), ("language", "")]
 )
-def test_survey_that_wont_do_is_told_in_its_place_and_nothing_is_lost(
-    owner: House, field: str, value: str, place: str
-) -> None:
-    reply = write(owner, **{field: value})
+def test_survey_that_wont_do_is_told_in_its_place(owner: House, field: str, value: str) -> None:
+    reply = post(owner, f"/admin/{owner.site.key}/new", None, **{**DRAFT, field: value})
     assert reply.status_code == 422
-    assert f'id="{place}-wrong" role="alert"' in reply.text
-    for name, kept in {**DRAFT, field: value}.items():
-        if name in ("name", "question", "where"):
-            assert kept in reply.text, name
+    assert f'id="{field}-wrong" role="alert"' in reply.text
     assert documents(owner) == []
 
 
-def test_name_that_is_taken_is_told(owner: House) -> None:
-    assert write(owner).status_code == 303
-    reply = write(owner)
-    assert reply.status_code == 409
-    assert "another survey of this site has this name already" in reply.text
-    assert len(documents(owner)) == 1
+def test_second_of_a_template_has_a_name_of_its_own(owner: House) -> None:
+    for _ in range(3):
+        write(owner)
+    assert {one["name"] for one in documents(owner)} == {"Each quarter", "Each quarter (2)", "Each quarter (3)"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_template_is_there_in_every_language(template: str, language: str) -> None:
+    document = document_of(template, language, "Name")
+    assert (document.metric, document.language) == (TEMPLATES[template].metric, language)
+    assert document.question == LANGUAGES[language].templates[template]
 
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_what_was_typed_is_text(owner: House, evil: str) -> None:
-    texts = [write(owner, metric="none", name=evil, question=evil, where=evil).text]
-    page = write(owner, name=evil, question=evil).headers["location"]
+    page = write(owner, name=evil, question=evil, where={"include": ["/" + evil.replace(" ", "")]})
     post(owner, "/admin/sites", name=evil)
-    texts += [owner.client.get(path).text for path in ("/admin", page, "/admin/log")]
-    texts.append(post(owner, f"{page}/rename", name=evil * 20).text)
-    for text in texts:
-        assert evil not in text
+    post(owner, f"{page}/publish")
+    for path in ("/admin", page, "/admin/log", f"{page}/review", *(f"{page}/edit/{tab}" for tab in TAB_WORDS)):
+        assert evil not in owner.client.get(path).text, path
 
 
 # ---- what can be done to one
 
 
 def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
-    page = write(owner).headers["location"]
+    page = write(owner)
     kept = documents(owner)[0]["id"]
 
     def do(act: str) -> str:
@@ -142,14 +147,14 @@ def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
     def offered() -> set[str]:
         return set(re.findall(rf'action="{page}/([a-z-]+)"', owner.client.get(page).text))
 
-    assert offered() == {"publish", "clone", "archive", "rename"}
+    assert offered() == {"clone", "archive"}
     assert do("archive") == "archived"
     assert offered() == {"clone", "bring-back"}
     assert do("bring-back") == "draft", "it never was published"
     assert do("publish") == "published"
-    assert offered() == {"pause", "clone", "archive", "rename"}, "there is nothing to publish"
+    assert offered() == {"pause", "clone", "archive"}
     assert do("pause") == "paused"
-    assert offered() == {"publish", "clone", "archive", "rename"}
+    assert offered() == {"clone", "archive"}
     assert do("publish") == "published"
     assert do("archive") == "archived"
     assert "In the archive: 1" in plain(owner.client.get("/admin").text)
@@ -157,59 +162,49 @@ def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
 
 
 def test_changes_are_published_when_there_are_some(owner: House) -> None:
-    page = write(owner).headers["location"]
+    page = write(owner)
     post(owner, f"{page}/publish")
     (survey,) = documents(owner)
-    assert post(owner, f"{page}/rename", name="Another name").status_code == 303
-    assert "Publish the changes" not in owner.client.get(page).text, "visitors never see the name"
-    changed = {**survey["document"], "name": "Another name", "question": "Anders?"}
+    changed = {**survey["document"], "name": "Another name"}
     assert owner.site.call("PUT", f"/surveys/{survey['id']}", changed).status_code == 200
-    assert "Publish the changes" in owner.client.get(page).text
+    assert "Review and publish" not in owner.client.get(page).text, "visitors never see the name"
+    changed["question"] = "Anders?"
+    assert owner.site.call("PUT", f"/surveys/{survey['id']}", changed).status_code == 200
+    assert "Review and publish" in owner.client.get(page).text
     post(owner, f"{page}/publish")
-    assert "Publish the changes" not in owner.client.get(page).text
+    assert "Review and publish" not in owner.client.get(page).text
     assert "Anders?" in owner.client.get(f"/w/{owner.site.key}.js").text
 
 
 def test_copy_is_a_draft_of_its_own(owner: House) -> None:
-    page = write(owner).headers["location"]
-    copy = post(owner, f"{page}/clone").headers["location"]
+    page = write(owner)
+    editor = post(owner, f"{page}/clone").headers["location"]
+    assert editor.endswith("/edit/survey")
+    copy = editor.removesuffix("/edit/survey")
     assert copy != page
     text = plain(owner.client.get(copy).text)
-    assert "After checkout (2)" in text
+    assert "Each quarter (2)" in text
     assert "draft" in text
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "said"), [("", 422, "Name:"), ("After checkout (2)", 409, "this name already")]
-)
-def test_name_that_wont_do_is_told(owner: House, name: str, status: int, said: str) -> None:
-    page = write(owner).headers["location"]
-    post(owner, f"{page}/clone")
-    reply = post(owner, f"{page}/rename", name=name)
-    assert reply.status_code == status
-    assert said in plain(reply.text)
-    assert "After checkout" in owner.client.get(page).text
-
-
 def test_what_cannot_be_done_now_is_told(owner: House) -> None:
-    page = write(owner).headers["location"]
+    page = write(owner)
     assert "Only a published survey can be paused" in post(owner, f"{page}/pause").text
     assert "Only an archived survey can be brought back" in post(owner, f"{page}/bring-back").text
     post(owner, f"{page}/archive")
     assert "cannot be published" in post(owner, f"{page}/publish").text
-    assert post(owner, f"{page}/rename", name="x").status_code == 409
     assert post(owner, f"{page}/explode").status_code == 404
 
 
 def test_survey_of_another_site_is_out_of_reach(owner: House) -> None:
-    page = write(owner).headers["location"]
+    page = write(owner)
     post(owner, "/admin/sites", name="Other")
     keys = set(re.findall(r'href="/admin/([a-z0-9]{12})/new"', owner.client.get("/admin").text))
     (other,) = keys - {owner.site.key}
     foreign = page.replace(owner.site.key, other)
     assert owner.client.get(foreign).status_code == 404
-    for act in ("publish", "pause", "archive", "bring-back", "clone", "rename"):
-        assert post(owner, f"{foreign}/{act}", name="x").status_code == 404, act
+    for act in ("publish", "pause", "archive", "bring-back", "clone"):
+        assert post(owner, f"{foreign}/{act}").status_code == 404, act
     assert owner.client.get("/admin/nosuchsite12/new", headers=ORIGIN).status_code == 404
     assert documents(owner)[0]["status"] == "draft"
 

@@ -44,6 +44,7 @@ RANKS: dict[str, int] = {
     "web/auth": 6,
     "web/resources": 6,
     "web/openapi": 6,
+    "web/fields": 6,
     "web/rest": 6,
     "web/public": 7,
     "web/pages": 7,
@@ -52,6 +53,7 @@ RANKS: dict[str, int] = {
     "web/admin_access": 7,
     "web/admin": 7,
     "web/admin_surveys": 7,
+    "web/admin_editor": 7,
     "app": 8,
     "check": 8,
     "framing": 8,
@@ -64,7 +66,9 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     # rooms that are folders or a floor of their own: what stands earlier knows nothing of what stands later
     "db": ("__init__", "verbs", "store", "group", "partitions", "sqlite", "statements", "postgres", "opening"),
     "channels": ("__init__", "outbound", "webhook"),
-    "surveys": ("__init__", "languages", "patterns", "document", "lifecycle", "published"),
+    "surveys": (
+        *("__init__", "languages", "patterns", "document", "templates", "lifecycle", "draft", "published", "review"),
+    ),
     "responses": ("__init__", "events", "open_sites", "rows", "intake", "reading"),
     "web": (
         *(
@@ -81,8 +85,9 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "resources",
             "openapi",
             "rest",
+            "fields",
         ),
-        *("public", "pages", "api_webhooks", "api", "admin_access", "admin", "admin_surveys"),
+        *("public", "pages", "api_webhooks", "api", "admin_access", "admin", "admin_surveys", "admin_editor"),
     ),
 }
 LONGEST = 420

@@ -38,6 +38,8 @@ class Texts(BaseModel):
     callout: str
     closed: str
     needs_javascript: str
+    templates: dict[str, str]
+    """Questions by the key of `collector.surveys.templates`."""
 
     def satisfaction_labels(self, scale: int) -> list[str]:
         """One label a point of a csat scale of 3, 5 or 7, unhappiest first."""

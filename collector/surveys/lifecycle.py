@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.errors import Conflict, Fault, NotFound
 from collector.schema import new_id, revisions, surveys
 from collector.signing import is_key, new_survey_key
-from collector.surveys.document import SurveyDocument, read_document
+from collector.surveys.document import SurveyDocument
 
 Status = Literal["draft", "published", "paused", "archived"]
 
@@ -175,33 +176,33 @@ async def bring_back_survey(connection: AsyncConnection, site_id: UUID, survey_i
     return await get_survey(connection, site_id, survey_id)
 
 
-async def rename_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, name: str, *, now: datetime
-) -> Survey:
-    """Raises `NotFound`, `Invalid` for a name that won't do, or `Conflict` for one that is taken."""
-    survey = await get_survey(connection, site_id, survey_id, to_change=True)
-    document = read_document({**survey.document.as_json(), "name": name.strip()})
-    return await replace_survey(connection, site_id, survey_id, document, now=now)
+async def live_document(connection: AsyncConnection, survey: Survey) -> SurveyDocument | None:
+    """What was published last, None before the first publish."""
+    if survey.revision is None:
+        return None
+    return (await get_revision(connection, survey.site_id, survey.key, survey.revision)).document
 
 
 async def has_changes(connection: AsyncConnection, survey: Survey) -> bool:
     """Whether a publish would change what visitors see of a survey that was published."""
-    if survey.revision is None:
-        return False
-    live = (await get_revision(connection, survey.site_id, survey.key, survey.revision)).document
-    return live != survey.document.model_copy(update={"name": live.name})
+    live = await live_document(connection, survey)
+    return live is not None and live != survey.document.model_copy(update={"name": live.name})
 
 
 async def clone_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
     """A new draft with the same document under the first free name "… (2)", "… (3)" and so on. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id)
-    taken = {row.name for row in await connection.execute(select(surveys.c.name).where(surveys.c.site_id == site_id))}
-    stem = re.sub(r" \(\d+\)$", "", survey.name)[:190]
-    number = 2
-    while f"{stem} ({number})" in taken:
-        number += 1
-    document = survey.document.model_copy(update={"name": f"{stem} ({number})"})
+    document = survey.document.model_copy(update={"name": await free_name(connection, site_id, survey.name)})
     return await create_survey(connection, site_id, document, now=now)
+
+
+async def free_name(connection: AsyncConnection, site_id: UUID, name: str) -> str:
+    """The name, or if the site has a survey of that name the first free one of "… (2)", "… (3)" and so on."""
+    taken = {row.name for row in await connection.execute(select(surveys.c.name).where(surveys.c.site_id == site_id))}
+    if name not in taken:
+        return name
+    stem = re.sub(r" \(\d+\)$", "", name)[:190]
+    return next(free for number in count(2) if (free := f"{stem} ({number})") not in taken)
 
 
 async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: str, number: int | None) -> Revision:

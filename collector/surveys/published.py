@@ -108,10 +108,15 @@ def _or(text: str | None, otherwise: str) -> str:
 
 
 def readable_on(color: str) -> str:
-    """Black or white, whichever has the higher contrast on a colour (WCAG 2.2: relative luminance, contrast ratio)."""
+    """Black or white, whichever has the higher contrast on a colour (WCAG 2.2: contrast ratio)."""
+    light = luminance(color)
+    return "#000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#fff"
+
+
+def luminance(color: str) -> float:
+    """The relative luminance of a colour, 0 to 1 (WCAG 2.2)."""
     digits = color[1:]
     pairs = [digit * 2 for digit in digits] if len(digits) == 3 else [digits[i : i + 2] for i in (0, 2, 4)]
     channels = [int(pair, 16) / 255 for pair in pairs]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return "#000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#fff"
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -18,6 +18,7 @@ from collector.sites import Site, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_survey, has_changes
 from collector.web.auth import signed_in
+from collector.web.fields import TAB_WORDS
 from collector.web.http import house_of, page
 from collector.web.resources import own_page
 
@@ -50,6 +51,7 @@ async def results(request: Request) -> Response:
         own_page=own_page(house_of(request).settings.public_url, site, survey),
         results=found,
         changed=changed,
+        tabs=TAB_WORDS,
         latest=latest,
         bars=_bars(found),
         good_range=GOOD_RANGE[metric],

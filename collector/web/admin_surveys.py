@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -18,7 +15,6 @@ from collector.errors import Conflict, Invalid, NotFound
 from collector.metrics import Figure, figure
 from collector.rollups import Total, totals_by_survey
 from collector.sites import Site, create_site, list_sites, site_by_key
-from collector.surveys.document import read_document
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import (
     Survey,
@@ -26,11 +22,12 @@ from collector.surveys.lifecycle import (
     bring_back_survey,
     clone_survey,
     create_survey,
+    free_name,
     list_surveys,
     pause_survey,
     publish_survey,
-    rename_survey,
 )
+from collector.surveys.templates import TEMPLATES, document_of
 from collector.web.admin import show_figure
 from collector.web.auth import by_field, read_form, require_same_origin, signed_in
 from collector.web.http import house_of, page
@@ -109,42 +106,47 @@ async def new_form(request: Request) -> Response:
         return RedirectResponse(SIGN_IN, 303)
     async with house_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-    return _new(user, site, {"metric": "csat", "language": "en"})
+    return _new(user, site, {"language": "en"})
 
 
-def _new(
-    user: Any, site: Site, form: dict[str, str], faults: dict[str, str] | None = None, status: int = 200
-) -> Response:
-    languages = sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold())
-    return page("new.html", status=status, user=user, site=site, form=form, faults=faults or {}, languages=languages)
+def _new(user: Any, site: Site, form: Mapping[str, str], wrong: Mapping[str, str] | None = None) -> Response:
+    language = form.get("language", "en")
+    return page(
+        "new.html",
+        status=422 if wrong else 200,
+        user=user,
+        site=site,
+        language=language,
+        languages=sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold()),
+        templates=[
+            (key, one, LANGUAGES[language if language in LANGUAGES else "en"].templates[key])
+            for key, one in TEMPLATES.items()
+        ],
+        wrong=wrong or {},
+    )
 
 
 async def create(request: Request) -> Response:
-    """Save a new draft."""
+    """Save a new draft from a template, and open the editor."""
     form = await read_form(request)
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    lines = [line.strip() for line in form.get("where", "").splitlines()]
+    house, key, language = house_of(request), form.get("template", ""), form.get("language", "")
     async with house.database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-    try:
-        document = read_document(
-            {
-                "name": form.get("name", "").strip(),
-                "metric": form.get("metric", ""),
-                "language": form.get("language", ""),
-                "question": form.get("question", "").strip(),
-                "where": {"include": [line for line in lines if line]},
-            }
-        )
-        async with house.database.write() as connection:
-            survey = await create_survey(connection, site.id, document, now=house.clock())
-            await record(connection, user.email, "survey.created", survey.name, now=house.clock(), site_id=site.id)
-    except (Invalid, Conflict) as error:
-        return _new(user, site, form, by_field(error), error.status)
-    return RedirectResponse(f"/admin/{site.key}/{survey.id}", 303)
+    wrong = {}
+    if key not in TEMPLATES:
+        wrong["template"] = "Choose what to begin with."
+    if language not in LANGUAGES:
+        wrong["language"] = "Choose one of these languages."
+    if wrong:
+        return _new(user, site, form, wrong)
+    async with house.database.write() as connection:
+        name = await free_name(connection, site.id, TEMPLATES[key].name)
+        survey = await create_survey(connection, site.id, document_of(key, language, name), now=house.clock())
+        await record(connection, user.email, "survey.created", survey.name, now=house.clock(), site_id=site.id)
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}/edit/survey", 303)
 
 
 # ---- what can be done to one
@@ -168,15 +170,6 @@ async def act(request: Request) -> Response:
     return await _change(request, name, do)
 
 
-async def rename(request: Request) -> Response:
-    form = await read_form(request)
-
-    async def do(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
-        return await rename_survey(connection, site_id, survey_id, form.get("name", ""), now=now)
-
-    return await _change(request, "survey.renamed", do)
-
-
 async def _change(request: Request, name: Act, do: Callable[..., Awaitable[Survey]]) -> Response:
     user = await signed_in(request)
     if user is None:
@@ -188,7 +181,7 @@ async def _change(request: Request, name: Act, do: Callable[..., Awaitable[Surve
         await record(connection, user.email, name, survey.name, now=house.clock(), site_id=site.id)
         await house.database.tell(connection)
     house.live.forget()
-    return RedirectResponse(f"/admin/{site.key}/{survey.id}", 303)
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}{'/edit/survey' if name == 'survey.cloned' else ''}", 303)
 
 
 routes = [
@@ -196,6 +189,5 @@ routes = [
     Route("/admin/sites", add_site, methods=["POST"]),
     Route("/admin/{site}/new", new_form),
     Route("/admin/{site}/new", create, methods=["POST"]),
-    Route("/admin/{site}/{id:uuid}/rename", rename, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/{act}", act, methods=["POST"]),
 ]

@@ -150,13 +150,21 @@ def templates() -> Any:
     )
 
 
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'"
+)
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY + "; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+FRAMING = {"Content-Security-Policy": _POLICY + "; frame-src 'self'; frame-ancestors 'none'"}
+"""For a page that has a frame with another page of ours in it."""
+FRAMED = {"Content-Security-Policy": _POLICY + "; frame-ancestors 'self'"}
+"""For the page in such a frame."""
 
 
 def page(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> HTMLResponse:

@@ -27,7 +27,7 @@ _STATIC = {
         hashlib.sha256(file.read_bytes()).hexdigest()[:16],
         {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"},
     )
-    for file in sorted(_FOLDER.glob("*.*"))
+    for file in (*sorted(_FOLDER.glob("*.*")), _FOLDER / "widget" / "preview.js", _FOLDER / "widget" / "editor.js")
 }
 SAMPLE_TAG = tag("http://127.0.0.1:8000", "SITE_KEY")
 """The tag as it stands in the example pages, where the demo writes its own."""

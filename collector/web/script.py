@@ -52,7 +52,12 @@ def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = 
         "hash": UI_HASH,
         "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
     }
-    return json.dumps(_shortened(config), ensure_ascii=False, separators=(",", ":"))
+    return to_widget(config)
+
+
+def to_widget(value: Any) -> str:
+    """JSON for what is built from the widget's sources."""
+    return json.dumps(_shortened(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _shortened(value: Any) -> Any:

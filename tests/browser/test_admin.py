@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from collector.web.http import templates
 from tests.browser.test_accessibility import AXE
@@ -49,7 +49,7 @@ def press_through(page: Page, *labels: str) -> None:
     """Press Tab until the field or button of each name has the focus, and there type or press what follows its name."""
     for label in labels:
         name, _, typed = label.partition("=")
-        for _ in range(40):
+        for _ in range(80):
             page.keyboard.press("Tab")
             focused = page.evaluate(
                 """() => { const one = document.activeElement;
@@ -60,6 +60,11 @@ def press_through(page: Page, *labels: str) -> None:
         else:
             pytest.fail(f"Tab comes by nothing called {name}")
         page.keyboard.type(typed)
+
+
+def drawn(page: Page) -> Locator:
+    """The survey in the editor's preview."""
+    return page.frame_locator("#preview").locator("tevreden-survey")
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
@@ -78,10 +83,20 @@ def test_new_owner_gets_from_the_first_start_to_the_first_answer_by_keyboard(
     press_through(page, "New survey")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="New survey")).to_be_visible()
-    press_through(page, f"Question={QUESTION}", "Name=After checkout", "Where=shop.example/order", "Save as draft")
+    press_through(page, "After checkout")
+    page.keyboard.press("Space")
+    press_through(page, "Write it")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="After checkout")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing runs off to the side"
+    press_through(page, "Targeting")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Pages that show it")).to_be_visible()
+    press_through(page, "Pages that show it=shop.example/order")
+    expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+    press_through(page, "Review")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What goes live")).to_be_visible()
     press_through(page, "Publish")
     page.keyboard.press("Enter")
     expect(page.get_by_text("published", exact=True)).to_be_visible()
@@ -96,6 +111,7 @@ def test_new_owner_gets_from_the_first_start_to_the_first_answer_by_keyboard(
         lambda reply: reply.url.endswith("/events") and '"response"' in (reply.request.post_data or "")
     ):
         survey.get_by_role("radio", name="Satisfied", exact=True).check(force=True)
+    assert survey.get_by_role("heading").inner_text() == QUESTION
     page.reload()
     expect(page.get_by_text("100 %", exact=True)).to_be_visible()
     assert "of 1 answers" in page.locator(".tile").first.inner_text()
@@ -131,17 +147,28 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     page.get_by_role("button", name="Add the site").click()
     page.get_by_role("link", name="New survey").click()
     look("new.html")
-    page.get_by_label("Question").fill(QUESTION)
-    page.get_by_label("Name").fill("After checkout")
-    page.get_by_label("Where").fill("http://")
-    page.get_by_role("button", name="Save as draft").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    look("new.html")
-    page.get_by_label("Where").fill("")
-    page.get_by_role("button", name="Save as draft").click()
+    page.get_by_label("After checkout").check()
+    page.get_by_role("button", name="Write it").click()
+    expect(drawn(page)).to_be_visible()
+    home = page.url.removesuffix("/edit/survey")
+    for tab in ("survey", "feedback", "thank-you", "targeting"):
+        page.goto(f"{home}/edit/{tab}")
+        look("edit.html")
+    page.get_by_label("Pages that show it").fill("http://")
+    expect(page.get_by_text("Not saved yet")).to_be_visible()
+    look("edit.html")
+    page.goto(f"{home}/edit/translations")
+    look("edit.html")
+    page.get_by_label("The question in it").fill("?")
+    page.get_by_role("button", name="Add it").click()
+    expect(page.get_by_role("button", name="Remove")).to_be_visible()
+    look("edit.html")
+    page.goto(f"{home}/preview")
+    look("preview.html")
+    page.goto(f"{home}/review")
+    look("review.html")
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("published", exact=True)).to_be_visible()
-    page.get_by_text("Rename").first.click()
     look("results.html")
     page.get_by_role("link", name="Surveys").click()
     look("overview.html")
@@ -155,5 +182,6 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_role("heading", name="Sign in to Tevreden")).to_be_visible()
     look("sign_in.html")
-    others = {"base.html", "survey.html", "reference.html"}
+    parts = {"base.html", "survey_head.html", "field.html", "edit_state.html", "edit_signed_out.html"}
+    others = parts | {"survey.html", "reference.html"}
     assert looked == set(templates().list_templates()) - others

@@ -1,0 +1,192 @@
+"""The editor in a browser: it saves by itself, and its preview is the real widget, counted by nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.behaviour.windows import wait
+from tests.browser.test_admin import drawn
+from tests.conftest import PASSWORD, USER, Process, Site, add_site
+
+WORDS = {
+    "question": "How satisfied are you with your order?",
+    "negative": "What went wrong?",
+    "neutral": "What could be better?",
+    "positive": "What did you like most?",
+    "thanks-negative": "Sorry!",
+    "thanks-neutral": "Thank you!",
+    "thanks-positive": "Hooray!",
+}
+FOLLOW = """async (text) => {
+  const field = document.getElementById("question");
+  const began = performance.now();
+  field.value = text;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  const shown = () => document.getElementById("preview").contentDocument.querySelector("tevreden-survey")
+    ?.shadowRoot.querySelector("h2")?.textContent;
+  while (shown() != text) await new Promise(requestAnimationFrame);
+  return performance.now() - began;
+}"""
+
+
+class Editing:
+    """Someone signed in, at the editor of a new survey."""
+
+    def __init__(self, context: BrowserContext, process: Process, site: Site) -> None:
+        self.site = site
+        self.page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._hear)
+        made = site.call(
+            "POST",
+            "/surveys",
+            {
+                "name": "After checkout",
+                "metric": "csat",
+                "question": WORDS["question"],
+                "thank_you": {"negative": {"heading": "Sorry!"}, "positive": {"heading": "Hooray!"}},
+            },
+        ).json()
+        self.id = made["id"]
+        self.home = f"{process.url}/admin/{site.key}/{self.id}"
+        self.page.goto(f"{process.url}/admin/sign-in")
+        self.page.get_by_label("E-mail address").fill(USER)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button").click()
+        expect(self.page.get_by_role("heading", name="Surveys")).to_be_visible()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not re.search("ERR_FAILED|^htmx:(sendError|afterRequest)", message.text):
+            self.errors.append(message.text)
+
+    def open(self, tab: str) -> Page:
+        self.page.goto(f"{self.home}/edit/{tab}")
+        expect(drawn(self.page)).to_be_visible()
+        return self.page
+
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.site.call("GET", f"/surveys/{self.id}").json()["document"]
+        return found
+
+    def saved(self) -> None:
+        expect(self.page.get_by_text("Saved.", exact=True)).to_be_visible()
+
+
+@pytest.fixture
+def editing(browser: Browser, alone: Process) -> Iterator[Editing]:
+    alone.command("user", "add", USER, "--password", PASSWORD)
+    token = alone.command("token", "add", "tests")
+    alone.start()
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    editing = Editing(context, alone, add_site(alone.http, alone.url, token))
+    yield editing
+    context.close()
+    assert editing.errors == []
+
+
+def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
+    page = editing.open("survey")
+    took = [page.evaluate(FOLLOW, f"Question {number}?") for number in range(5)]
+    assert min(took) < 300, took
+    editing.saved()
+    assert editing.document()["question"] == "Question 4?"
+    question = page.get_by_role("textbox", name="Question")
+    question.fill("")
+    expect(page.get_by_text("This must not be empty.")).to_be_visible()
+    assert question.get_attribute("aria-invalid") == "true"
+    question.press_sequentially("Word by word?")
+    editing.saved()
+    assert question.get_attribute("aria-invalid") is None
+    assert question.evaluate("(one) => one == document.activeElement"), "the preview never takes the focus"
+    assert editing.document()["question"] == "Word by word?"
+    page.get_by_role("button", name="#be185d").click()
+    expect(page.get_by_label("Colour", exact=True)).to_have_value("#be185d")
+    expect(drawn(page)).to_have_css("--color", "#be185d")
+    editing.saved()
+    page.get_by_label("What is measured").select_option("nps")
+    expect(page.get_by_label("Faces")).to_be_hidden()
+    expect(drawn(page).get_by_role("radio")).to_have_count(11)
+    assert editing.document()["scale"] == 11
+
+
+def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Editing) -> None:
+    sent: list[str] = []
+    page = editing.open("survey")
+    page.on("request", lambda request: sent.append(request.url))
+    survey = drawn(page)
+    for state, words in WORDS.items():
+        page.get_by_label("State").select_option(state)
+        expect(survey.get_by_text(words, exact=True)).to_be_visible()
+        if state == "positive":
+            expect(survey.get_by_label("Your e-mail address (optional)")).to_be_visible()
+    page.get_by_label("Placement", exact=True).select_option("callout-right")
+    page.get_by_label("State").select_option("closed")
+    expect(survey.get_by_role("button", name="Feedback")).to_be_visible()
+    editing.saved()
+    page.get_by_label("Screen").select_option("Phone")
+    frame = page.locator("#preview")
+    expect(frame).to_have_attribute("width", "375")
+    page.locator("#preview-scheme").select_option("dark")
+    html = page.frame_locator("#preview").locator("html")
+    expect(html).to_have_attribute("data-scheme", "dark")
+    survey.get_by_role("button", name="Feedback").click()
+    survey.get_by_role("radio", name="Satisfied", exact=True).check(force=True)
+    survey.get_by_role("textbox").first.fill("Not counted")
+    survey.get_by_role("button", name="Send").click()
+    expect(survey.get_by_text("Hooray!")).to_be_visible()
+    assert [url for url in sent if not url.startswith(f"{editing.home}/edit/")] == []
+    assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+    assert editing.site.results({"id": editing.id})["counts"]["impressions"] == 0
+
+
+def test_address_is_tried_against_the_lines(editing: Editing) -> None:
+    page = editing.open("targeting")
+    address, said = page.get_by_label("Try an address"), page.locator("#tried")
+    address.fill("shop.example/order/1")
+    expect(said).to_have_text("It shows there: every page does.")
+    page.get_by_label("Pages that show it").fill("shop.example/order/*\n/thanks")
+    expect(said).to_have_text("It shows there: “shop.example/order/*” matches.")
+    page.get_by_label("Pages that never show it").fill("*/order/1")
+    expect(said).to_have_text("It does not show there: “*/order/1” excludes it.")
+    address.fill("https://other.example/")
+    expect(said).to_have_text("It does not show there: no line matches.")
+    address.fill("http://")
+    expect(said).to_have_text("This is no address.")
+
+
+def test_what_was_typed_survives_a_collector_out_of_reach_and_a_page_left_at_once(editing: Editing) -> None:
+    page = editing.open("feedback")
+    page.route("**/edit/feedback", lambda route: route.abort())
+    field = page.get_by_label("Unhappy: ask for the reason", exact=True)
+    field.fill("Kept?")
+    expect(page.get_by_text("cannot be reached")).to_be_visible()
+    page.unroute("**/edit/feedback")
+    editing.saved()
+    assert editing.document()["follow_up"]["negative"] == "Kept?"
+    field.fill("Before the next page?")
+    page.get_by_role("link", name="Review").click()
+    expect(page.get_by_text("Before the next page?")).to_be_visible()
+    editing.open("feedback")
+    page.get_by_label("Unhappy: ask for the reason", exact=True).fill("Left at once?")
+    page.goto("about:blank")
+    wait(lambda: editing.document()["follow_up"]["negative"] == "Left at once?", "what was typed last")
+
+
+def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:
+    page = editing.open("survey")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("textbox", name="Question").fill("From the other window?")
+    expect(other.get_by_text("Saved.", exact=True)).to_be_visible()
+    page.get_by_role("textbox", name="Name").fill("From this window")
+    expect(page.get_by_text("Someone else changed Question")).to_be_visible()
+    page.get_by_role("textbox", name="Question").fill("From this window?")
+    expect(page.get_by_text("was changed by someone else meanwhile, to “From the other window?”")).to_be_visible()
+    document = editing.document()
+    assert (document["name"], document["question"]) == ("From this window", "From the other window?")

@@ -1,0 +1,398 @@
+"""The editor: saved place by place, by script or by a form, alone or with someone else; translations; the review."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+
+from collector.metrics import GROUPS
+from collector.surveys.document import SurveyDocument
+from collector.web.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
+from tests.conftest import House
+from tests.test_access import post
+from tests.test_admin import EVIL, ORIGIN
+from tests.test_admin_surveys import documents, owner, plain, write
+
+__all__ = ["owner"]
+
+SCRIPT = {**ORIGIN, "HX-Request": "true"}
+NEW = SurveyDocument(name="x", metric="csat", question="q").as_json()
+
+
+def leaves(value: Any, at: str = "") -> list[str]:
+    if isinstance(value, dict) and value:
+        return [leaf for key, inner in value.items() for leaf in leaves(inner, f"{at}/{key}".lstrip("/"))]
+    return [at]
+
+
+def test_every_place_of_the_document_has_a_field() -> None:
+    """Translations have a tab of their own; there is one audience as yet, so nothing to choose."""
+    assert set(leaves(NEW)) - {"translations", "who/audience"} == set(PLACES)
+
+
+def values_in(text: str) -> dict[str, str]:
+    """What a browser would send of the fields of a page."""
+    (form,) = re.findall(r'<form id="fields".*?</form>', text, re.DOTALL)
+    found: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        attributes = dict(re.findall(r'([\w:-]+)="([^"]*)"', tag))
+        is_box = attributes.get("type") == "checkbox"
+        if "name" in attributes and " disabled" not in tag and (not is_box or " checked" in tag):
+            found[attributes["name"]] = html.unescape(attributes.get("value", "on"))
+    for name, disabled, inner in re.findall(r'<textarea[^>]*? name="([^"]*)"([^>]*)>(.*?)</textarea>', form, re.DOTALL):
+        assert "disabled" not in disabled
+        found[name] = html.unescape(inner)
+    for name, rest, inner in re.findall(r'<select[^>]*? name="([^"]*)"([^>]*)>(.*?)</select>', form, re.DOTALL):
+        chosen = re.findall(r'value="([^"]*)" selected', inner) or re.findall(r'value="([^"]*)"', inner)
+        if "disabled" not in rest:
+            found[name] = chosen[0]
+    return found
+
+
+class Editor:
+    """Someone at one tab, as their browser has it."""
+
+    def __init__(self, owner: House, page: str, tab: str) -> None:
+        self.owner, self.address = owner, f"{page}/edit/{tab}"
+        reply = owner.client.get(self.address)
+        assert reply.status_code == 200
+        self.form = values_in(reply.text)
+
+    def change(self, **places: str) -> None:
+        """``a__b`` stands for the place ``a/b``; a box is unchecked by ``""``."""
+        for name, value in places.items():
+            place = name.replace("__", "/")
+            if value:
+                self.form[place] = value
+            elif place not in PLACES or PLACES[place][2].kind == "flag":
+                self.form.pop(place, None)
+            else:
+                self.form[place] = ""
+
+    def submit(self) -> Any:
+        return post(self.owner, self.address, None, **self.form)
+
+    def autosave(self) -> str:
+        """As the page's script does; returns what is said."""
+        reply = self.owner.client.post(self.address, data=self.form, headers=SCRIPT)
+        assert reply.status_code == 200, reply.text
+        self.form["base"] = html.unescape(re.findall(r'id="base"[^>]*? value="([^"]*)"', reply.text)[0])
+        return str(reply.text)
+
+
+def at(value: Any, place: str) -> Any:
+    for step in place.split("/"):
+        value = value[step]
+    return value
+
+
+def document(owner: House) -> dict[str, Any]:
+    found: dict[str, Any] = documents(owner)[0]["document"]
+    return found
+
+
+def test_tab_that_is_sent_as_it_came_changes_nothing(owner: House) -> None:
+    happy = {"heading": "", "body": "A\n\nB", "link": "https://shop.example/?a=1&b=2", "image": False}
+    page = write(
+        owner,
+        name="Näme",
+        question="First\nand “second”?",
+        follow_up={"negative": "", "neutral": "Why?"},
+        thank_you={"positive": happy},
+        where={"include": ["shop.example/a*", "/b"], "exclude": ["/c"], "small_screens": False},
+        when={"delay_seconds": 0, "scroll_percent": 50, "exit_intent": True, "event": "paid", "match": "all"},
+        frequency={"unanswered": "always", "answered_days": 90, "sample_percent": 10, "priority": -5},
+        translations={"en": {"question": "And in English?", "follow_up": {"neutral": ""}}},
+    )
+    before = document(owner)
+    for tab in TAB_WORDS:
+        editor = Editor(owner, page, tab)
+        assert editor.submit().status_code == 303
+        assert "Saved." in editor.autosave()
+        assert document(owner) == before, tab
+
+
+TYPED: tuple[tuple[str, str, str, Any], ...] = (
+    ("survey", "question", " What?\r\nNow? ", "What?\nNow?"),
+    ("survey", "language", "ar", "ar"),
+    ("survey", "metric", "ces", "ces"),
+    ("survey", "delivery", "link", "link"),
+    ("survey", "appearance/position", "callout-left", "callout-left"),
+    ("survey", "appearance/callout_text", "Tell us", "Tell us"),
+    ("survey", "appearance/color", "#123456", "#123456"),
+    ("survey", "email_capture/ask", "never", "never"),
+    ("feedback", "follow_up/negative", "Why?", "Why?"),
+    ("feedback", "none:follow_up/negative", "on", ""),
+    ("thank-you", "thank_you/positive/link", "https://x.example/", "https://x.example/"),
+    ("thank-you", "thank_you/positive/image", "", False),
+    ("targeting", "where/include", "shop.example/*\r\n\r\n /x \r\n", ["shop.example/*", "/x"]),
+    ("targeting", "where/small_screens", "", False),
+    ("targeting", "when/delay_seconds", "5", 5),
+    ("targeting", "when/exit_intent", "on", True),
+    ("targeting", "frequency/answered_days", "", None),
+    ("targeting", "frequency/priority", "-3", -3),
+)
+
+
+@pytest.mark.parametrize("by_script", [False, True], ids=["form", "script"])
+def test_what_is_typed_is_stored(owner: House, by_script: bool) -> None:
+    page = write(owner)
+    for tab, place, typed, stored in TYPED:
+        editor = Editor(owner, page, tab)
+        editor.change(**{place.replace("/", "__"): typed})
+        if by_script:
+            assert "Saved." in editor.autosave()
+        else:
+            reply = editor.submit()
+            assert reply.headers["location"] == f"{page}/edit/{tab}?saved"
+            assert "Saved." in owner.client.get(reply.headers["location"]).text
+        assert at(document(owner), place.removeprefix("none:")) == stored
+
+
+WRONG = (
+    ("survey", "question", "", "must not be empty"),
+    ("survey", "name", "Taken", "has this name already"),
+    ("survey", "appearance/color", "red", "such as #0b7a75"),
+    ("survey", "metric", "custom", "must be"),
+    ("thank-you", "thank_you/positive/link", "javascript:alert(1)", "must be a web address"),
+    ("targeting", "where/include", "/fine\nhttp://", "there is no host"),
+    ("targeting", "when/delay_seconds", "soon", "must be a whole number"),
+    ("targeting", "when/scroll_percent", "101", "less than or equal to 100"),
+    ("targeting", "frequency/unanswered_days", "", "must be a whole number"),
+)
+BESIDE = {"survey": "email_capture/consent_text", "thank-you": "thank_you/positive/body", "targeting": "when/event"}
+
+
+def test_what_wont_do_is_told_in_its_place_and_the_rest_is_saved(owner: House) -> None:
+    write(owner, name="Taken")
+    page = write(owner, name="Other")
+    for number, (tab, place, typed, said) in enumerate(WRONG):
+        for by_script in (True, False):
+            before = at(document(owner), place)
+            editor = Editor(owner, page, tab)
+            beside = f"Saved beside {number} {by_script}"
+            editor.change(**{place.replace("/", "__"): typed, BESIDE[tab].replace("/", "__"): beside})
+            text = editor.autosave() if by_script else editor.submit().text
+            (line,) = re.findall(rf'id="{place.replace("/", "-")}-wrong"[^>]*>([^<]*)<', text)
+            assert said in html.unescape(line)
+            if not by_script and place != "metric":
+                assert values_in(text)[place] == typed, "what was typed is still there"
+            assert at(document(owner), place) == before
+            assert at(document(owner), BESIDE[tab]) == beside
+
+
+def test_two_who_edit_different_places_both_have_what_they_wrote(owner: House) -> None:
+    page = write(owner)
+    first, second = Editor(owner, page, "survey"), Editor(owner, page, "survey")
+    first.change(question="From the first?")
+    second.change(email_capture__consent_text="From the second")
+    assert "Saved." in first.autosave()
+    said = second.autosave()
+    assert "Saved." in said
+    assert "Someone else changed Question" in plain(said)
+    second.change(email_capture__consent_text="From the second, again")
+    second.autosave()
+    stored = document(owner)
+    assert stored["question"] == "From the first?", "what the second still sees is not written over it"
+    assert stored["email_capture"]["consent_text"] == "From the second, again"
+
+
+@pytest.mark.parametrize("by_script", [False, True], ids=["form", "script"])
+def test_two_who_edit_one_place_are_told(owner: House, by_script: bool) -> None:
+    page = write(owner)
+    first, second = Editor(owner, page, "survey"), Editor(owner, page, "survey")
+    first.change(question="From the first?")
+    assert first.submit().status_code == 303
+    second.change(question="From the second?")
+    if by_script:
+        text = second.autosave()
+    else:
+        text = second.submit().text
+        second.form = values_in(text)
+        assert second.form["question"] == "From the second?", "nothing that was typed is lost"
+    assert "someone else meanwhile, to “From the first?”" in html.unescape(text)
+    assert document(owner)["question"] == "From the first?"
+    if by_script:
+        second.change(question="From the second, knowingly?")
+    second.autosave()
+    assert document(owner)["question"].startswith("From the second"), "now they know"
+
+
+def test_what_is_fixed_after_the_first_publish_stays(owner: House) -> None:
+    page = write(owner)
+    post(owner, f"{page}/publish")
+    editor = Editor(owner, page, "survey")
+    assert {"metric", "scale", "delivery"}.isdisjoint(editor.form), "they are disabled"
+    editor.change(metric="csat", scale="5", delivery="link", question="Another?")
+    assert "Saved." in editor.autosave()
+    stored = document(owner)
+    assert (stored["metric"], stored["delivery"], stored["question"]) == ("nps", "web", "Another?")
+
+
+def test_tab_of_nothing_is_not_found(owner: House) -> None:
+    page = write(owner)
+    assert owner.client.get(f"{page}/edit/nothing").status_code == 404
+    assert owner.client.get(f"{page}/edit/translations?language=fr").status_code == 404
+    post(owner, f"{page}/archive")
+    assert owner.client.get(f"{page}/edit/survey").headers["location"] == page
+    assert owner.client.get(f"{page}/review").status_code == 200
+
+
+@pytest.mark.parametrize("base", [None, "", "[]", "{", "[" * 100_000])
+def test_form_without_what_stood_there_is_refused(owner: House, base: str | None) -> None:
+    page = write(owner)
+    fields = {"question": "Lost?"} if base is None else {"question": "Lost?", "base": base}
+    reply = post(owner, f"{page}/edit/survey", None, **fields)
+    assert reply.status_code == (413 if base and len(base) > 70_000 else 400)
+    assert document(owner)["question"] != "Lost?"
+
+
+def test_base_that_names_what_is_no_field_changes_nothing(owner: House) -> None:
+    page = write(owner)
+    before = document(owner)
+    base = json.dumps({"translations": {}, "who/audience": "all", "question": before["question"]})
+    fields = {"base": base, "translations": "x", "who/audience": "x", "question": before["question"]}
+    assert post(owner, f"{page}/edit/survey", None, **fields).status_code == 303
+    assert document(owner) == before
+
+
+def test_whoever_is_signed_out_is_told_and_loses_nothing(owner: House) -> None:
+    page = write(owner)
+    editor = Editor(owner, page, "survey")
+    owner.client.cookies.clear()
+    reply = owner.client.post(editor.address, data=editor.form, headers=SCRIPT)
+    assert reply.status_code == 401
+    assert "you are signed out" in reply.text
+    assert editor.submit().headers["location"] == "/admin/sign-in"
+
+
+# ---- translations
+
+
+def test_language_is_added_filled_in_and_removed(owner: House) -> None:
+    page = write(owner, follow_up={"negative": "Wat dan?"}, thank_you={"positive": {"heading": "Fijn!"}})
+    reply = post(owner, f"{page}/languages/add", None, language="fr", question=" Et vous ? ")
+    assert reply.headers["location"] == f"{page}/edit/translations?language=fr"
+    text = owner.client.get(reply.headers["location"]).text
+    assert "2 missing" in plain(text)
+    assert text.count('class="status missing"') == 2
+    assert "Wat dan?" in text
+    editor = Editor(owner, page, "translations")
+    editor.change(translations__fr__follow_up__negative="Quoi ?")
+    assert "Saved." in editor.autosave()
+    stored = document(owner)["translations"]["fr"]
+    assert (stored["question"], stored["follow_up"]["negative"]) == ("Et vous ?", "Quoi ?")
+    assert "1 of the texts you wrote is not translated" in owner.client.get(f"{page}/review").text
+    assert post(owner, f"{page}/languages/remove", None, language="fr").status_code == 303
+    assert document(owner)["translations"] == {}
+    editor.address += "?language=fr"
+    assert editor.submit().status_code == 404, "someone who still has it open is told"
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "place"),
+    [
+        ("fr", " ", "question"),
+        ("tlh", "Q", "language"),
+        ("nl", "Q", "language"),
+        ("en", "Q", "language"),
+        ("", "Q", "language"),
+    ],
+)
+def test_language_that_wont_do_is_told(owner: House, language: str, question: str, place: str) -> None:
+    page = write(owner, translations={"en": {"question": "And now?"}})
+    reply = post(owner, f"{page}/languages/add", None, language=language, question=question)
+    assert reply.status_code == 422
+    assert f'id="add-{place}-wrong" role="alert"' in reply.text
+    assert list(document(owner)["translations"]) == ["en"]
+    assert post(owner, f"{page}/languages/remove", None, language="fr").status_code == 404
+
+
+# ---- the review and the preview
+
+
+def test_review_says_every_setting_and_what_is_wrong(owner: House) -> None:
+    page = write(
+        owner,
+        where={"include": ["shop.example/order/*"], "exclude": ["shop.example/*"]},
+        appearance={"color": "#ffffff", "scheme": "light"},
+        thank_you={"negative": {"link_text": "More"}},
+    )
+    text = owner.client.get(f"{page}/review").text
+    said = plain(text)
+    assert "It shows nowhere: “shop.example/*” excludes every page" in said
+    assert f"{page}/edit/targeting#where-exclude" in text
+    assert "leads nowhere" in said
+    assert f"{page}/edit/thank-you#thank_you-negative-link" in text
+    assert "hardly stands out on a light card" in said
+    assert "Publish all the same" in said
+    for sections in TABS.values():
+        for field in fields_in(sections):
+            if not field.only:
+                assert f"<dt>{field.label}</dt>" in text, field.at
+    for group in GROUPS:
+        assert document(owner)["follow_up"][group] is None
+    assert "Wat ging er mis? (standard)" in said
+
+
+def test_review_says_what_a_publish_would_change(owner: House) -> None:
+    page = write(owner, translations={"en": {"question": "One?"}, "de": {"question": "Eins?"}})
+    assert "What goes live" in owner.client.get(f"{page}/review").text
+    post(owner, f"{page}/publish")
+    assert "Live as it stands" in owner.client.get(f"{page}/review").text
+    survey = documents(owner)[0]
+    changed = {
+        **survey["document"],
+        "question": "Heel anders?",
+        "when": {**survey["document"]["when"], "delay_seconds": 7},
+        "translations": {"en": {"question": "Two?"}, "fr": {"question": "Un ?"}},
+    }
+    owner.site.call("PUT", f"/surveys/{survey['id']}", changed)
+    said = plain(owner.client.get(f"{page}/review").text)
+    for wanted in (
+        "Survey · Question Hoe waarschijnlijk",
+        "Heel anders?",
+        "Targeting · After so long on the page – 7 seconds",
+        "Translations · Deutsch there removed",
+        "Translations · Français – added",
+        "English · Question One? Two?",
+    ):
+        assert wanted in said, wanted
+    post(owner, f"{page}/publish")
+    post(owner, f"{page}/pause")
+    assert "It was paused, and goes live again as revision 2" in owner.client.get(f"{page}/review").text
+
+
+def test_preview_is_framed_by_us_alone(owner: House) -> None:
+    page = write(owner)
+    reply = owner.client.get(f"{page}/preview")
+    assert "frame-ancestors 'self'" in reply.headers["content-security-policy"]
+    assert "unsafe" not in reply.headers["content-security-policy"]
+    framing = owner.client.get(f"{page}/edit/survey").headers["content-security-policy"]
+    assert "frame-src 'self'" in framing
+    assert "frame-ancestors 'none'" in framing
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_what_is_typed_into_any_field_is_text(owner: House, evil: str) -> None:
+    page = write(owner)
+    for tab in TABS:
+        editor = Editor(owner, page, tab)
+        for field in fields_in(TABS[tab]):
+            if field.kind not in ("flag",):
+                editor.form[field.at] = evil
+        for text in (editor.submit().text, editor.autosave()):
+            assert evil not in text, tab
+    for path in ("/review", *(f"/edit/{tab}" for tab in TAB_WORDS)):
+        assert evil not in owner.client.get(page + path).text, path
+
+
+def test_field_reads_what_it_writes() -> None:
+    for _, _, field in PLACES.values():
+        if field.kind == "choice":
+            for key, words in field.options:
+                assert in_words(field, read_field(field, {field.at: key})) == words

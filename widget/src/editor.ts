@@ -1,0 +1,191 @@
+/** The editor's page: what is wrong at each field, the preview, colours, and an address to try. Saving is htmx's. */
+import { matches } from "./rules";
+import type { Pattern } from "./types";
+import type { Wish } from "./preview";
+
+const by = <T extends HTMLElement>(id: string) => document.getElementById(id) as T | null;
+const all = <T extends HTMLElement>(selector: string) => [...document.querySelectorAll<T>(selector)];
+const RETRY = 3_000;
+/** What stands above and below the preview when it is beside the fields, in pixels. */
+const ABOVE = 350;
+
+const form = by<HTMLFormElement>("fields");
+const frame = by<HTMLIFrameElement>("preview")!;
+const state = by<HTMLSelectElement>("preview-state")!;
+const size = by<HTMLSelectElement>("preview-size")!;
+const scheme = by<HTMLSelectElement>("preview-scheme")!;
+const screen = frame.parentElement!;
+const drawn = () => by("drawn")!.dataset as { config: string; language: string; patterns: string };
+
+// ---- the preview
+
+const draw = () => {
+  const { config, language } = drawn();
+  const wish: Wish = { config, language, state: state.value, scheme: scheme.value as "light" | "dark" };
+  frame.contentWindow!.postMessage(wish, location.origin);
+};
+/** As large as the screen that is chosen, and scaled down to the room that there is. */
+const fit = () => {
+  const [width, height] = size.value.split("x").map(Number) as [number, number];
+  const beside = matchMedia("(min-width: 1000px)").matches;
+  const scale = Math.min(1, screen.clientWidth / width, beside ? (innerHeight - ABOVE) / height : 1);
+  frame.width = width + "";
+  frame.height = height + "";
+  frame.style.transform = `scale(${scale})`;
+  screen.style.height = height * scale + "px";
+};
+addEventListener("message", (event) => {
+  if (event.source == frame.contentWindow && event.data == "ready") draw();
+});
+for (const one of [state, scheme]) one.addEventListener("change", draw);
+size.addEventListener("change", fit);
+addEventListener("resize", fit);
+by("preview")!.closest("aside")!.hidden = false;
+if (matchMedia("(prefers-color-scheme: dark)").matches) scheme.value = "dark";
+if (innerWidth < 600) size.value = "375x667";
+fit();
+// what is being edited is what is looked at
+if (location.pathname.endsWith("/edit/feedback")) state.value = "negative";
+if (location.pathname.endsWith("/edit/thank-you")) state.value = "thanks-negative";
+const about = (place: string) => {
+  const [, part, group] = place.match(/(follow_up|thank_you)\/(\w+)/) || [];
+  if (part) state.value = (part == "thank_you" ? "thanks-" : "") + group;
+  else if (place.startsWith("email_capture")) state.value = "negative";
+  else if (place.startsWith("appearance/callout")) state.value = "closed";
+  else return;
+  draw();
+};
+form?.addEventListener("focusin", (event) => about((event.target as HTMLInputElement).name || ""));
+
+// ---- saving
+
+/** Something was changed since the last save, and a save is on its way. */
+let dirty = false;
+let busy = false;
+/** Where to go once all is saved. */
+let next = "";
+/** Milliseconds that a save may keep someone from the next page; what is left is sent as the page goes. */
+const PATIENCE = 2_000;
+const go = () => {
+  if (next) location.href = next;
+};
+const said = (text: string) => {
+  const line = by("state")!;
+  line.className = "state wrong";
+  line.textContent = text;
+};
+const again = () => setTimeout(() => form!.dispatchEvent(new Event("again")), RETRY);
+/** Fields that say nothing as things stand are not shown; what is in them is kept. */
+const sift = () => {
+  for (const one of all("[data-only]")) {
+    const [place, ...values] = one.dataset.only!.split(" ");
+    const { value } = form!.elements.namedItem(place!) as HTMLSelectElement;
+    one.hidden = !values.includes(value);
+  }
+};
+if (form) {
+  form.querySelector<HTMLElement>(".without-script")!.hidden = true;
+  form.addEventListener("change", sift);
+  form.addEventListener("input", () => (dirty = true));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault(); // Enter in a field: it is saved already, or about to be
+    form.dispatchEvent(new Event("again"));
+  });
+  document.addEventListener("htmx:beforeRequest", () => {
+    dirty = false;
+    busy = true;
+  });
+  document.addEventListener("htmx:afterRequest", () => {
+    busy = false;
+    if (!dirty) go();
+  });
+  document.addEventListener("click", (event) => {
+    const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
+    const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (!link || link.target || !plain || !(dirty || busy)) return;
+    event.preventDefault(); // so that the next page has it
+    next = link.href;
+    if (dirty) form.dispatchEvent(new Event("again"));
+    setTimeout(go, PATIENCE);
+  });
+  document.addEventListener("htmx:sendError", () => {
+    dirty = true;
+    said("Not saved: the collector cannot be reached. Trying again…");
+    again();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail;
+    if (xhr.status == 200 || xhr.status == 401) return;
+    event.preventDefault();
+    dirty = true;
+    let detail = "";
+    try {
+      detail = (JSON.parse(xhr.responseText) as { detail?: string }).detail || "";
+    } catch {
+      // not ours, such as a proxy's
+    }
+    said(`Not saved. ${detail}`);
+    if (xhr.status >= 500 || xhr.status == 429) again();
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const line of all(".field .wrong")) {
+      const field = by(line.id.replace(/-wrong$/, ""));
+      if (line.textContent) field?.setAttribute("aria-invalid", "true");
+      else field?.removeAttribute("aria-invalid");
+    }
+    draw();
+    tryAddress();
+  });
+  // what was typed in the last moment goes out although the page does
+  addEventListener("pagehide", () => {
+    if (dirty) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form) as never));
+  });
+}
+
+// ---- colours
+
+for (const one of all<HTMLButtonElement | HTMLInputElement>("[data-for]")) {
+  const field = by<HTMLInputElement>(one.dataset.for!)!;
+  const take = (color: string) => {
+    field.value = color;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  one.hidden = false;
+  if (one instanceof HTMLInputElement) {
+    one.addEventListener("input", () => take(one.value));
+    field.addEventListener("input", () => {
+      if (/^#[0-9a-f]{6}$/i.test(field.value)) one.value = field.value;
+    });
+  } else {
+    one.style.background = one.dataset.color!;
+    one.addEventListener("click", () => take(one.dataset.color!));
+  }
+}
+
+// ---- an address to try
+
+const address = by<HTMLInputElement>("address");
+const answer = (typed: string) => {
+  if (!typed) return "";
+  let url: URL;
+  try {
+    url = new URL(/^\w+:\/\//.test(typed) ? typed : "https://" + typed);
+  } catch {
+    return "This is no address.";
+  }
+  const lines = JSON.parse(drawn().patterns) as Record<"shows" | "never", [string, Pattern][]>;
+  const hit = (name: "shows" | "never") => lines[name].find(([, pattern]) => matches(pattern, url))?.[0];
+  const out = hit("never");
+  if (out) return `It does not show there: “${out}” excludes it.`;
+  if (!lines.shows.length) return "It shows there: every page does.";
+  const inside = hit("shows");
+  return inside ? `It shows there: “${inside}” matches.` : "It does not show there: no line matches.";
+};
+const tryAddress = () => {
+  if (address) by("tried")!.textContent = answer(address.value.trim());
+};
+if (address) {
+  by("trying")!.hidden = false;
+  by("trying")!.addEventListener("submit", (event) => event.preventDefault());
+  address.addEventListener("input", tryAddress);
+}
