@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.metrics import Figure, figure, scores
-from collector.rollups import total_of
-from collector.schema import moment, responses
+from collector.metrics import Figure, differs, figure, interval, scores
+from collector.rollups import ALWAYS, Dimension, Span, Total, total_of, totals_by_value
 from collector.surveys.lifecycle import Survey
-
-CSV_COLUMNS = (
-    "id",
-    "created_at",
-    "updated_at",
-    "score",
-    "group",
-    "comment",
-    "email",
-    "email_verified",
-    "consent_text",
-    "complete",
-    "page",
-    "language",
-    "device",
-    "browser",
-    "system",
-    "revision",
-    "visitor_id",
-    "bot",
-)
-
 
 @dataclass(frozen=True)
 class Counts:
@@ -53,27 +27,52 @@ class Counts:
 
 @dataclass(frozen=True)
 class Results:
-    """``distribution`` has every score of the scale, lowest first, with its number of answers."""
+    """``distribution`` has every score of the scale, lowest first, with its number of answers; ``interval`` is the
+    95 % confidence interval of the figure, None with too few answers."""
 
     figure: Figure
+    interval: tuple[float, float] | None
     counts: Counts
     distribution: list[tuple[int, int]]
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "headline": asdict(self.figure),
+            "headline": asdict(self.figure) | {"interval": self.interval},
             "counts": asdict(self.counts),
             "distribution": [{"score": score, "count": count} for score, count in self.distribution],
         }
 
 
-async def results_of(connection: AsyncConnection, survey: Survey) -> Results:
+@dataclass(frozen=True)
+class Point:
+    """Some days of a trend, or one value of a breakdown."""
+
+    name: str
+    figure: Figure
+    interval: tuple[float, float] | None
+    shown: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The span of the same length before: its figure, and whether the difference is more than chance (None: can't tell)."""
+
+    span: Span
+    figure: Figure
+    differs: bool | None
+
+
+async def results_of(connection: AsyncConnection, survey: Survey, span: Span = ALWAYS) -> Results:
     """The figures of one survey over all its revisions."""
-    total = await total_of(connection, survey.site_id, survey.id)
-    document = survey.document
-    people = total.scores
+    return results_in(survey, await total_of(connection, survey.site_id, survey.id, span))
+
+
+def results_in(survey: Survey, total: Total) -> Results:
+    document, people = survey.document, total.scores
+    metric, points = document.metric, document.points
     return Results(
-        figure(document.metric, document.points, people),
+        figure(metric, points, people),
+        interval(metric, points, people),
         Counts(
             total.impressions,
             total.dismissals,
@@ -82,39 +81,64 @@ async def results_of(connection: AsyncConnection, survey: Survey) -> Results:
             total.emails,
             total.robots,
         ),
-        [(score, people.get(score, 0)) for score in scores(document.metric, document.points)],
+        [(score, people.get(score, 0)) for score in scores(metric, points)],
     )
 
 
-async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
-    """Every response as CSV (RFC 4180, UTF-8 with a byte-order mark, as spreadsheets want it), oldest first.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    yield b"\xef\xbb\xbf" + _csv_line(CSV_COLUMNS)
-    columns = [responses.c[name] for name in CSV_COLUMNS]
-    query = (
-        select(*columns)
-        .where(responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id)
-        .order_by(responses.c.created_at, responses.c.id)
+async def compared(connection: AsyncConnection, survey: Survey, span: Span, total: Total) -> Comparison | None:
+    """With the span of the same length before it; None for one without a beginning or an end."""
+    if not (span.first and span.last):
+        return None
+    days = (span.last - span.first).days + 1
+    before = Span(span.first - timedelta(days=days), span.first - timedelta(days=1))
+    earlier = await total_of(connection, survey.site_id, survey.id, before)
+    metric, points = survey.document.metric, survey.document.points
+    return Comparison(
+        before,
+        figure(metric, points, earlier.scores),
+        differs(metric, points, earlier.scores, total.scores),
     )
-    async with connection.stream(query) as rows:
-        async for part in rows.partitions(500):
-            yield b"".join(_csv_line([_cell(value) for value in row]) for row in part)
 
 
-def _csv_line(cells: Any) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue().encode()
+def trend(survey: Survey, days: Mapping[date, Total], span: Span) -> list[Point]:
+    """By day over a month, by week over half a year, else by month; steps without answers have no figure, and the first
+    and the last may be parts of one."""
+    if not days:
+        return []
+    first, last = span.first or min(days), span.last or max(days)
+    length = (last - first).days + 1
+    step = _day if length <= 31 else _week if length <= 184 else _month
+    steps: dict[date, Total] = {}
+    for offset in range(length):
+        day = first + timedelta(days=offset)
+        total = steps.setdefault(step(day), Total())
+        if day in days:
+            total.add(days[day])
+    return [_point(survey, name.isoformat(), total) for name, total in steps.items()]
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return moment(value)
-    text = str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+def _day(day: date) -> date:
+    return day
+
+
+def _week(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+async def breakdown(
+    connection: AsyncConnection, survey: Survey, dimension: Dimension, span: Span, *, most: int = 20
+) -> list[Point]:
+    """One figure for each value of a dimension, those with the most answers first, at most so many."""
+    totals = await totals_by_value(connection, survey.site_id, survey.id, dimension, span)
+    found = [_point(survey, value, total) for value, total in totals.items()]
+    return sorted(found, key=lambda point: (-point.figure.total, -point.shown, point.name))[:most]
+
+
+def _point(survey: Survey, name: str, total: Total) -> Point:
+    metric, points = survey.document.metric, survey.document.points
+    people = total.scores
+    return Point(name, figure(metric, points, people), interval(metric, points, people), total.impressions)

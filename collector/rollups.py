@@ -128,6 +128,12 @@ class Total:
     scores: dict[int, int] = field(default_factory=dict)
     """Score → number of people, without those that nobody chose."""
 
+    def add(self, other: Total) -> None:
+        for name in COUNTERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for score, people in other.scores.items():
+            self.scores[score] = self.scores.get(score, 0) + people
+
 
 def _sums() -> list[ColumnElement[Any]]:
     return [func.coalesce(func.sum(rollups.c[name]), 0).label(name) for name in NUMBERS]
@@ -141,9 +147,20 @@ def _total(row: Any) -> Total:
     )
 
 
-async def total_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Total:
-    """Everything that was ever counted for one survey."""
-    return _total((await connection.execute(_one_survey(select(*_sums()), site_id, survey_id))).one())
+@dataclass(frozen=True)
+class Span:
+    """Days (UTC) from the first to the last, both included; None is without end."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+ALWAYS = Span()
+
+
+async def total_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, span: Span = ALWAYS) -> Total:
+    """Everything that was counted for one survey."""
+    return _total((await connection.execute(_one_survey(select(*_sums()), site_id, survey_id, span))).one())
 
 
 async def totals_by_survey(connection: AsyncConnection, site_id: UUID) -> dict[UUID, Total]:
@@ -156,17 +173,51 @@ async def totals_by_survey(connection: AsyncConnection, site_id: UUID) -> dict[U
 
 
 async def totals_by_value(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, dimension: Dimension
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, dimension: Dimension, span: Span = ALWAYS
 ) -> dict[str, Total]:
     """One total for each value of a dimension."""
-    query = _one_survey(select(rollups.c.value, *_sums()), site_id, survey_id, dimension).group_by(rollups.c.value)
-    return {row.value: _total(row) for row in await connection.execute(query)}
+    query = _one_survey(select(rollups.c.value, *_sums()), site_id, survey_id, span, dimension)
+    return {row.value: _total(row) for row in await connection.execute(query.group_by(rollups.c.value))}
+
+
+async def totals_by_day(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, span: Span = ALWAYS
+) -> dict[date, Total]:
+    """One total for each day on which anything was counted, in order."""
+    query = _one_survey(select(rollups.c.day, *_sums()), site_id, survey_id, span)
+    rows = await connection.execute(query.group_by(rollups.c.day).order_by(rollups.c.day))
+    return {row.day: _total(row) for row in rows}
+
+
+async def answers_by_day(connection: AsyncConnection, site_id: UUID, span: Span) -> dict[UUID, dict[date, int]]:
+    """For each survey of a site, how many gave a score on each day on which anyone did."""
+    answers = func.sum(sum((rollups.c[name] for name in SCORE_COUNTERS[1:]), rollups.c[SCORE_COUNTERS[0]]))
+    query = (
+        select(rollups.c.survey_id, rollups.c.day, answers.label("answers"))
+        .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0], *_within(span))
+        .group_by(rollups.c.survey_id, rollups.c.day)
+    )
+    found: dict[UUID, dict[date, int]] = {}
+    for row in await connection.execute(query):
+        if row.answers:
+            found.setdefault(row.survey_id, {})[row.day] = int(row.answers)
+    return found
 
 
 def _one_survey(
-    query: Select[Any], site_id: UUID, survey_id: UUID, dimension: Dimension = DIMENSIONS[0]
+    query: Select[Any], site_id: UUID, survey_id: UUID, span: Span, dimension: Dimension = DIMENSIONS[0]
 ) -> Select[Any]:
-    return query.where(rollups.c.site_id == site_id, rollups.c.dimension == dimension, rollups.c.survey_id == survey_id)
+    return query.where(
+        rollups.c.site_id == site_id,
+        rollups.c.dimension == dimension,
+        rollups.c.survey_id == survey_id,
+        *_within(span),
+    )
+
+
+def _within(span: Span) -> list[ColumnElement[bool]]:
+    first = [rollups.c.day >= span.first] if span.first else []
+    return [*first, rollups.c.day <= span.last] if span.last else first
 
 
 # ---- the same from the rows

@@ -17,7 +17,7 @@ from collector.errors import Fault, Invalid, NotFound
 from collector.metrics import Group
 from collector.outbox import forget_subject
 from collector.rollups import Sums, add_up
-from collector.schema import responses, surveys
+from collector.schema import impressions, jobs, responses, surveys
 
 MOST = 200
 
@@ -32,6 +32,8 @@ class Filter:
     bot: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    words: str | None = None
+    """In the comment, whatever the case of letters a to z."""
 
 
 async def list_responses(
@@ -59,6 +61,24 @@ async def get_response(connection: AsyncConnection, site_id: UUID, response_id: 
     if row is None:
         raise NotFound("This site has no such response.")
     return row
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened around a response: when the survey was shown and closed, and what was sent on because of it."""
+
+    shown_at: datetime | None
+    dismissed_at: datetime | None
+    jobs: Sequence[Row[Any]]
+
+
+async def history_of(connection: AsyncConnection, response: Row[Any]) -> History:
+    here = impressions.c.site_id == response.site_id, impressions.c.id == response.impression_id
+    query = select(impressions.c.shown_at, impressions.c.dismissed_at).where(*here)
+    shown = (await connection.execute(query)).one_or_none() if response.impression_id else None
+    mine = jobs.c.site_id == response.site_id, jobs.c.subject_id == response.id
+    sent = (await connection.execute(select(jobs).where(*mine).order_by(jobs.c.created_at, jobs.c.id))).all()
+    return History(shown.shown_at if shown else None, shown.dismissed_at if shown else None, sent)
 
 
 async def delete_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> None:
@@ -91,6 +111,8 @@ def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
         query = query.where(responses.c.comment.is_not(None) if wanted.commented else responses.c.comment.is_(None))
     if wanted.bot is not None:
         query = query.where(responses.c.bot.is_(wanted.bot))
+    if wanted.words is not None:
+        query = query.where(responses.c.comment.icontains(wanted.words, autoescape=True))
     if wanted.since is not None:
         query = query.where(responses.c.created_at >= wanted.since)
     if wanted.until is not None:

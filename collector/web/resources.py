@@ -125,6 +125,9 @@ class Headline(Resource):
     total: int = Field(description="Out of how many answers.")
     groups: dict[Group, int]
     positive_share: float | None = Field(description="Percentage of positive scores.")
+    interval: tuple[float, float] | None = Field(
+        description="The 95 % confidence interval of the value; null with too few answers."
+    )
 
 
 class CountsResource(Resource):

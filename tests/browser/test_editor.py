@@ -99,10 +99,10 @@ def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
     question = page.get_by_role("textbox", name="Question")
     question.fill("")
     expect(page.get_by_text("This must not be empty.")).to_be_visible()
-    assert question.get_attribute("aria-invalid") == "true"
+    expect(question).to_have_attribute("aria-invalid", "true")
     question.press_sequentially("Word by word?")
     editing.saved()
-    assert question.get_attribute("aria-invalid") is None
+    expect(question).not_to_have_attribute("aria-invalid", "true")
     assert question.evaluate("(one) => one == document.activeElement"), "the preview never takes the focus"
     assert editing.document()["question"] == "Word by word?"
     page.get_by_role("button", name="#be185d").click()

@@ -298,6 +298,7 @@ export const create = async (host: Host): Promise<Ui> => {
     };
     /** Each thing that takes a while has a task of its own, so that none is long on a slow phone. */
     const appear = async () => {
+      note({ shown: seconds() }); // at once, so that no other tab that has its turn now may
       fit(); // reads the page's layout, while that is still good
       root.dataset.state = callout ? "closed" : "open";
       (mount || document.body).append(root);
@@ -306,7 +307,6 @@ export const create = async (host: Host): Promise<Ui> => {
       listen(visualViewport!, ["resize", "scroll"], fit, life.signal);
       await pause();
       if (over) return;
-      note({ shown: seconds() });
       send({ type: "impression", id: impression });
       tell("shown");
       await pause(SAID_AFTER);

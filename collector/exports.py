@@ -1,0 +1,132 @@
+"""All responses of a survey as a file, streamed: CSV, JSON or a spreadsheet."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from importlib import import_module
+from tempfile import TemporaryFile
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.schema import moment, responses
+from collector.surveys.lifecycle import Survey
+
+COLUMNS = (
+    "id",
+    "created_at",
+    "updated_at",
+    "score",
+    "group",
+    "comment",
+    "email",
+    "email_verified",
+    "consent_text",
+    "complete",
+    "page",
+    "language",
+    "device",
+    "browser",
+    "system",
+    "revision",
+    "visitor_id",
+    "bot",
+)
+AT_ONCE = 500
+"""Rows that are read and written at once."""
+MOST_ROWS = 1_048_575
+"""That fit on one sheet beside its heading, as spreadsheet programs have it."""
+PIECE = 256 * 1024
+"""Bytes of a finished file that are sent at once."""
+
+
+async def _parts(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Sequence[Row[Any]]]:
+    """Every response, oldest first."""
+    query = (
+        select(*(responses.c[name] for name in COLUMNS))
+        .where(responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id)
+        .order_by(responses.c.created_at, responses.c.id)
+    )
+    async with connection.stream(query) as rows:
+        async for part in rows.partitions(AT_ONCE):
+            yield part
+
+
+async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+    """As RFC 4180 has it, in UTF-8 with a byte-order mark, as spreadsheets want it.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    yield b"\xef\xbb\xbf" + _csv_line(COLUMNS)
+    async for part in _parts(connection, survey):
+        yield b"".join(_csv_line([_no_formula(value, _cell(value)) for value in row]) for row in part)
+
+
+async def export_json(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+    """One array with an object for each response."""
+    separator = b"["
+    async for part in _parts(connection, survey):
+        objects = [json.dumps(dict(zip(COLUMNS, map(_plain, row), strict=True)), ensure_ascii=False) for row in part]
+        yield separator + ",\n".join(objects).encode()
+        separator = b",\n"
+    yield b"[]\n" if separator == b"[" else b"]\n"
+
+
+async def export_xlsx(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+    """A workbook in which everything typed is text: no formula and no link is ever made of it."""
+    xlsxwriter = import_module("xlsxwriter")  # half a second of a start, for what few ever ask for
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with TemporaryFile() as file:
+        book = xlsxwriter.Workbook(file, options)
+        sheet, next_row = None, MOST_ROWS + 1
+        async for part in _parts(connection, survey):
+            if sheet is None or next_row + len(part) > MOST_ROWS:
+                sheet, next_row = book.add_worksheet(), 1
+                sheet.write_row(0, 0, COLUMNS)
+            await asyncio.to_thread(_write, sheet, next_row, part)
+            next_row += len(part)
+        if sheet is None:
+            book.add_worksheet().write_row(0, 0, COLUMNS)
+        await asyncio.to_thread(book.close)
+        file.seek(0)
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
+
+
+def _write(sheet: Any, first: int, part: Sequence[Row[Any]]) -> None:
+    for number, row in enumerate(part, first):
+        for column, value in enumerate(row):
+            if isinstance(value, int) and not isinstance(value, bool):
+                sheet.write_number(number, column, value)
+            elif value is not None:
+                sheet.write_string(number, column, _cell(value))
+
+
+def _csv_line(cells: Sequence[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return moment(value) if isinstance(value, datetime) else str(value)
+
+
+def _no_formula(value: Any, text: str) -> str:
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

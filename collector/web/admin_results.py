@@ -1,0 +1,289 @@
+"""What came of a survey: its figures, its responses, each by itself, and all as a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from collector.errors import NotFound
+from collector.exports import export_csv, export_json, export_xlsx
+from collector.metrics import GOOD_RANGE, GROUPS, Group, group_of
+from collector.responses.reading import Filter, get_response, history_of, list_responses
+from collector.results import Results, breakdown, compared, results_in, trend
+from collector.rollups import ALWAYS, DIMENSIONS, Dimension, Span, Total, totals_by_day
+from collector.schema import moment
+from collector.sites import Site, site_by_key
+from collector.surveys.languages import LANGUAGES
+from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
+from collector.web.auth import signed_in
+from collector.web.fields import TAB_WORDS
+from collector.web.figures import GROUP_NAMES, chart, show_figure, show_interval, show_value
+from collector.web.http import house_of, page
+from collector.web.resources import own_page
+
+LATEST = 50
+"""Responses on the results page at once."""
+LONGEST_SEARCH = 200
+PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "12 months", "all": "All time"}
+USUAL = "30"
+STOP_POLLING = 286
+"""What htmx takes for the last answer."""
+DIMENSION_NAMES: dict[Dimension, str] = {
+    "page": "Page",
+    "device": "Device",
+    "language": "Language",
+    "revision": "Revision",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What someone looks at: a period, and which of its responses."""
+
+    period: str
+    span: Span
+    group: Group | None
+    words: str | None
+    commented: bool
+    cursor: str | None
+
+    def wanted(self, survey: Survey) -> Filter:
+        first, last = self.span.first, self.span.last
+        return Filter(
+            survey_id=survey.id,
+            bot=False,
+            group=self.group,
+            commented=True if self.commented else None,
+            words=self.words,
+            since=datetime.combine(first, time(), UTC) if first else None,
+            until=datetime.combine(last + timedelta(days=1), time(), UTC) if last else None,
+        )
+
+    def query(self, **changed: str | None) -> str:
+        """The address of the same with something changed."""
+        own = {"from": _iso(self.span.first), "to": _iso(self.span.last)} if self.period == "own" else {}
+        said = {
+            "period": None if self.period in (USUAL, "own") else self.period,
+            **own,
+            "group": self.group,
+            "words": self.words,
+            "commented": "yes" if self.commented else None,
+            **changed,
+        }
+        return urlencode({name: value for name, value in said.items() if value})
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def read_view(query: QueryParams, today: date) -> View:
+    """What the address asks for; what it can't mean is as if it were not there."""
+    first, last = _day(query.get("from", "")), _day(query.get("to", ""))
+    period = query.get("period", USUAL)
+    if first or last:
+        if first and last and first > last:
+            first, last = last, first
+        period, span = "own", Span(first, last or today)
+    else:
+        period = period if period in PERIODS else USUAL
+        span = ALWAYS if period == "all" else Span(today - timedelta(days=int(period) - 1), today)
+    group = next((one for one in GROUPS if one == query.get("group")), None)
+    words = query.get("words", "").strip()[:LONGEST_SEARCH]
+    words = words if words.isprintable() else ""
+    return View(period, span, group, words or None, "commented" in query, query.get("cursor"))
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if date(2000, 1, 1) <= found < date(9000, 1, 1) else None
+
+
+async def results(request: Request) -> Response:
+    """What came of one survey in a period."""
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    house = house_of(request)
+    view = read_view(request.query_params, house.clock().date())
+    async with house.database.read() as connection:
+        site, survey = await _survey(request, connection)
+        values = await figures_of(connection, survey, view)
+        changed = await has_changes(connection, survey)
+        latest, following = await list_responses(
+            connection, site.id, view.wanted(survey), limit=LATEST, cursor=view.cursor
+        )
+        parts = {name: await breakdown(connection, survey, name, view.span) for name in DIMENSIONS}
+    metric, points = survey.document.metric, survey.document.points
+    trended = trend(survey, values["days"], view.span)
+    return page(
+        "results.html",
+        user=user,
+        own_page=own_page(house.settings.public_url, site, survey),
+        changed=changed,
+        tabs=TAB_WORDS,
+        periods=PERIODS,
+        latest=latest,
+        following=following,
+        points=trended,
+        chart=chart(metric, trended),
+        parts=[(DIMENSION_NAMES[name], [(_value(name, one.name), one) for one in parts[name]]) for name in DIMENSION_NAMES],
+        bars=_bars(values["results"]),
+        group_of=lambda score: group_of(metric, points, score),
+        label=lambda score: _label(survey, score),
+        groups=GROUPS,
+        **_common(site, survey, view),
+        **values,
+    )
+
+
+async def news(request: Request) -> Response:
+    """What has come since a response, for a page that is open: those responses, and the figures anew."""
+    if await signed_in(request) is None:
+        return Response(status_code=STOP_POLLING)
+    house = house_of(request)
+    view = replace(read_view(request.query_params, house.clock().date()), cursor=None)
+    async with house.database.read() as connection:
+        site, survey = await _survey(request, connection)
+        latest, _ = await list_responses(connection, site.id, view.wanted(survey), limit=LATEST)
+        known = request.query_params.get("after", "")
+        ids = [str(response.id) for response in latest]
+        new = latest[: ids.index(known)] if known in ids else latest
+        if not new:
+            return Response(status_code=204)
+        values = await figures_of(connection, survey, view)
+    return page("news.html", new=new, **_common(site, survey, view), **values)
+
+
+async def figures_of(connection: AsyncConnection, survey: Survey, view: View) -> dict[str, Any]:
+    """What the head of the page says of a period."""
+    days = await totals_by_day(connection, survey.site_id, survey.id, view.span)
+    total = Total()
+    for one in days.values():
+        total.add(one)
+    return {
+        "days": days,
+        "results": results_in(survey, total),
+        "before": await compared(connection, survey, view.span, total),
+    }
+
+
+def _common(site: Site, survey: Survey, view: View) -> dict[str, Any]:
+    return {
+        "site": site,
+        "survey": survey,
+        "view": view,
+        "home": f"/admin/{site.key}/{survey.id}",
+        "names": GROUP_NAMES[survey.document.metric],
+        "good_range": GOOD_RANGE[survey.document.metric],
+        "show": show_figure,
+        "show_value": show_value,
+        "show_interval": show_interval,
+        "moment": moment,
+    }
+
+
+async def response(request: Request) -> Response:
+    """One response with all that is known of it, and what happened around it."""
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    async with house_of(request).database.read() as connection:
+        site, survey = await _survey(request, connection)
+        found = await get_response(connection, site.id, request.path_params["response"])
+        if found.survey_id != survey.id:
+            raise NotFound("This survey has no such response.")
+        history = await history_of(connection, found)
+        asked = (await get_revision(connection, site.id, survey.key, found.revision)).document
+    view = read_view(QueryParams(), found.created_at.date())
+    return page(
+        "response.html",
+        user=user,
+        response=found,
+        history=history,
+        asked=asked,
+        changed=False,
+        tabs=TAB_WORDS,
+        **_common(site, survey, view),
+    )
+
+
+# ---- files
+
+Export = Callable[[AsyncConnection, Survey], AsyncIterator[bytes]]
+EXPORTS: dict[str, tuple[Export, str]] = {
+    "csv": (export_csv, "text/csv; charset=utf-8"),
+    "json": (export_json, "application/json"),
+    "xlsx": (export_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+"""By the ending of the name."""
+
+
+async def responses_file(request: Request) -> Response:
+    """All responses of one survey, as a file."""
+    if await signed_in(request) is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    ending = request.path_params["ending"]
+    if ending not in EXPORTS:
+        raise NotFound(f"Responses come as {', '.join(EXPORTS)}.")
+    export, media_type = EXPORTS[ending]
+    house = house_of(request)
+    async with house.database.read() as connection:
+        _, survey = await _survey(request, connection)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async with house.database.read() as connection:
+            async for piece in export(connection, survey):
+                yield piece
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"', "Cache-Control": "no-store"}
+    return StreamingResponse(pieces(), media_type=media_type, headers=headers)
+
+
+async def _survey(request: Request, connection: AsyncConnection) -> tuple[Site, Survey]:
+    site = await site_by_key(connection, request.path_params["site"])
+    return site, await get_survey(connection, site.id, request.path_params["id"])
+
+
+def _bars(results: Results) -> list[tuple[int, int, float]]:
+    """For each score its count, and how long its bar is out of 100."""
+    largest = max(count for _, count in results.distribution) or 1
+    return [(score, count, round(count / largest * 100, 2)) for score, count in results.distribution]
+
+
+def _label(survey: Survey, score: int) -> str:
+    if survey.document.metric != "csat":
+        return ""
+    return LANGUAGES["en"].satisfaction_labels(survey.document.points)[score - 1]
+
+
+def _value(dimension: Dimension, value: str) -> str:
+    """A value of a dimension, as people say it."""
+    if not value:
+        return "All other pages" if dimension == "page" else "Not known"
+    if dimension == "language":
+        return LANGUAGES[value].name if value in LANGUAGES else value
+    return f"Revision {value}" if dimension == "revision" else value.capitalize() if dimension == "device" else value
+
+
+routes = [
+    Route("/admin/{site}/{id:uuid}", results),
+    Route("/admin/{site}/{id:uuid}/news", news),
+    Route("/admin/{site}/{id:uuid}/responses.{ending}", responses_file),
+    Route("/admin/{site}/{id:uuid}/responses/{response:uuid}", response),
+]

@@ -1,0 +1,105 @@
+"""Figures as people read them, and the lines that draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from collector.metrics import GOOD_RANGE, Figure, Group, Metric
+from collector.results import Point
+
+GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
+    "csat": {"negative": "Dissatisfied", "neutral": "Neutral", "positive": "Satisfied"},
+    "nps": {"negative": "Detractors", "neutral": "Passives", "positive": "Promoters"},
+    "ces": {"negative": "Difficult", "neutral": "Neutral", "positive": "Easy"},
+}
+RANGE: Mapping[Metric, tuple[float, float]] = {"csat": (0.0, 100.0), "nps": (-100.0, 100.0), "ces": (1.0, 7.0)}
+"""Of what a headline figure can be."""
+WIDTH, HEIGHT = 720, 180
+SPARK_DAYS = 30
+SPARK_HEIGHT = 24
+
+
+def show_figure(found: Figure) -> str:
+    """A headline figure for people: 82 %, +34, 5.6, or a dash while there is none."""
+    return "–" if found.value is None else show_value(found.unit, found.value)
+
+
+def show_value(unit: str, value: float) -> str:
+    if unit == "percent":
+        return f"{value:.0f} %"
+    return f"{value:+.0f}".replace("-", "−") if unit == "points" else f"{value:.1f}"
+
+
+def show_interval(found: Figure, interval: tuple[float, float] | None) -> str:
+    """From where to where the figure of everybody lies, in 95 of 100 such samples; empty with too few answers."""
+    if interval is None:
+        return ""
+    low, high = (show_value(found.unit, value) for value in interval)
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Paths in a box of `WIDTH` by `HEIGHT`, y downwards; ``good`` is where the usual good range begins and how high it
+    is. ``ticks`` are values with their place from the top in percent."""
+
+    lines: str
+    bands: str
+    good: tuple[float, float] | None
+    ticks: list[tuple[str, float]]
+
+
+def chart(metric: Metric, points: Sequence[Point]) -> Chart:
+    """The trend with its intervals; where a step has no figure the line is broken."""
+    low, high = RANGE[metric]
+    step = WIDTH / max(len(points), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT * (high - value) / (high - low), 1)
+
+    lines, bands = [], []
+    for run in _runs(points):
+        xs = [round((place + 0.5) * step, 1) for place, _ in run]
+        values = [y(point.figure.value or 0) for _, point in run]
+        sure = [(x, point.interval) for x, (_, point) in zip(xs, run, strict=True) if point.interval]
+        if len(run) == 1:
+            lines.append(f"M{xs[0] - step * 0.3:.1f} {values[0]}h{step * 0.6:.1f}")
+        else:
+            lines.append("M" + "L".join(f"{x} {value}" for x, value in zip(xs, values, strict=True)))
+        if len(sure) == 1:
+            x, (least, most) = sure[0]
+            bands.append(f"M{x - step * 0.3:.1f} {y(most)}h{step * 0.6:.1f}V{y(least)}h{-step * 0.6:.1f}z")
+        elif sure:
+            there = [f"{x} {y(most)}" for x, (_, most) in sure]
+            back = [f"{x} {y(least)}" for x, (least, _) in reversed(sure)]
+            bands.append("M" + "L".join([*there, *back]) + "z")
+    good = GOOD_RANGE[metric]
+    unit = {"csat": "percent", "nps": "points", "ces": "mean"}[metric]
+    ticks = [(show_value(unit, value), 100 * y(value) / HEIGHT) for value in (high, (low + high) / 2, low)]
+    return Chart("".join(lines), "".join(bands), good and (y(good[1]), round(y(good[0]) - y(good[1]), 1)), ticks)
+
+
+def _runs(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
+    """Steps that follow one another with a figure, with their places."""
+    runs: list[list[tuple[int, Point]]] = []
+    for place, point in enumerate(points):
+        if point.figure.value is None:
+            continue
+        if runs and runs[-1][-1][0] == place - 1:
+            runs[-1].append((place, point))
+        else:
+            runs.append([(place, point)])
+    return runs
+
+
+def spark(answers: Mapping[date, int], today: date) -> str:
+    """A path of bars, one for each of the last `SPARK_DAYS` days, 4 wide with 1 between, `SPARK_HEIGHT` at most."""
+    days = [today - timedelta(days=SPARK_DAYS - 1 - place) for place in range(SPARK_DAYS)]
+    most = max((answers.get(day, 0) for day in days), default=0)
+    return "".join(
+        f"M{place * 5} {SPARK_HEIGHT}v{-max(1.0, SPARK_HEIGHT * answers[day] / most):.1f}h4V{SPARK_HEIGHT}z"
+        for place, day in enumerate(days)
+        if answers.get(day)
+    )
