@@ -6,12 +6,13 @@ five points). CES after Dixon, Freeman and Toman, "Stop Trying to Delight Your C
 July 2010, in the seven-point agreement form of 2013: the mean, and the share of 6 and 7.
 
 How sure a figure is: csat by Wilson's score interval (Wilson, "Probable Inference, the Law of Succession, and
-Statistical Inference", JASA 22, 1927). nps by the adjusted Wald interval, three answers added in thirds of their weight
-(Rocks, "Interval Estimation for the Net Promoter Score", The American Statistician 70(4), 2016: AW(3, T), that is 3/4,
-3/2 and 3/4). ces by Student's t over the sample's deviation. Two csat figures are compared after Agresti and Caffo, "Simple and
-Effective Confidence Intervals for Proportions and Differences of Proportions", The American Statistician 54(4), 2000
-(one success and one failure added to each), two nps figures likewise with Rocks's weights, two ces figures after
-Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947, by the normal distribution.
+Statistical Inference", JASA 22, 1927). nps by the adjusted Wald interval, with three answers added, 3/4 of a promoter,
+3/2 of a passive and 3/4 of a detractor (Rocks, "Interval Estimation for the Net Promoter Score", The American
+Statistician 70(4), 2016). ces by Student's t over the sample's deviation. Two csat figures are compared after Agresti
+and Caffo, "Simple and Effective Confidence Intervals for Proportions and Differences of Proportions", The American
+Statistician 54(4), 2000 (one success and one failure added to each), two nps figures likewise with Rocks's weights, two
+ces figures by the normal distribution over Welch's standard error ("The generalization of 'Student's' problem",
+Biometrika 34, 1947).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.metrics import Figure, differs, figure, interval, scores
 from collector.rollups import ALWAYS, Dimension, Span, Total, total_of, totals_by_value
 from collector.surveys.lifecycle import Survey
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -55,7 +56,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The span of the same length before: its figure, and whether the difference is more than chance (None: can't tell)."""
+    """The span of the same length before: its figure, and whether they differ by more than chance (None: can't tell)."""
 
     span: Span
     figure: Figure

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import QueryParams
@@ -141,7 +140,9 @@ async def results(request: Request) -> Response:
         following=following,
         points=trended,
         chart=chart(metric, trended),
-        parts=[(DIMENSION_NAMES[name], [(_value(name, one.name), one) for one in parts[name]]) for name in DIMENSION_NAMES],
+        parts=[
+            (DIMENSION_NAMES[name], [(_value(name, one.name), one) for one in parts[name]]) for name in DIMENSION_NAMES
+        ],
         bars=_bars(values["results"]),
         group_of=lambda score: group_of(metric, points, score),
         label=lambda score: _label(survey, score),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from collector.audit import Act, record
 from collector.errors import Conflict, Invalid, NotFound
 from collector.metrics import Figure, figure
-from collector.rollups import Total, totals_by_survey
+from collector.rollups import Span, Total, answers_by_day, totals_by_survey
 from collector.sites import Site, create_site, list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import (
@@ -28,8 +29,8 @@ from collector.surveys.lifecycle import (
     publish_survey,
 )
 from collector.surveys.templates import TEMPLATES, document_of
-from collector.web.admin import show_figure
 from collector.web.auth import by_field, read_form, require_same_origin, signed_in
+from collector.web.figures import SPARK_DAYS, show_figure, spark
 from collector.web.http import house_of, page
 from collector.web.resources import frozen_tag, tag
 
@@ -38,12 +39,15 @@ SIGN_IN = "/admin/sign-in"
 
 @dataclass(frozen=True)
 class Line:
-    """One survey in the list; ``rate`` is scores out of ``shown`` in percent, None while it was never shown."""
+    """One survey in the list; ``rate`` is scores out of ``shown`` in percent, None while it was never shown. ``spark``
+    draws the answers of the last days, ``lately`` is how many."""
 
     survey: Survey
     figure: Figure
     shown: int
     rate: float | None
+    spark: str
+    lately: int
 
 
 async def overview(request: Request) -> Response:
@@ -55,10 +59,15 @@ async def overview(request: Request) -> Response:
 async def _overview(request: Request, user: Any, name: str = "", wrong: str = "", status: int = 200) -> Response:
     house = house_of(request)
     found: list[tuple[Site, list[Line], list[Line]]] = []
+    today = house.clock().date()
     async with house.database.read() as connection:
         for site in await list_sites(connection):
             totals = await totals_by_survey(connection, site.id)
-            lines = [_line(one, totals.get(one.id, Total())) for one in await list_surveys(connection, site.id)]
+            lately = await answers_by_day(connection, site.id, Span(today - timedelta(days=SPARK_DAYS - 1), today))
+            lines = [
+                _line(one, totals.get(one.id, Total()), lately.get(one.id, {}), today)
+                for one in await list_surveys(connection, site.id)
+            ]
             kept = [line for line in lines if line.survey.status != "archived"]
             found.append((site, kept, lines[len(kept) :]))
     url = house.settings.public_url
@@ -71,15 +80,17 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
         frozen_tag_of=lambda site: frozen_tag(url, site.key),
         demo=house.examples is not None,
         show=show_figure,
+        spark_days=SPARK_DAYS,
         name=name,
         wrong=wrong,
     )
 
 
-def _line(survey: Survey, total: Total) -> Line:
+def _line(survey: Survey, total: Total, lately: Mapping[date, int], today: date) -> Line:
     scores = sum(total.scores.values())
     rate = min(100.0, 100 * scores / total.impressions) if total.impressions else None
-    return Line(survey, figure(survey.document.metric, survey.document.points, total.scores), total.impressions, rate)
+    found = figure(survey.document.metric, survey.document.points, total.scores)
+    return Line(survey, found, total.impressions, rate, spark(lately, today), sum(lately.values()))
 
 
 async def add_site(request: Request) -> Response:

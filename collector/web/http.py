@@ -141,13 +141,15 @@ async def read_json(request: Request, most: int = MOST_BYTES) -> Any:
 def templates() -> Any:
     """The environment of all pages, loaded when the first one is asked for or someone warms up."""
     jinja2 = import_module("jinja2")
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["number"] = "{:,}".format
+    return environment
 
 
 _POLICY = (
