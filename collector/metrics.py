@@ -124,7 +124,8 @@ def interval(metric: Metric, scale: int, counts: Mapping[int, int]) -> tuple[flo
         half = (Z if metric == "nps" else _student(total - 1)) * error
         low, high = middle - half, middle + half
         least, most = (-100.0, 100.0) if metric == "nps" else (1.0, float(scale))
-    return max(low, least), min(high, most)
+    value = found.value or 0.0  # what was added to the answers may move the middle past the figure itself
+    return max(min(low, value), least), min(max(high, value), most)
 
 
 def differs(metric: Metric, scale: int, first: Mapping[int, int], second: Mapping[int, int]) -> bool | None:

@@ -56,7 +56,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The span of the same length before: its figure, and whether they differ by more than chance (None: can't tell)."""
+    """The span of the same length before, its figure, and whether the two differ by more than chance, if that can be
+    told."""
 
     span: Span
     figure: Figure

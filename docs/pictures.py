@@ -57,8 +57,8 @@ def lived_in(file: Path) -> None:
             group = group_of("csat", 5, score)
             comment = chance.choice(COMMENTS[group]) if chance.random() < 0.3 else None
             store.execute(
-                'INSERT INTO responses (site_id, survey_id, created_at, page, page_label, language, device, id, "group",'
-                " score, comment, updated_at, impression_id, revision, state, complete, email_verified, bot)"
+                "INSERT INTO responses (site_id, survey_id, created_at, page, page_label, language, device, id,"
+                ' "group", score, comment, updated_at, impression_id, revision, state, complete, email_verified, bot)'
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 2, 1, 0, 0)",
                 (*both, new_id().hex, group, score, comment, at, impression),
             )

@@ -1,0 +1,367 @@
+"""The results: periods, comparison, trend, breakdowns, the stream of responses, one by itself, and the files."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert
+from starlette.datastructures import QueryParams
+
+from collector.metrics import Metric, differs, figure, interval
+from collector.results import Point, trend
+from collector.rollups import ALWAYS, Span, Total
+from collector.schema import rollups
+from collector.sites import site_by_key
+from collector.surveys.lifecycle import Survey
+from collector.web.admin_results import STOP_POLLING, read_view
+from collector.web.figures import HEIGHT, chart, show_interval, spark
+from tests.conftest import House
+from tests.test_admin_surveys import owner, plain
+from tests.test_editor import SCRIPT
+from tests.test_intake import impression, response
+from tests.test_review import survey as draft
+from tests.test_rollups import in_house, open_house
+
+__all__ = ["owner"]
+
+TODAY = date(2026, 3, 31)
+
+
+# ---- how sure a figure is
+
+
+@pytest.mark.parametrize(
+    ("metric", "counts", "low", "high"),
+    [
+        ("csat", {5: 8, 1: 2}, 49.02, 94.33),  # Wilson's score interval of 8 in 10
+        ("csat", {5: 10}, 72.25, 100.0),
+        ("csat", {1: 1}, 0.0, 79.35),
+        ("nps", {10: 50, 8: 30, 0: 20}, 14.05, 44.20),
+        ("nps", {10: 1}, -48.0, 100.0),
+        ("ces", {7: 10, 5: 10}, 5.52, 6.48),
+        ("ces", {6: 4}, 6.0, 6.0),
+    ],
+)
+def test_interval_is_as_its_source_has_it(metric: Metric, counts: dict[int, int], low: float, high: float) -> None:
+    found = interval(metric, 11 if metric == "nps" else 5 if metric == "csat" else 7, counts)
+    assert found == pytest.approx((low, high), abs=0.6 if len(counts) == 1 else 0.006)
+
+
+def test_too_few_answers_have_no_interval() -> None:
+    assert interval("csat", 5, {}) is None
+    assert interval("ces", 7, {7: 3}) is None
+    assert interval("ces", 7, {7: 3, 1: 1}) is not None
+
+
+@pytest.mark.parametrize("metric", ["csat", "nps", "ces"])
+def test_interval_holds_the_figure_and_narrows(metric: Metric) -> None:
+    points = {"csat": 5, "nps": 11, "ces": 7}[metric]
+    width = 1000.0
+    for times in (1, 4, 25, 400):
+        counts = {1: 2 * times, 3: times, 5: 3 * times}
+        found = interval(metric, points, counts)
+        value = figure(metric, points, counts).value
+        assert found is not None
+        assert value is not None
+        low, high = found
+        assert low <= value <= high
+        assert high - low < width
+        width = high - low
+
+
+@pytest.mark.parametrize(
+    ("metric", "first", "second", "wanted"),
+    [
+        ("csat", {5: 50, 1: 50}, {5: 80, 1: 20}, True),
+        ("csat", {5: 5, 1: 5}, {5: 6, 1: 4}, False),
+        ("csat", {5: 1}, {1: 1}, False),
+        ("csat", {}, {5: 10}, None),
+        ("nps", {10: 60, 0: 40}, {10: 40, 0: 60}, True),
+        ("nps", {10: 6, 0: 4}, {10: 4, 0: 6}, False),
+        ("ces", {7: 50, 6: 50}, {5: 50, 6: 50}, True),
+        ("ces", {7: 2, 1: 2}, {5: 2, 4: 2}, False),
+        ("ces", {7: 3}, {1: 100}, None),
+    ],
+)
+def test_difference_is_more_than_chance(
+    metric: Metric, first: dict[int, int], second: dict[int, int], wanted: bool | None
+) -> None:
+    points = {"csat": 5, "nps": 11, "ces": 7}[metric]
+    assert differs(metric, points, first, second) is wanted
+    assert differs(metric, points, second, first) is wanted
+
+
+# ---- periods and what is drawn
+
+
+@pytest.mark.parametrize(
+    ("query", "period", "span"),
+    [
+        ("", "30", Span(date(2026, 3, 2), TODAY)),
+        ("period=7", "7", Span(date(2026, 3, 25), TODAY)),
+        ("period=all", "all", ALWAYS),
+        ("period=never", "30", Span(date(2026, 3, 2), TODAY)),
+        ("from=2026-01-01&to=2026-01-31", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
+        ("from=2026-01-31&to=2026-01-01", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
+        ("from=2026-01-01", "own", Span(date(2026, 1, 1), TODAY)),
+        ("to=2026-01-31", "own", Span(None, date(2026, 1, 31))),
+        ("from=soon&to=0001-01-01", "30", Span(date(2026, 3, 2), TODAY)),
+    ],
+)
+def test_period_is_what_the_address_says(query: str, period: str, span: Span) -> None:
+    view = read_view(QueryParams(query), TODAY)
+    assert (view.period, view.span) == (period, span)
+    assert read_view(QueryParams(view.query()), TODAY) == view, "its own address leads back to it"
+
+
+def test_filter_that_means_nothing_is_as_if_it_were_not_there() -> None:
+    view = read_view(QueryParams("group=angry&words=%00&commented=yes"), TODAY)
+    assert (view.group, view.words, view.commented) == (None, None, True)
+    assert len(read_view(QueryParams("words=" + "x" * 999), TODAY).words or "") == 200
+
+
+def total(**scores: int) -> Total:
+    return Total(impressions=10, scores={int(name[1:]): people for name, people in scores.items()})
+
+
+def test_trend_is_by_day_by_week_or_by_month() -> None:
+    mine: Survey = draft()
+    days = {date(2026, 1, 1): total(_5=1), date(2026, 1, 2): total(_1=1), date(2026, 3, 2): total(_5=3)}
+    by_day = trend(mine, days, Span(date(2026, 1, 1), date(2026, 1, 3)))
+    assert [(one.name, one.figure.value) for one in by_day] == [
+        ("2026-01-01", 100.0),
+        ("2026-01-02", 0.0),
+        ("2026-01-03", None),
+    ]
+    by_week = trend(mine, days, Span(date(2026, 1, 1), date(2026, 3, 2)))
+    assert (by_week[0].name, by_week[0].figure.total, by_week[0].shown) == ("2025-12-29", 2, 20)
+    assert (by_week[-1].name, by_week[-1].figure.value) == ("2026-03-02", 100.0)
+    by_month = trend(mine, days, Span(date(2025, 4, 1), date(2026, 3, 31)))
+    assert len(by_month) == 12
+    assert [one.figure.total for one in by_month[-3:]] == [2, 0, 3]
+    assert len(trend(mine, days, ALWAYS)) == 10, "from the first day to the last"
+    assert trend(mine, {}, ALWAYS) == []
+
+
+def points(*values: float | None) -> list[Point]:
+    found = []
+    for number, value in enumerate(values):
+        people = {} if value is None else {5: round(value), 1: 100 - round(value)}
+        found.append(Point(str(number), figure("csat", 5, people), interval("csat", 5, people), 0))
+    return found
+
+
+def test_chart_breaks_where_there_is_nothing() -> None:
+    drawn = chart("csat", points(50, 60, None, 70))
+    assert drawn.lines.count("M") == drawn.bands.count("M") == 2
+    assert drawn.good == (HEIGHT * 0.15, HEIGHT * 0.1)
+    assert [text for text, _ in drawn.ticks] == ["100 %", "50 %", "0 %"]
+    assert chart("csat", []).lines == chart("csat", points(None)).lines == ""
+    numbers = [float(one) for one in re.findall(r"-?[\d.]+", drawn.lines + drawn.bands)]
+    assert max(numbers) <= 720
+    assert chart("nps", []).good is None
+
+
+def test_interval_is_written_with_its_unit_once() -> None:
+    csat, nps, ces = figure("csat", 5, {5: 1}), figure("nps", 11, {9: 1}), figure("ces", 7, {7: 1})
+    assert show_interval(csat, (40.2, 59.9)) == "40 to 60 %"
+    assert show_interval(nps, (-40.2, 9.9)) == "−40 to +10"
+    assert show_interval(ces, (4.02, 5.99)) == "4.0 to 6.0"
+    assert show_interval(csat, None) == ""
+
+
+def test_spark_has_a_bar_for_each_day_with_answers() -> None:
+    drawn = spark({TODAY: 10, TODAY - timedelta(days=29): 1, TODAY - timedelta(days=30): 99}, TODAY)
+    assert drawn == "M0 24v-2.4h4V24zM145 24v-24.0h4V24z"
+    assert spark({}, TODAY) == ""
+
+
+# ---- the pages
+
+
+def count(owner: House, survey: dict[str, Any], days: Mapping[int, dict[int, int]]) -> None:
+    """Put scores into the sums of days ago."""
+    today = datetime.now(UTC).date()
+
+    async def add() -> None:
+        async with open_house(owner).database.write() as connection:
+            site = await site_by_key(connection, owner.site.key)
+            common = {"site_id": site.id, "survey_id": UUID(survey["id"]), "lane": 0, "value": "1"}
+            for ago, scores in days.items():
+                values = {f"score_{score}": people for score, people in scores.items()}
+                rows = [
+                    {**common, "dimension": name, "day": today - timedelta(days=ago), **values}
+                    for name in ("revision", "page", "device", "language")
+                ]
+                await connection.execute(insert(rollups), rows)
+
+    in_house(owner, add)
+
+
+def test_period_is_compared_with_the_one_before(owner: House) -> None:
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    count(owner, survey, {0: {5: 90, 1: 10}, 40: {5: 50, 1: 50}, 400: {5: 1}})
+    text = plain(owner.client.get(page).text)
+    assert "90 %" in text
+    assert "Before: 50 % of 100" in text
+    assert "Up, by more than chance." in text
+    assert "Of everyone it is 83 to 94 %" in text
+    text = plain(owner.client.get(f"{page}?period=365").text)
+    assert "of 200 answers" in text
+    assert "No more than chance between them." in text
+    text = plain(owner.client.get(f"{page}?period=all").text)
+    assert "of 201 answers" in text
+    assert "Before:" not in text
+    assert "Revision 1" in text
+    assert "Before:" not in plain(owner.client.get(f"{page}?period=7").text)
+    day = (datetime.now(UTC).date() - timedelta(days=40)).isoformat()
+    assert "of 100 answers" in plain(owner.client.get(f"{page}?from={day}&to={day}").text)
+
+
+def test_breakdowns_have_every_page_device_language_and_revision(owner: House) -> None:
+    survey = owner.site.publish()
+    owner.send(response(survey, score=5, page="https://shop.example/order/17", language="en"))
+    owner.send(response(survey, score=1, page="https://shop.example/", language=None))
+    text = plain(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text)
+    for wanted in ("shop.example/order/* 100 %", "shop.example/ 0 %", "English 100 %", "Not known 0 %", "Desktop 50 %"):
+        assert wanted in text, wanted
+
+
+def comments(text: str) -> list[str]:
+    return re.findall(r'<p class="comment" dir="auto">([^<]*)</p>', text)
+
+
+def test_responses_are_found_by_words_group_and_comment(owner: House) -> None:
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    for score, comment in ((5, "Lovely Shop"), (1, "slow shop"), (1, "100 % late"), (3, None), (1, "100 days")):
+        owner.send(response(survey, score=score, comment=comment))
+    owner.send(response(survey, score=1, comment="robot shop", automated=True))
+    assert comments(owner.client.get(page).text) == ["100 days", "100 % late", "slow shop", "Lovely Shop"]
+    assert comments(owner.client.get(f"{page}?words=SHOP").text) == ["slow shop", "Lovely Shop"]
+    assert comments(owner.client.get(f"{page}?words=100+%25").text) == ["100 % late"]
+    assert comments(owner.client.get(f"{page}?words=shop&group=negative").text) == ["slow shop"]
+    assert owner.client.get(page).text.count('class="score') == 5
+    assert owner.client.get(f"{page}?commented=yes").text.count('class="score') == 4
+    nothing = owner.client.get(f"{page}?words=nowhere").text
+    assert "No response in these days is like that" in nothing
+    assert 'value="nowhere"' in nothing
+
+
+def test_stream_goes_on_to_earlier_ones(owner: House) -> None:
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    for start in (0, 30):
+        owner.send(*(response(survey, comment=f"Number {start + number}") for number in range(30)))
+    first = owner.client.get(f"{page}?group=positive").text
+    (earlier,) = re.findall(r'href="([^"]*cursor[^"]*)"', first)
+    assert "group=positive" in earlier
+    second = owner.client.get(earlier.replace("&amp;", "&")).text
+    assert len(comments(first)) == 50
+    assert len(comments(second)) == 10
+    assert sorted(comments(first) + comments(second)) == sorted(f"Number {number}" for number in range(60))
+    assert 'id="news"' not in second, "what is new belongs at the top of the first"
+
+
+def test_news_come_to_a_page_that_is_open(owner: House) -> None:
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+
+    def ask(text: str) -> Any:
+        (address,) = re.findall(r'hx-get="([^"]*)"', text)
+        return owner.client.get(address.replace("&amp;", "&"), headers=SCRIPT)
+
+    text = owner.client.get(page).text
+    assert ask(text).status_code == 204
+    owner.send(response(survey, score=5, comment="The first"))
+    news = ask(text)
+    assert comments(news.text) == ["The first"]
+    assert "100 %" in news.text
+    assert ask(news.text).status_code == 204
+    owner.send(response(survey, score=1, comment="The second"))
+    news = ask(news.text)
+    assert comments(news.text) == ["The second"]
+    assert 'id="responses" hx-swap-oob="afterbegin"' in news.text
+    owner.client.cookies.clear()
+    assert ask(text).status_code == STOP_POLLING
+
+
+def test_response_has_a_page_with_its_history(owner: House) -> None:
+    survey = owner.site.publish(question="First?", email_capture={"consent_text": "You may write."})
+    other = owner.site.publish()
+    shown = impression(survey)
+    given = response(
+        survey, score=2, impression=shown["id"], comment="Slow", email="jo@example.com", state=2, complete=True
+    )
+    owner.send(shown)
+    owner.send(given)
+    owner.site.call("PUT", f"/surveys/{survey['id']}", {**survey["document"], "question": "Second?"})
+    owner.site.call("POST", f"/surveys/{survey['id']}/publish")
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    (address,) = re.findall(rf'href="({page}/responses/[^"]+)"', owner.client.get(page).text)
+    text = plain(owner.client.get(address).text)
+    for wanted in (
+        "First?",
+        "Dissatisfied",
+        "Slow",
+        "jo@example.com",
+        "You may write.",
+        "was shown",
+        "A score was given",
+    ):
+        assert wanted in text, wanted
+    assert "Second?" not in text
+    foreign = address.replace(survey["id"], other["id"])
+    assert owner.client.get(foreign).status_code == 404
+    assert owner.client.get(address[:-4] + "ffff").status_code == 404
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "http://x.example/", "Ünï\u0007", None, '<script>"&', "007"]
+
+
+def test_workbook_has_text_and_no_formula(owner: House) -> None:
+    survey = owner.site.publish()
+    for comment in FORMULAS:
+        owner.send(response(survey, comment=comment))
+    reply = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.xlsx")
+    assert reply.headers["content-disposition"].endswith('.xlsx"')
+    book = zipfile.ZipFile(io.BytesIO(reply.content))
+    assert book.testzip() is None
+    sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "hyperlink" not in sheet
+    assert sheet.count("<row ") == 1 + len(FORMULAS)
+    for wanted in ("=1+1", "+1", "-1", "@SUM(A1)", "007", "&lt;script&gt;"):
+        assert f">{wanted}" in sheet, wanted
+    assert re.search(r'<c r="D2"[^>]*><v>4</v>', sheet), "a score is a number"
+
+
+def test_json_is_one_array(owner: House) -> None:
+    survey = owner.site.publish()
+    address = f"/admin/{owner.site.key}/{survey['id']}/responses.json"
+    assert owner.client.get(address).json() == []
+    for comment in FORMULAS:
+        owner.send(response(survey, comment=comment))
+    rows = json.loads(owner.client.get(address).content)
+    assert [row["comment"] for row in rows] == [row["comment"] for row in reversed(owner.site.responses())]
+    assert (rows[0]["score"], rows[0]["complete"]) == (4, False)
+    assert owner.client.get(address.replace("json", "pdf")).status_code == 404
+    assert owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.xlsx").status_code == 200
+
+
+def test_list_draws_the_last_days(owner: House) -> None:
+    survey = owner.site.publish()
+    assert "<path" not in owner.client.get("/admin").text
+    count(owner, survey, {0: {5: 3}, 5: {1: 1}, 60: {1: 50}})
+    text = owner.client.get("/admin").text
+    assert 'aria-label="4 answers in 30 days"' in text
+    assert text.count("h4V24z") == 2
