@@ -184,7 +184,7 @@ def test_many_route_changes_count_each_survey_once(visit: Visit) -> None:
             }""",
             50,
         )
-    visit.window.run("void history.pushState({}, '', '/even')")
+    visit.window.until("(() => { try { return !history.pushState({}, '', '/even') } catch {} })()")
     visit.expect_shown()
     visit.settle()
     assert visit.site.results(survey)["counts"]["impressions"] == 1

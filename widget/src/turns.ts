@@ -4,19 +4,19 @@ import { guard } from "./guard";
 import type { Host } from "./types";
 
 /** Milliseconds in which what one tab writes has come to all others, and is on the page; and that a claim is good for. */
-const SETTLE = 150;
+const SETTLE = 250;
 const GOOD = 1000;
 
 /**
- * Whether this tab may show something of this site now: the last of those that say so at the same time may. The loader
+ * 2 if this tab may show something of this site now, else 0: the last of those that say so at the same time may. The loader
  * says so while this file is on its way; whoever says so later finds, when its turn has come, that the survey was shown.
  */
-export const takeTurn = async (host: Host): Promise<boolean> => {
+export const takeTurn = async (host: Host): Promise<number> => {
   const past = () => Date.now() - host.turn!;
   if (past() > GOOD) host.claim(host);
   await pause(SETTLE - past());
   const last = guard(() => document.cookie.match(host.name + "c=([^;]*)"));
-  const won = !last || last[1] == host.turn!.toString(36);
-  if (won) host.claim(host, 0);
-  return won;
+  if (last && last[1] != host.turn!.toString(36)) return 0;
+  host.claim(host, 0);
+  return 2;
 };

@@ -324,9 +324,9 @@ export const create = async (host: Host): Promise<Ui> => {
         else if (!turn) {
           turn = 1;
           takeTurn(host).then((won) => {
-            turn = 2;
+            turn = won;
             if (won) attend();
-            else destroy();
+            else setTimeout(attend, 1_000); // whoever won may be in the background: then another may
           });
         }
       });
