@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -34,10 +34,20 @@ _NOBODY = f"$argon2id$v=19${_COST}${'A' * 22}${'A' * 43}"
 """Checked when the account does not exist, so that both cases take the same time; no password is known to fit."""
 
 
+Role = Literal["viewer", "editor", "owner"]
+ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
+"""Each may do what those before it may."""
+Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = ("read", "write")
+
+
 @dataclass(frozen=True)
 class User:
+    """``role`` is what they may do on every site, None where it differs by site (`collector.members`)."""
+
     id: UUID
     email: str
+    role: Role | None
 
 
 @dataclass(frozen=True)
@@ -76,23 +86,35 @@ async def is_password(hashed: str, password: str) -> bool:
 
 
 async def add_user(
-    connection: AsyncConnection, email: str, hashed: str, *, now: datetime, by: str = COMMAND_LINE
+    connection: AsyncConnection,
+    email: str,
+    hashed: str,
+    *,
+    now: datetime,
+    by: str = COMMAND_LINE,
+    role: Role | None = "owner",
 ) -> User:
     """Raises `Invalid` for an address that won't do, `Conflict` if it has an account."""
-    user = await _insert_user(connection, email, hashed, now=now)
+    user = await _insert_user(connection, email, hashed, role, now=now)
     await record(connection, by, "user.added", user.email, now=now)
     return user
 
 
-async def _insert_user(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> User:
-    email = email.strip().lower()
+def email_address(text: str) -> str:
+    """An address as it is kept. Raises `Invalid` for what is none."""
+    email = text.strip().lower()
     if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", email) or len(email) > 254:
         raise Invalid(faults=[Fault("/email", "must be an e-mail address")])
-    user = User(new_id(), email)
+    return email
+
+
+async def _insert_user(
+    connection: AsyncConnection, email: str, hashed: str, role: Role | None, *, now: datetime
+) -> User:
+    user = User(new_id(), email_address(email), role)
+    values = {"id": user.id, "email": user.email, "role": user.role}
     try:
-        await connection.execute(
-            insert(users).values(id=user.id, email=user.email, password_hash=hashed, created_at=now)
-        )
+        await connection.execute(insert(users).values(**values, password_hash=hashed, created_at=now))
     except IntegrityError:
         raise Conflict(faults=[Fault("/email", "this address has an account already")]) from None
     return user
@@ -106,7 +128,7 @@ async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[Use
     """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
     query = select(users).where(users.c.email == email.strip().lower())
     row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
-    return (User(row.id, row.email), row.password_hash) if row else (None, _NOBODY)
+    return (User(row.id, row.email, row.role), row.password_hash) if row else (None, _NOBODY)
 
 
 async def change_password(
@@ -157,7 +179,7 @@ async def make_owner(connection: AsyncConnection, secret: str, email: str, hashe
     used = await connection.execute(delete(links).where(links.c.purpose == "owner"))
     if not used.rowcount:  # someone else did in this moment
         raise NotFound("This link was used.")
-    user = await _insert_user(connection, email, hashed, now=now)
+    user = await _insert_user(connection, email, hashed, "owner", now=now)
     await record(connection, user.email, "owner.made", now=now)
     return user
 
@@ -196,7 +218,7 @@ async def start_session(
     return secret
 
 
-_SESSIONS = select(sessions, users.c.email).join(users, sessions.c.user_id == users.c.id)
+_SESSIONS = select(sessions, users.c.email, users.c.role).join(users, sessions.c.user_id == users.c.id)
 _NAME_LENGTH = 16
 
 
@@ -248,7 +270,7 @@ def _named(user: User, name: str) -> ColumnElement[bool]:
 
 
 def _session(row: Row[Any]) -> Session:
-    user = User(row.user_id, row.email)
+    user = User(row.user_id, row.email, row.role)
     seen_at = row.seen_at or row.created_at
     return Session(row.hash[:_NAME_LENGTH], user, row.created_at, seen_at, row.browser, row.system)
 
@@ -256,22 +278,63 @@ def _session(row: Row[Any]) -> Session:
 # ---- API tokens
 
 
+@dataclass(frozen=True)
+class Token:
+    """``site_id`` None: good for every site. ``scope`` read: for looking alone."""
+
+    id: UUID
+    name: str
+    site_id: UUID | None
+    scope: Scope
+    created_at: datetime
+    seen_at: datetime | None
+
+
 async def add_token(
-    connection: AsyncConnection, name: str, *, now: datetime, token: str | None = None, by: str = COMMAND_LINE
+    connection: AsyncConnection,
+    name: str,
+    *,
+    now: datetime,
+    token: str | None = None,
+    by: str = COMMAND_LINE,
+    site_id: UUID | None = None,
+    scope: Scope = "write",
 ) -> str:
     """Make an API token and return it: this is the one time it can be read. Raises `Invalid` or `Conflict`."""
     name = readable_name(name)
     token = token or new_api_token()
+    values = {"id": new_id(), "name": name, "hash": digest(token), "site_id": site_id, "scope": scope}
     try:
-        await connection.execute(insert(tokens).values(id=new_id(), name=name, hash=digest(token), created_at=now))
+        await connection.execute(insert(tokens).values(**values, created_at=now))
     except IntegrityError:
         raise Conflict(faults=[Fault("/name", "another token has this name already")]) from None
-    await record(connection, by, "token.added", name, now=now)
+    await record(connection, by, "token.added", name, now=now, site_id=site_id)
     return token
 
 
-async def check_token(connection: AsyncConnection, token: str) -> None:
+async def list_tokens(connection: AsyncConnection) -> Sequence[Token]:
+    """The newest first."""
+    rows = await connection.execute(select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.id.desc()))
+    return [_token(row) for row in rows]
+
+
+async def revoke_token(connection: AsyncConnection, token: Token, *, now: datetime, by: str) -> None:
+    await connection.execute(delete(tokens).where(tokens.c.id == token.id))
+    await record(connection, by, "token.revoked", token.name, now=now, site_id=token.site_id)
+
+
+async def check_token(connection: AsyncConnection, token: str) -> Token:
     """Raises `Unauthorized` unless the token is one of ours."""
-    query = select(tokens.c.id).where(tokens.c.hash == digest(token))
-    if (await connection.execute(query)).one_or_none() is None:
+    row = (await connection.execute(select(tokens).where(tokens.c.hash == digest(token)))).one_or_none()
+    if row is None:
         raise Unauthorized("This token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    return _token(row)
+
+
+async def touch_token(connection: AsyncConnection, token: Token, *, now: datetime) -> None:
+    """Note that it is in use."""
+    await connection.execute(update(tokens).where(tokens.c.id == token.id).values(seen_at=now))
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(row.id, row.name, row.site_id, row.scope, row.created_at, row.seen_at)

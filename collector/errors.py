@@ -112,9 +112,9 @@ class Unauthorized(Problem):
 
 
 class Forbidden(Problem):
-    """The request came from somewhere that may not make it."""
+    """Whoever asks may not do this, or not from there."""
 
-    code, status, title = "forbidden", 403, "This is not allowed from there"
+    code, status, title = "forbidden", 403, "This is not allowed"
 
 
 class NotFound(Problem):

@@ -265,6 +265,16 @@ users = Table(
     Column("email", String(254), nullable=False, unique=True),
     Column("password_hash", String(200), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("role", String(8), nullable=True),  # on every site; nothing where it differs by site
+)
+
+# What someone may do on one site.
+members = Table(
+    "members",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(8), nullable=False),
 )
 
 sessions = Table(
@@ -279,7 +289,7 @@ sessions = Table(
     Column("system", String(64), nullable=True),
 )
 
-# Secrets that open a page once, such as the first start's.
+# Secrets that open a page once: the first start's, and invitations with what they are for.
 links = Table(
     "links",
     metadata,
@@ -287,6 +297,9 @@ links = Table(
     Column("purpose", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("email", String(254), nullable=True),
+    Column("site_id", Uuid, nullable=True),
+    Column("role", String(8), nullable=True),
 )
 
 # Who did what. People and what they did it to are written as they were called then: either may be gone by now.
@@ -308,4 +321,7 @@ tokens = Table(
     Column("name", String(200), nullable=False, unique=True),
     Column("hash", String(64), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
+    Column("site_id", Uuid, nullable=True),  # nothing where it is good for every site
+    Column("scope", String(8), nullable=False, server_default="write"),
+    Column("seen_at", Instant, nullable=True),
 )

@@ -48,6 +48,14 @@ async def site_by_key(connection: AsyncConnection, key: str) -> Site:
     return _site(row)
 
 
+async def site_by_id(connection: AsyncConnection, site_id: UUID) -> Site:
+    """Raises `NotFound`."""
+    row = (await connection.execute(select(sites).where(sites.c.id == site_id))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such site.")
+    return _site(row)
+
+
 async def only_site(connection: AsyncConnection) -> Site:
     """The installation's one site, for calls that name none. Raises `Invalid` when there are none or several."""
     everything = await list_sites(connection)

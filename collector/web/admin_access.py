@@ -16,6 +16,7 @@ from starlette.routing import Route
 from collector import accounts
 from collector.audit import SENTENCES, list_entries
 from collector.errors import Invalid, TooManyTries
+from collector.members import require_everywhere
 from collector.schema import moment
 from collector.web.auth import (
     by_field,
@@ -234,6 +235,7 @@ async def log(request: Request) -> Response:
     user = await signed_in(request)
     if user is None:
         return RedirectResponse("/admin/sign-in", 303)
+    require_everywhere(user)
     before = _uuid(request.query_params.get("before", ""))
     async with house_of(request).database.read() as connection:
         entries, earlier = await list_entries(connection, limit=ENTRIES, before=before)

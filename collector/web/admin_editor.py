@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector.errors import BadRequest, Invalid, NotFound
-from collector.sites import Site, site_by_key
+from collector.members import site_for
+from collector.sites import Site
 from collector.surveys.document import SurveyDocument
 from collector.surveys.draft import (
     MISSING,
@@ -96,11 +97,11 @@ class Desk:
 
 
 async def _desk(request: Request, connection: AsyncConnection, user: Any, survey: Survey | None = None) -> Desk:
-    """Raises `NotFound` for a tab or a language that there is not."""
+    """Raises `NotFound` for a tab or a language that there is not, and what `site_for` does."""
     tab = request.path_params.get("tab", "survey")
     if tab not in TAB_WORDS:
         raise NotFound("The editor has no such tab.")
-    site = await site_by_key(connection, request.path_params["site"])
+    site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     survey = survey or await get_survey(connection, site.id, request.path_params["id"])
     spoken = sorted(survey.document.translations)
     language = request.query_params.get("language", spoken[0] if spoken else None) if tab == "translations" else None
@@ -317,8 +318,11 @@ async def remove_language(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     """The frame in which the editor draws the real widget."""
-    if await signed_in(request) is None:
+    user = await signed_in(request)
+    if user is None:
         return RedirectResponse(SIGN_IN, 303)
+    async with house_of(request).database.read() as connection:
+        await site_for(connection, user, request.path_params["site"], "editor")
     return page("preview.html", headers=FRAMED)
 
 

@@ -15,14 +15,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from collector.accounts import Role, User
 from collector.errors import NotFound
 from collector.exports import export_csv, export_json, export_xlsx
+from collector.members import allows, site_for
 from collector.metrics import GOOD_RANGE, GROUPS, Group, group_of
 from collector.responses.reading import Filter, get_response, history_of, list_responses
 from collector.results import Results, breakdown, compared, results_in, trend
 from collector.rollups import ALWAYS, DIMENSIONS, Dimension, Span, Total, totals_by_day
 from collector.schema import moment
-from collector.sites import Site, site_by_key
+from collector.sites import Site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
 from collector.web.auth import signed_in
@@ -120,7 +122,7 @@ async def results(request: Request) -> Response:
     house = house_of(request)
     view = read_view(request.query_params, house.clock().date())
     async with house.database.read() as connection:
-        site, survey = await _survey(request, connection)
+        site, role, survey = await _survey(request, connection, user)
         values = await figures_of(connection, survey, view)
         changed = await has_changes(connection, survey)
         latest, following = await list_responses(
@@ -147,19 +149,20 @@ async def results(request: Request) -> Response:
         group_of=lambda score: group_of(metric, points, score),
         label=lambda score: _label(survey, score),
         groups=GROUPS,
-        **_common(site, survey, view),
+        **_common(site, role, survey, view),
         **values,
     )
 
 
 async def news(request: Request) -> Response:
     """What has come since a response, for a page that is open: those responses, and the figures anew."""
-    if await signed_in(request) is None:
+    user = await signed_in(request)
+    if user is None:
         return Response(status_code=STOP_POLLING)
     house = house_of(request)
     view = replace(read_view(request.query_params, house.clock().date()), cursor=None)
     async with house.database.read() as connection:
-        site, survey = await _survey(request, connection)
+        site, role, survey = await _survey(request, connection, user)
         latest, _ = await list_responses(connection, site.id, view.wanted(survey), limit=LATEST)
         known = request.query_params.get("after", "")
         ids = [str(response.id) for response in latest]
@@ -167,7 +170,7 @@ async def news(request: Request) -> Response:
         if not new:
             return Response(status_code=204)
         values = await figures_of(connection, survey, view)
-    return page("news.html", new=new, **_common(site, survey, view), **values)
+    return page("news.html", new=new, **_common(site, role, survey, view), **values)
 
 
 async def figures_of(connection: AsyncConnection, survey: Survey, view: View) -> dict[str, Any]:
@@ -183,10 +186,11 @@ async def figures_of(connection: AsyncConnection, survey: Survey, view: View) ->
     }
 
 
-def _common(site: Site, survey: Survey, view: View) -> dict[str, Any]:
+def _common(site: Site, role: Role, survey: Survey, view: View) -> dict[str, Any]:
     return {
         "site": site,
         "survey": survey,
+        "may_edit": allows(role, "editor"),
         "view": view,
         "home": f"/admin/{site.key}/{survey.id}",
         "names": GROUP_NAMES[survey.document.metric],
@@ -204,7 +208,7 @@ async def response(request: Request) -> Response:
     if user is None:
         return RedirectResponse("/admin/sign-in", 303)
     async with house_of(request).database.read() as connection:
-        site, survey = await _survey(request, connection)
+        site, role, survey = await _survey(request, connection, user)
         found = await get_response(connection, site.id, request.path_params["response"])
         if found.survey_id != survey.id:
             raise NotFound("This survey has no such response.")
@@ -219,7 +223,7 @@ async def response(request: Request) -> Response:
         asked=asked,
         changed=False,
         tabs=TAB_WORDS,
-        **_common(site, survey, view),
+        **_common(site, role, survey, view),
     )
 
 
@@ -236,7 +240,8 @@ EXPORTS: dict[str, tuple[Export, str]] = {
 
 async def responses_file(request: Request) -> Response:
     """All responses of one survey, as a file."""
-    if await signed_in(request) is None:
+    user = await signed_in(request)
+    if user is None:
         return RedirectResponse("/admin/sign-in", 303)
     ending = request.path_params["ending"]
     if ending not in EXPORTS:
@@ -244,7 +249,7 @@ async def responses_file(request: Request) -> Response:
     export, media_type = EXPORTS[ending]
     house = house_of(request)
     async with house.database.read() as connection:
-        _, survey = await _survey(request, connection)
+        _, _, survey = await _survey(request, connection, user)
     name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -256,9 +261,9 @@ async def responses_file(request: Request) -> Response:
     return StreamingResponse(pieces(), media_type=media_type, headers=headers)
 
 
-async def _survey(request: Request, connection: AsyncConnection) -> tuple[Site, Survey]:
-    site = await site_by_key(connection, request.path_params["site"])
-    return site, await get_survey(connection, site.id, request.path_params["id"])
+async def _survey(request: Request, connection: AsyncConnection, user: User) -> tuple[Site, Role, Survey]:
+    site, role = await site_for(connection, user, request.path_params["site"], "viewer")
+    return site, role, await get_survey(connection, site.id, request.path_params["id"])
 
 
 def _bars(results: Results) -> list[tuple[int, int, float]]:

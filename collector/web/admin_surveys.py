@@ -13,9 +13,10 @@ from starlette.routing import Route
 
 from collector.audit import Act, record
 from collector.errors import Conflict, Invalid, NotFound
+from collector.members import allows, require_everywhere, site_for, sites_for
 from collector.metrics import Figure, figure
 from collector.rollups import Span, Total, answers_by_day, totals_by_survey
-from collector.sites import Site, create_site, list_sites, site_by_key
+from collector.sites import Site, create_site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import (
     Survey,
@@ -58,10 +59,10 @@ async def overview(request: Request) -> Response:
 
 async def _overview(request: Request, user: Any, name: str = "", wrong: str = "", status: int = 200) -> Response:
     house = house_of(request)
-    found: list[tuple[Site, list[Line], list[Line]]] = []
+    found: list[tuple[Site, bool, list[Line], list[Line]]] = []
     today = house.clock().date()
     async with house.database.read() as connection:
-        for site in await list_sites(connection):
+        for site, role in await sites_for(connection, user):
             totals = await totals_by_survey(connection, site.id)
             lately = await answers_by_day(connection, site.id, Span(today - timedelta(days=SPARK_DAYS - 1), today))
             lines = [
@@ -69,7 +70,7 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
                 for one in await list_surveys(connection, site.id)
             ]
             kept = [line for line in lines if line.survey.status != "archived"]
-            found.append((site, kept, lines[len(kept) :]))
+            found.append((site, allows(role, "editor"), kept, lines[len(kept) :]))
     url = house.settings.public_url
     return page(
         "overview.html",
@@ -100,6 +101,7 @@ async def add_site(request: Request) -> Response:
         return RedirectResponse(SIGN_IN, 303)
     house, name = house_of(request), form.get("name", "")
     try:
+        require_everywhere(user)
         async with house.database.write() as connection:
             site = await create_site(connection, name, now=house.clock())
             await record(connection, user.email, "site.added", site.name, now=house.clock(), site_id=site.id)
@@ -116,7 +118,7 @@ async def new_form(request: Request) -> Response:
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
     async with house_of(request).database.read() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
+        site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     return _new(user, site, {"language": "en"})
 
 
@@ -145,7 +147,7 @@ async def create(request: Request) -> Response:
         return RedirectResponse(SIGN_IN, 303)
     house, key, language = house_of(request), form.get("template", ""), form.get("language", "")
     async with house.database.read() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
+        site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     wrong = {}
     if key not in TEMPLATES:
         wrong["template"] = "Choose what to begin with."
@@ -187,7 +189,7 @@ async def _change(request: Request, name: Act, do: Callable[..., Awaitable[Surve
         return RedirectResponse(SIGN_IN, 303)
     house = house_of(request)
     async with house.database.write() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
+        site, _ = await site_for(connection, user, request.path_params["site"], "editor")
         survey = await do(connection, site.id, request.path_params["id"], now=house.clock())
         await record(connection, user.email, name, survey.name, now=house.clock(), site_id=site.id)
         await house.database.tell(connection)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collector.errors import Fault, Invalid
+from collector.errors import Fault, Forbidden, Invalid
 from collector.metrics import GROUPS
 from collector.responses.reading import Filter, delete_response, get_response, list_responses
 from collector.results import results_of
@@ -45,21 +45,22 @@ from collector.web.resources import (
     SurveyResource,
     read_new_site,
 )
-from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, site_of
+from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, own_site, site_of
 
 # ---- sites
 
 
 async def sites_list(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
     house = house_of(request)
     async with house.database.read() as connection:
-        found = await list_sites(connection)
+        found = [site for site in await list_sites(connection) if token.site_id in (None, site.id)]
     return answer(SiteList(items=[_site_resource(request, site) for site in found], next=None))
 
 
 async def sites_create(request: Request) -> Response:
-    await require_token(request)
+    if (await require_token(request)).site_id:
+        raise Forbidden("This token is for one site, and can add none.")
     house = house_of(request)
     name = read_new_site(await read_json(request))
     async with house.database.write() as connection:
@@ -68,9 +69,9 @@ async def sites_create(request: Request) -> Response:
 
 
 async def sites_get(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = await site_by_key(connection, request.path_params["key"])
+        site = own_site(await site_by_key(connection, request.path_params["key"]), token.site_id)
     return answer(_site_resource(request, site))
 
 

@@ -13,11 +13,13 @@ from collector.accounts import (
     SEEN_EVERY,
     SESSION_LASTS,
     Session,
+    Token,
     User,
     check_token,
     session_of_secret,
     start_session,
     touch_session,
+    touch_token,
 )
 from collector.devices import read_user_agent
 from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
@@ -28,15 +30,31 @@ SESSION, DEVICE = "session", "device"
 DEVICE_LASTS = timedelta(days=365)
 
 
-async def require_token(request: Request) -> None:
-    """Raises `Unauthorized` unless a valid API token came with the request."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+async def require_token(request: Request) -> Token:
+    """The API token that came with the request. Raises `Unauthorized`, or `Forbidden` for one that may only read."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthorized(
             "Send Authorization: Bearer TOKEN; tevreden token add makes one.", headers={"WWW-Authenticate": "Bearer"}
         )
-    async with house_of(request).database.read() as connection:
-        await check_token(connection, token.strip())
+    house = house_of(request)
+    async with house.database.read() as connection:
+        token = await check_token(connection, secret.strip())
+    if token.scope == "read" and request.method not in ("GET", "HEAD"):
+        raise Forbidden("This token may only read.")
+    now = house.clock()
+    if token.seen_at is None or token.seen_at < now - SEEN_EVERY:
+        with suppress(Unavailable):
+            async with house.database.write() as connection:
+                await touch_token(connection, token, now=now)
+    request.state.token = token
+    return token
+
+
+def token_of(request: Request) -> Token:
+    """The token that `require_token` found."""
+    token: Token = request.state.token
+    return token
 
 
 async def signed_in(request: Request) -> User | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.errors import Fault, Invalid
+from collector.errors import Fault, Invalid, NotFound
 from collector.responses.reading import MOST
-from collector.sites import Site, only_site, site_by_key
+from collector.sites import Site, only_site, site_by_id, site_by_key
+from collector.web.auth import token_of
 from collector.web.openapi import Query
 
 PREFIX = "/api/v1"
@@ -26,9 +29,18 @@ def answer(resource: BaseModel, status: int = 200) -> Response:
 
 
 async def site_of(request: Request, connection: AsyncConnection) -> Site:
-    """The site that the query names, or the only one. Raises `NotFound` and `Invalid`."""
-    key = request.query_params.get("site")
-    return await site_by_key(connection, key) if key is not None else await only_site(connection)
+    """The site that the query names, or the only one that the token is good for. Raises `NotFound` and `Invalid`."""
+    key, own = request.query_params.get("site"), token_of(request).site_id
+    if key is not None:
+        return own_site(await site_by_key(connection, key), own)
+    return await only_site(connection) if own is None else await site_by_id(connection, own)
+
+
+def own_site(site: Site, own: UUID | None) -> Site:
+    """Raises `NotFound` for a site that a token of another, ``own``, has nothing to do with."""
+    if own not in (None, site.id):
+        raise NotFound("No site has this key.")
+    return site
 
 
 def limit_of(request: Request) -> int:

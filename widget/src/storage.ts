@@ -43,13 +43,11 @@ export const recall = (place: Place, survey: string): Memory => {
 
 /**
  * Say to all tabs that this one is about to show something. By a cookie, because tabs of one process or of several, with
- * locks or without, see the same one at once.
- *
- * @param age seconds that it stands, 0 to take it back
+ * locks or without, see the same one at once; for a second.
  */
-export const claim = (place: Place & { turn?: number }, age = 1): void => {
+export const claim = (place: Place & { turn?: number }): void => {
   place.turn = Date.now() + Math.random();
-  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=${age}`));
+  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=1`));
 };
 
 /** The keys under which events wait. */

@@ -10,13 +10,13 @@ const GOOD = 1000;
 /**
  * 2 if this tab may show something of this site now, else 0: the last of those that say so at the same time may. The loader
  * says so while this file is on its way; whoever says so later finds, when its turn has come, that the survey was shown.
+ * What was said fades by itself: taken back, it would not be there for those that look later, and they would take it that
+ * no cookie is kept here.
  */
 export const takeTurn = async (host: Host): Promise<number> => {
   const past = () => Date.now() - host.turn!;
   if (past() > GOOD) host.claim(host);
   await pause(SETTLE - past());
   const last = guard(() => document.cookie.match(host.name + "c=([^;]*)"));
-  if (last && last[1] != host.turn!.toString(36)) return 0;
-  host.claim(host, 0);
-  return 2;
+  return !last || last[1] == host.turn!.toString(36) ? 2 : 0;
 };

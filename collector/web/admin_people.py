@@ -1,0 +1,251 @@
+"""Who may do what: people with their roles, invitations, and the tokens of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from collector.accounts import (
+    SCOPES,
+    SHORTEST_PASSWORD,
+    Token,
+    User,
+    add_token,
+    hash_password,
+    list_tokens,
+    revoke_token,
+)
+from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from collector.members import (
+    ROLE_WORDS,
+    accept,
+    give_role,
+    invite,
+    list_members,
+    list_users,
+    read_invitation,
+    read_role,
+    remove_user,
+    require_everywhere,
+    site_for,
+    sites_for,
+)
+from collector.schema import moment
+from collector.sites import Site
+from collector.web.auth import by_field, read_form, require_same_origin, sign_in_here, signed_in
+from collector.web.http import house_of, page
+
+SIGN_IN = "/admin/sign-in"
+SCOPE_WORDS = {"read": "reads", "write": "reads and writes"}
+
+
+async def people(request: Request) -> Response:
+    """Everybody on the sites that one owns, with their roles."""
+    user = await signed_in(request)
+    return RedirectResponse(SIGN_IN, 303) if user is None else await _people(request, user)
+
+
+async def _people(
+    request: Request,
+    user: User,
+    form: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+    link: str = "",
+    given: str = "",
+    status: int = 200,
+) -> Response:
+    async with house_of(request).database.read() as connection:
+        owned = [site for site, _ in await sites_for(connection, user, "owner")]
+        if not owned and user.role != "owner":
+            raise Forbidden("This takes an owner.")
+        found = [(site, await list_members(connection, site.id)) for site in owned]
+        everybody = await list_users(connection) if user.role == "owner" else []
+    return page(
+        "people.html",
+        status=status,
+        user=user,
+        sites=found,
+        everybody=everybody,
+        roles=ROLE_WORDS,
+        form=form or {},
+        faults=faults or {},
+        link=link,
+        given=given,
+    )
+
+
+async def _site_in(connection: AsyncConnection, user: User, key: str) -> Site | None:
+    """The site that a form names, which the user must own; None for every site."""
+    if not key:
+        require_everywhere(user)
+        return None
+    return (await site_for(connection, user, key, "owner"))[0]
+
+
+async def send_invitation(request: Request) -> Response:
+    """Make a link to hand to somebody, or give a role to someone who has an account."""
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house, email = house_of(request), form.get("email", "")
+    try:
+        async with house.database.write() as connection:
+            site = await _site_in(connection, user, form.get("site", ""))
+            role = read_role(form.get("role", ""))
+            secret = await invite(connection, user, email, role, site, now=house.clock())
+    except Invalid as error:
+        return await _people(request, user, form, by_field(error), status=error.status)
+    if secret is None:
+        return await _people(request, user, given=email.strip())
+    return await _people(request, user, link=f"{house.settings.public_url}/admin/join/{secret}", given=email.strip())
+
+
+async def change_role(request: Request) -> Response:
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        site = await _site_in(connection, user, form.get("site", ""))
+        role = read_role(form["role"]) if form.get("role") else None
+        await give_role(connection, user, request.path_params["user"], role, site, now=house.clock())
+    return RedirectResponse("/admin/people", 303)
+
+
+async def remove(request: Request) -> Response:
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        await remove_user(connection, user, request.path_params["user"], now=house.clock())
+    return RedirectResponse("/admin/people", 303)
+
+
+# ---- where an invitation leads
+
+
+async def join_form(request: Request) -> Response:
+    house = house_of(request)
+    async with house.database.read() as connection:
+        invitation = await read_invitation(connection, request.path_params["secret"], now=house.clock())
+    return _join(invitation.email)
+
+
+async def join(request: Request) -> Response:
+    house, secret = house_of(request), request.path_params["secret"]
+    form = await read_form(request)
+    async with house.database.read() as connection:
+        invitation = await read_invitation(connection, secret, now=house.clock())
+    try:
+        hashed = await hash_password(form.get("password", ""))
+    except Invalid as error:
+        return _join(invitation.email, by_field(error), status=422)
+    async with house.database.write() as connection:
+        user = await accept(connection, secret, hashed, now=house.clock())
+    response = RedirectResponse("/admin", 303)
+    await sign_in_here(request, response, user, hashed)
+    return response
+
+
+def _join(email: str, faults: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    return page("join.html", status=status, user=None, email=email, faults=faults or {}, shortest=SHORTEST_PASSWORD)
+
+
+# ---- tokens
+
+
+async def tokens(request: Request) -> Response:
+    """The tokens of the sites that one owns."""
+    user = await signed_in(request)
+    return RedirectResponse(SIGN_IN, 303) if user is None else await _tokens(request, user)
+
+
+async def _own_tokens(connection: AsyncConnection, user: User) -> tuple[list[Site], list[Token]]:
+    """The sites that the user owns, and the tokens they may see and revoke. Raises `Forbidden`."""
+    owned = [site for site, _ in await sites_for(connection, user, "owner")]
+    if not owned and user.role != "owner":
+        raise Forbidden("This takes an owner.")
+    ids = {site.id for site in owned}
+    return owned, [one for one in await list_tokens(connection) if user.role == "owner" or one.site_id in ids]
+
+
+async def _tokens(
+    request: Request,
+    user: User,
+    form: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+    made: str = "",
+    status: int = 200,
+) -> Response:
+    async with house_of(request).database.read() as connection:
+        owned, found = await _own_tokens(connection, user)
+    return page(
+        "tokens.html",
+        status=status,
+        user=user,
+        sites=owned,
+        names={site.id: site.name for site in owned},
+        tokens=found,
+        scopes=SCOPE_WORDS,
+        form=form or {},
+        faults=faults or {},
+        made=made,
+        moment=moment,
+    )
+
+
+async def make_token(request: Request) -> Response:
+    """Make a token, and show it this once."""
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    try:
+        scope = next((one for one in SCOPES if one == form.get("scope")), None)
+        if scope is None:
+            raise Invalid(faults=[Fault("/scope", "must be read or write")])
+        async with house.database.write() as connection:
+            site = await _site_in(connection, user, form.get("site", ""))
+            about: dict[str, Any] = {"site_id": site.id if site else None, "scope": scope}
+            made = await add_token(connection, form.get("name", ""), now=house.clock(), by=user.email, **about)
+    except (Invalid, Conflict) as error:
+        return await _tokens(request, user, form, by_field(error), status=error.status)
+    return await _tokens(request, user, made=made)
+
+
+async def revoke(request: Request) -> Response:
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        _, found = await _own_tokens(connection, user)
+        token = next((one for one in found if one.id == request.path_params["token"]), None)
+        if token is None:
+            raise NotFound("There is no such token.")
+        await revoke_token(connection, token, now=house.clock(), by=user.email)
+    return RedirectResponse("/admin/tokens", 303)
+
+
+routes = [
+    Route("/admin/people", people),
+    Route("/admin/people/invite", send_invitation, methods=["POST"]),
+    Route("/admin/people/{user:uuid}/role", change_role, methods=["POST"]),
+    Route("/admin/people/{user:uuid}/remove", remove, methods=["POST"]),
+    Route("/admin/join/{secret}", join_form),
+    Route("/admin/join/{secret}", join, methods=["POST"]),
+    Route("/admin/tokens", tokens),
+    Route("/admin/tokens", make_token, methods=["POST"]),
+    Route("/admin/tokens/{token:uuid}/revoke", revoke, methods=["POST"]),
+]
