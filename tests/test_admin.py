@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector import accounts
-from collector.web import admin_access, admin_editor, admin_results, admin_surveys
+from collector.web import admin_access, admin_editor, admin_people, admin_results, admin_surveys
 from collector.web.admin_results import STOP_POLLING
 from collector.web.http import templates
 from tests.conftest import PASSWORD, USER, House
@@ -187,7 +187,7 @@ def test_reference_has_every_call(house: House) -> None:
 
 
 def test_every_template_is_rendered_here() -> None:
-    """This file, `test_access`, `test_admin_surveys` and `test_editor` render them all; a new one needs a test."""
+    """The tests of the admin render them all; a new one needs a test."""
     rendered = {
         "base.html",
         "sign_in.html",
@@ -205,6 +205,9 @@ def test_every_template_is_rendered_here() -> None:
         "results_parts.html",
         "news.html",
         "response.html",
+        "people.html",
+        "tokens.html",
+        "join.html",
         "overview.html",
         "results.html",
         "problem.html",
@@ -214,14 +217,19 @@ def test_every_template_is_rendered_here() -> None:
     assert set(templates().list_templates()) == rendered
 
 
-ADMIN = [route for door in (admin_access, admin_editor, admin_results, admin_surveys) for route in door.routes]
+ADMIN = [
+    route for door in (admin_access, admin_editor, admin_people, admin_results, admin_surveys) for route in door.routes
+]
 
 
 def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:
     for route in ADMIN:
-        path = route.path.replace("{site}", house.site.key).replace("{id:uuid}", "0199f3c2-0000-7000-8000-000000000000")
+        path = re.sub(r"\{\w+:uuid\}", "0199f3c2-0000-7000-8000-000000000000", route.path)
+        path = path.replace("{site}", house.site.key)
         for method in route.methods or ():
             reply = house.client.request(method, path)
-            reading = {"/admin/sign-in": 200, "/admin/welcome/{secret}": 404}.get(path, 303)
+            reading = {"/admin/sign-in": 200, "/admin/welcome/{secret}": 404, "/admin/join/{secret}": 404}.get(
+                path, 303
+            )
             reading = STOP_POLLING if path.endswith("/news") else reading
             assert reply.status_code == (403 if method == "POST" else reading), (method, path)

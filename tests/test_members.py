@@ -1,0 +1,328 @@
+"""Roles: every route for everybody, people and invitations, and what a token may do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert, select
+from starlette.testclient import TestClient
+
+from collector import accounts, schema
+from collector.members import allows
+from tests.conftest import PASSWORD, USER, House, add_site
+from tests.test_access import acts, another_browser, in_store, inside, post
+from tests.test_admin import ADMIN, ORIGIN
+from tests.test_admin_surveys import owner, plain
+from tests.test_intake import response
+
+__all__ = ["owner"]
+
+NEEDS: dict[str, str] = {
+    "/admin/welcome/{secret}": "link",
+    "/admin/join/{secret}": "link",
+    "/admin/sign-in": "nobody",
+    "/admin/sign-out": "anybody",
+    "/admin/account": "anybody",
+    "/admin/account/password": "anybody",
+    "/admin/account/sessions/{name}/end": "anybody",
+    "/admin": "anybody",
+    "/admin/log": "everywhere",
+    "/admin/sites": "everywhere",
+    "/admin/people": "owner",
+    "/admin/people/invite": "owner",
+    "/admin/people/{user:uuid}/role": "owner",
+    "/admin/people/{user:uuid}/remove": "everywhere",
+    "/admin/tokens": "owner",
+    "/admin/tokens/{token:uuid}/revoke": "owner",
+    "/admin/{site}/new": "editor",
+    "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
+    "/admin/{site}/{id:uuid}/languages/add": "editor",
+    "/admin/{site}/{id:uuid}/languages/remove": "editor",
+    "/admin/{site}/{id:uuid}/preview": "editor",
+    "/admin/{site}/{id:uuid}/review": "editor",
+    "/admin/{site}/{id:uuid}/{act}": "editor",
+    "/admin/{site}/{id:uuid}": "viewer",
+    "/admin/{site}/{id:uuid}/news": "viewer",
+    "/admin/{site}/{id:uuid}/responses.{ending}": "viewer",
+    "/admin/{site}/{id:uuid}/responses/{response:uuid}": "viewer",
+}
+"""What each address takes: a link, being signed in, a role on the site, or owning every site."""
+
+
+def person(house: House, email: str, role: accounts.Role | None, everywhere: accounts.Role | None = None) -> TestClient:
+    """Someone signed in, with a role on the first site."""
+
+    async def add(connection: Any) -> None:
+        hashed = (await connection.execute(select(schema.users.c.password_hash))).scalars().first()
+        user = await accounts.add_user(connection, email, hashed, now=inside(house).clock(), role=everywhere)
+        if role:
+            site = (
+                (await connection.execute(select(schema.sites.c.id).order_by(schema.sites.c.created_at)))
+                .scalars()
+                .first()
+            )
+            await connection.execute(insert(schema.members).values(site_id=site, user_id=user.id, role=role))
+
+    in_store(house, add)
+    client = another_browser(house)
+    reply = client.post("/admin/sign-in", data={"email": email, "password": PASSWORD}, headers=ORIGIN)
+    assert reply.status_code == 303
+    return client
+
+
+def id_of(house: House, email: str) -> UUID:
+    found: UUID = in_store(
+        house, lambda one: _first(one, select(schema.users.c.id).where(schema.users.c.email == email))
+    )
+    return found
+
+
+async def _first(connection: Any, query: Any) -> Any:
+    return (await connection.execute(query)).scalars().first()
+
+
+def test_every_route_says_what_it_takes() -> None:
+    assert {route.path for route in ADMIN} == set(NEEDS)
+
+
+ROLES: dict[str, tuple[accounts.Role | None, accounts.Role | None]] = {
+    "without": (None, None),
+    "viewer": ("viewer", None),
+    "editor": ("editor", None),
+    "owner": ("owner", None),
+    "everywhere": (None, "owner"),
+}
+
+
+def may(who: str, needs: str) -> bool:
+    if needs == "anybody":
+        return True
+    role = ROLES[who][0]
+    return who == "everywhere" or (needs != "everywhere" and role is not None and allows(role, needs))  # type: ignore[arg-type]
+
+
+def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
+    foreign = add_site(owner.client, "", owner.site.token)
+    mine, theirs = owner.site.publish(), foreign.publish()
+    reply = owner.client.post(f"/w/{owner.site.key}/events", json={"events": [answer := response(mine)]})
+    assert reply.status_code == 200
+    there = owner.client.post(f"/w/{foreign.key}/events", json={"events": [other := response(theirs)]})
+    assert there.status_code == 200
+    people = {who: person(owner, f"{who}@people.example", *roles) for who, roles in ROLES.items()}
+    looked = 0
+    for route in ADMIN:
+        needs = NEEDS[route.path]
+        if needs in ("link", "nobody") or route.path in ("/admin/sign-out", "/admin/account/sessions/{name}/end"):
+            continue  # those who come by a link have no role yet, and signing out ends the test
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            for who, client in people.items():
+                for site, survey, given in ((owner.site, mine, answer), (foreign, theirs, other)):
+                    if "{site}" not in route.path and site is foreign:
+                        continue
+                    path = _filled(owner, route.path, site.key, survey["id"], given["id"])
+                    body = {"site": site.key, "role": "viewer", "email": "new@example.com"}
+                    reply = client.request(method, path, headers=ORIGIN, data=body if method == "POST" else None)
+                    said = (who, method, path, reply.status_code)
+                    if site is foreign and who != "everywhere":
+                        assert reply.status_code == 404, said
+                    elif may(who, needs):
+                        let_in = reply.status_code not in (403, 404, 500)
+                        assert let_in or "no such translation" in reply.text, said
+                    elif who == "without" and "{site}" in route.path:
+                        assert reply.status_code == 404, said
+                    else:
+                        assert reply.status_code in (403, 404), said
+                    looked += 1
+    assert looked > 180
+
+
+def _filled(house: House, path: str, site: str, survey: str, given: str) -> str:
+    """The address, with somebody and a token that are there to be changed."""
+
+    async def add(connection: Any) -> tuple[UUID, UUID]:
+        name = f"{uuid4().hex}@example.com"
+        user = await accounts.add_user(connection, name, "-", now=inside(house).clock(), role=None)
+        own = await _first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
+        await accounts.add_token(connection, name, now=inside(house).clock(), site_id=own)
+        token = await _first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
+        return user.id, token
+
+    user, token = in_store(house, add) if "{user" in path or "{token" in path else ("", "")
+    values = {"{site}": site, "{id:uuid}": survey, "{tab}": "survey", "{act}": "clone", "{ending}": "csv"}
+    values |= {"{response:uuid}": given, "{user:uuid}": str(user), "{token:uuid}": str(token)}
+    for name, value in values.items():
+        path = path.replace(name, value)
+    return path
+
+
+def test_viewer_is_offered_nothing_to_write(owner: House) -> None:
+    survey = owner.site.publish()
+    add_site(owner.client, "", owner.site.token)
+    viewer = person(owner, "viewer@example.com", "viewer")
+    text = viewer.get("/admin").text
+    assert text.count("<h2>") == 1, "the other site is not told of"
+    assert "/new" not in text
+    assert "Add another site" not in text
+    page = viewer.get(f"/admin/{owner.site.key}/{survey['id']}").text
+    assert "/edit/" not in page
+    assert "Pause" not in page
+    nothing = person(owner, "nobody@example.com", None)
+    assert "You have no role on any site" in nothing.get("/admin").text
+
+
+# ---- people and invitations
+
+
+def link_in(text: str) -> str:
+    (link,) = re.findall(r"(/admin/join/[\w-]+)", text)
+    return str(link)
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["one site", "every site"])
+def test_person_is_invited_and_joins(owner: House, everywhere: bool) -> None:
+    site = "" if everywhere else owner.site.key
+    reply = post(owner, "/admin/people/invite", None, email=" Jo@Example.com ", role="editor", site=site)
+    link = link_in(reply.text)
+    jo = another_browser(owner)
+    assert "jo@example.com" in jo.get(link).text
+    assert jo.post(link, data={"password": "short"}, headers=ORIGIN).status_code == 422
+    assert jo.post(link, data={"password": "a long enough password"}, headers=ORIGIN).status_code == 303
+    assert "New survey" in jo.get("/admin").text
+    assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
+    assert jo.get("/admin/people", headers=ORIGIN).status_code == 403
+    assert jo.get(link).status_code == 404, "it works once"
+    text = plain(owner.client.get("/admin/people").text)
+    assert "jo@example.com" in text
+    assert {"user.invited", "user.added"} <= {act for _, act in acts(owner)}
+
+
+def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner: House) -> None:
+    jo = person(owner, "jo@example.com", "viewer")
+    assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 403
+    reply = post(owner, "/admin/people/invite", None, email="jo@example.com", role="editor", site=owner.site.key)
+    assert "has the role now" in reply.text
+    assert jo.get("/admin").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
+    jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
+    assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
+    jos = id_of(owner, "jo@example.com")
+    assert post(owner, f"/admin/people/{jos}/role", None, site=owner.site.key, role="").status_code == 303
+    jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
+    assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 404
+    assert post(owner, f"/admin/people/{jos}/remove").status_code == 303
+    assert "jo@example.com" not in owner.client.get("/admin/people").text
+    assert jo.get("/admin").headers["location"] == "/admin/sign-in"
+
+
+def test_somebody_always_owns_everything(owner: House) -> None:
+    me = id_of(owner, USER)
+    for path, form in (
+        (f"/admin/people/{me}/role", {"role": "viewer", "site": ""}),
+        (f"/admin/people/{me}/remove", {}),
+    ):
+        reply = post(owner, path, None, **form)
+        assert reply.status_code == 409
+        assert "Somebody must own everything" in reply.text
+    person(owner, "jo@example.com", None, "owner")
+    assert post(owner, f"/admin/people/{me}/role", None, role="viewer", site="").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("email", "role", "place"),
+    [("nobody", "viewer", "e-mail address"), ("jo@example.com", "king", "viewer, editor or")],
+)
+def test_invitation_that_wont_do_is_told(owner: House, email: str, role: str, place: str) -> None:
+    reply = post(owner, "/admin/people/invite", None, email=email, role=role, site="")
+    assert reply.status_code == 422
+    assert place in reply.text
+    assert f'value="{email}"' in reply.text
+
+
+def test_owner_of_one_site_gives_roles_on_it_alone(owner: House) -> None:
+    foreign = add_site(owner.client, "", owner.site.token)
+    jo = person(owner, "jo@example.com", "owner")
+    text = jo.get("/admin/people").text
+    assert "Every site" not in text
+    assert USER not in text
+
+    def give(site: str) -> int:
+        form = {"email": "al@example.com", "role": "owner", "site": site}
+        return int(jo.post("/admin/people/invite", data=form, headers=ORIGIN).status_code)
+
+    assert [give(site) for site in (owner.site.key, "", foreign.key)] == [200, 403, 404]
+
+
+# ---- tokens
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def make(owner: House, **form: str) -> str:
+    text = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form}).text
+    (token,) = re.findall(r"tvr_[\w-]{43}", text)
+    return str(token)
+
+
+def test_token_is_shown_once_used_and_revoked(owner: House) -> None:
+    token = make(owner, scope="write")
+    page = owner.client.get("/admin/tokens").text
+    assert token not in page
+    assert "never used" in page
+    assert owner.client.get("/api/v1/sites", headers=bearer(token)).status_code == 200
+    assert "last used" in owner.client.get("/admin/tokens").text
+    (path, *_) = re.findall(r"/admin/tokens/[\w-]+/revoke", owner.client.get("/admin/tokens").text)
+    assert post(owner, path).status_code == 303
+    assert owner.client.get("/api/v1/sites", headers=bearer(token)).status_code == 401
+    assert [act for _, act in acts(owner)[:2]] == ["token.revoked", "token.added"]
+    assert post(owner, path).status_code == 404
+
+
+def test_token_that_reads_writes_nothing(owner: House) -> None:
+    survey = owner.site.publish()
+    headers = bearer(make(owner))
+    assert owner.client.get(f"/api/v1/surveys/{survey['id']}", headers=headers).status_code == 200
+    for method, path in (
+        ("POST", "/surveys"),
+        ("PUT", f"/surveys/{survey['id']}"),
+        ("DELETE", f"/surveys/{survey['id']}"),
+        ("POST", f"/surveys/{survey['id']}/pause"),
+        ("POST", "/sites"),
+        ("DELETE", f"/responses/{uuid4()}"),
+        ("POST", "/webhooks"),
+    ):
+        reply = owner.client.request(method, f"/api/v1{path}", headers=headers, json={})
+        assert (reply.status_code, reply.json()["detail"]) == (403, "This token may only read."), path
+
+
+def test_token_of_a_site_knows_no_other(owner: House) -> None:
+    foreign = add_site(owner.client, "", owner.site.token)
+    theirs = foreign.publish()
+    headers = bearer(make(owner, scope="write", site=owner.site.key))
+    sites = owner.client.get("/api/v1/sites", headers=headers).json()["items"]
+    assert [one["key"] for one in sites] == [owner.site.key]
+    assert owner.client.get("/api/v1/surveys", headers=headers).status_code == 200, "its own site goes without saying"
+    for method, path in (
+        ("GET", f"/sites/{foreign.key}"),
+        ("GET", f"/surveys?site={foreign.key}"),
+        ("GET", f"/surveys/{theirs['id']}?site={foreign.key}"),
+        ("GET", f"/surveys/{theirs['id']}"),
+        ("POST", f"/surveys/{theirs['id']}/pause?site={foreign.key}"),
+        ("GET", f"/responses?site={foreign.key}"),
+        ("GET", f"/webhooks?site={foreign.key}"),
+    ):
+        assert owner.client.request(method, f"/api/v1{path}", headers=headers).status_code == 404, path
+    assert owner.client.post("/api/v1/sites", headers=headers, json={"name": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [({"name": ""}, 422, "one line"), ({"name": "tests"}, 409, "already"), ({"scope": "all"}, 422, "read or write")],
+)
+def test_token_that_wont_do_is_told(owner: House, form: dict[str, str], status: int, said: str) -> None:
+    reply = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form})
+    assert reply.status_code == status
+    assert said in reply.text
