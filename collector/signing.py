@@ -12,6 +12,7 @@ import secrets
 from base64 import b64encode, urlsafe_b64decode
 from binascii import b2a_base64
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -76,6 +77,18 @@ class Signing:
         except (BadSignature, UnicodeError):
             return None
         return device if device.startswith(f"{user_id.hex}.{digest(hashed)[:16]}.") else None
+
+    def test_token(self, site_id: UUID, survey_id: UUID, until: datetime) -> str:
+        """What shows a draft on the site's own pages until a moment; it opens nothing else."""
+        return self._signer("test", site_id).sign(f"{survey_id.hex}-{int(until.timestamp())}").decode()
+
+    def read_test(self, site_id: UUID, token: str, *, now: datetime) -> UUID | None:
+        """The survey of a test token made for this site, or None if it was not, or is too old."""
+        try:
+            survey, _, until = self._signer("test", site_id).unsign(token.encode()).decode().partition("-")
+        except (BadSignature, UnicodeError):
+            return None
+        return UUID(survey) if int(until) > now.timestamp() else None
 
     def demo_password(self) -> str:
         """The demo's sign-in, the same after each start of the same demo."""

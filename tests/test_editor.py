@@ -5,14 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from collector.metrics import GROUPS
+from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
 from collector.web.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
-from tests.conftest import House
+from tests.conftest import SECRET, House, add_site
 from tests.test_access import post
 from tests.test_admin import EVIL, ORIGIN
 from tests.test_admin_surveys import documents, owner, plain, write
@@ -365,6 +368,43 @@ def test_review_says_what_a_publish_would_change(owner: House) -> None:
     post(owner, f"{page}/publish")
     post(owner, f"{page}/pause")
     assert "It was paused, and goes live again as revision 2" in owner.client.get(f"{page}/review").text
+
+
+def test_link_shows_the_draft_for_a_week(owner: House) -> None:
+    page = write(owner, question="Only a draft?", where={"include": ["/never"]})
+    reply = post(owner, f"{page}/test", None, address=" shop.example/order?id=7#top ")
+    (link,) = re.findall(r'href="(https://shop[^"]*)"', reply.text)
+    address, _, token = html.unescape(link).removesuffix("#top").partition("tevreden=test.")
+    assert address == "https://shop.example/order?id=7&"
+    file = f"/w/{owner.site.key}/test/{token}.json"
+    found = owner.client.get(file)
+    assert "Only a draft?" in found.text
+    assert found.headers["access-control-allow-origin"] == "*"
+    assert found.headers["cache-control"] == "no-store"
+    assert "Only a draft?" not in owner.client.get(f"/w/{owner.site.key}.json").text
+    foreign = add_site(owner.client, "", owner.site.token)
+    for other in (file[:-9] + "x" + file[-8:], file.replace(owner.site.key, foreign.key), file.replace(token, "x.y")):
+        assert owner.client.get(other).status_code == 404, other
+
+
+def test_link_ends() -> None:
+    signing = Signing(SECRET)
+    site, survey, now = UUID(int=1), UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC)
+    token = signing.test_token(site, survey, now + timedelta(days=7))
+    assert signing.read_test(site, token, now=now + timedelta(days=6)) == survey
+    assert signing.read_test(site, token, now=now + timedelta(days=7)) is None
+    assert signing.read_test(survey, token, now=now) is None
+    assert signing.read_test(site, "ä.ö", now=now) is None
+
+
+@pytest.mark.parametrize(
+    "address", ["", "javascript:alert(1)", "ftp://x.example", "http://[", "https://", "a\nb", "x" * 3000]
+)
+def test_link_to_what_is_no_page_is_refused(owner: House, address: str) -> None:
+    reply = post(owner, f"{write(owner)}/test", None, address=address)
+    assert reply.status_code == 422
+    assert "must be the web address of a page" in reply.text
+    assert "tevreden=test" not in reply.text
 
 
 def test_preview_is_framed_by_us_alone(owner: House) -> None:

@@ -43,6 +43,7 @@ NEEDS: dict[str, str] = {
     "/admin/{site}/{id:uuid}/languages/remove": "editor",
     "/admin/{site}/{id:uuid}/preview": "editor",
     "/admin/{site}/{id:uuid}/review": "editor",
+    "/admin/{site}/{id:uuid}/test": "editor",
     "/admin/{site}/{id:uuid}/{act}": "editor",
     "/admin/{site}/{id:uuid}": "viewer",
     "/admin/{site}/{id:uuid}/news": "viewer",
@@ -123,7 +124,7 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
                     if "{site}" not in route.path and site is foreign:
                         continue
                     path = _filled(owner, route.path, site.key, survey["id"], given["id"])
-                    body = {"site": site.key, "role": "viewer", "email": "new@example.com"}
+                    body = {"site": site.key, "role": "viewer", "email": "new@example.com", "address": "x.example"}
                     reply = client.request(method, path, headers=ORIGIN, data=body if method == "POST" else None)
                     said = (who, method, path, reply.status_code)
                     if site is foreign and who != "everywhere":

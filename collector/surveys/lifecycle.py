@@ -51,6 +51,11 @@ class Revision:
     document: SurveyDocument
 
 
+def as_if_published(survey: Survey) -> Revision:
+    """The draft in the form of a revision, to look at it."""
+    return Revision(survey.id, survey.key, survey.status, survey.revision or 1, survey.document)
+
+
 async def create_survey(
     connection: AsyncConnection, site_id: UUID, document: SurveyDocument, *, now: datetime
 ) -> Survey:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -27,8 +29,8 @@ from collector.surveys.draft import (
 )
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import (
-    Revision,
     Survey,
+    as_if_published,
     get_survey,
     has_changes,
     live_document,
@@ -57,6 +59,9 @@ from collector.web.http import FRAMED, FRAMING, house_of, page
 from collector.web.script import config_of, to_widget
 
 SIGN_IN = "/admin/sign-in"
+TEST_LASTS = timedelta(days=7)
+"""How long a link shows the draft on the site's own pages."""
+LONGEST_ADDRESS = 2000
 COLORS = ("#0b7a75", "#1d4ed8", "#7c3aed", "#be185d", "#c2410c", "#15803d", "#111827")
 """Presets that stand out on light and dark cards, dark text or light."""
 
@@ -174,13 +179,12 @@ def _originals(desk: Desk) -> dict[str, tuple[str, bool]]:
 def _drawn(desk: Desk) -> dict[str, str]:
     """What the preview draws, and the patterns that an address is tried against."""
     survey, where = desk.survey, desk.survey.document.where
-    revision = Revision(survey.id, survey.key, survey.status, survey.revision or 1, survey.document)
     patterns = {
         name: [[pattern, compile_pattern(pattern)] for pattern in lines]
         for name, lines in (("shows", where.include), ("never", where.exclude))
     }
     return {
-        "config": config_of(desk.site.key, [revision], own_page=True),
+        "config": config_of(desk.site.key, [as_if_published(survey)], own_page=True),
         "language": desk.language or survey.document.language,
         "patterns": to_widget(patterns),
     }
@@ -329,16 +333,20 @@ async def preview(request: Request) -> Response:
 async def review(request: Request) -> Response:
     """Every setting in words, what is wrong, and what a publish would change."""
     user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
+    return RedirectResponse(SIGN_IN, 303) if user is None else await _review(request, user)
+
+
+async def _review(request: Request, user: Any, address: str = "", link: str = "", wrong: str = "") -> Response:
     async with house_of(request).database.read() as connection:
         desk = await _desk(request, connection, user)
         live = await live_document(connection, desk.survey)
         problems = problems_of(desk.survey, await live_revisions(connection, desk.site.id))
+    sample = next((one for one in desk.survey.document.where.include if "*" not in one and "." in one), "")
     return page(
         "review.html",
+        status=422 if wrong else 200,
         desk=desk,
-        user=user,
+        user=desk.user,
         site=desk.site,
         survey=desk.survey,
         tabs=TAB_WORDS,
@@ -346,7 +354,37 @@ async def review(request: Request) -> Response:
         differences=_differences(live, desk.survey.document) if live else None,
         settings=_settings(desk.survey.document),
         languages=LANGUAGES,
+        address=address or sample,
+        link=link,
+        wrong=wrong,
     )
+
+
+async def test(request: Request) -> Response:
+    """Make a link to one of the site's own pages, where the draft shows whatever its targeting says."""
+    form = await read_form(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house, typed = house_of(request), form.get("address", "").strip()
+    async with house.database.read() as connection:
+        desk = await _desk(request, connection, user)
+    parts = _web_address(typed)
+    if parts is None:
+        return await _review(request, user, typed, wrong="must be the web address of a page that carries the tag")
+    token = house.signing.test_token(desk.site.id, desk.survey.id, house.clock() + TEST_LASTS)
+    query = "&".join(filter(None, (parts.query, f"tevreden=test.{token}")))
+    return await _review(request, user, typed, link=urlunsplit(parts._replace(query=query)))
+
+
+def _web_address(typed: str) -> SplitResult | None:
+    if len(typed) > LONGEST_ADDRESS or not typed.isprintable():
+        return None
+    try:
+        parts = urlsplit(typed if "://" in typed else f"https://{typed}")
+        return parts if parts.scheme in ("http", "https") and parts.hostname else None
+    except ValueError:
+        return None
 
 
 def _way_to(desk: Desk, at: str) -> tuple[str, str]:
@@ -415,5 +453,6 @@ routes = [
     Route("/admin/{site}/{id:uuid}/languages/add", add_language, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/languages/remove", remove_language, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/preview", preview),
+    Route("/admin/{site}/{id:uuid}/test", test, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/review", review),
 ]

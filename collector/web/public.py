@@ -23,7 +23,7 @@ from collector.responses.events import Envelope, read_envelope, read_event
 from collector.responses.intake import Arrival, Arrived, Receipt, check
 from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
-from collector.surveys.lifecycle import live_revisions
+from collector.surveys.lifecycle import as_if_published, get_survey, live_revisions
 from collector.web.auth import require_token
 from collector.web.direct import Asked, Begin
 from collector.web.http import House, house_of, log, parse_json, read_body
@@ -232,6 +232,19 @@ async def site_config(request: Request) -> Response:
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
+async def draft(request: Request) -> Response:
+    """A survey as it was last saved, for a test on the site's own pages: a link that the editor makes leads here."""
+    house, token = house_of(request), request.path_params["token"]
+    async with house.database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        survey_id = house.signing.read_test(site.id, token, now=house.clock())
+        if survey_id is None:
+            raise NotFound("This test link is too old, or was cut off.")
+        survey = await get_survey(connection, site.id, survey_id)
+    config = config_of(site.key, [as_if_published(survey)], own_page=True)
+    return Response(config, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"}, media_type="application/json")
+
+
 async def frozen(request: Request) -> Response:
     """A file that never changes under its name."""
     packed = FROZEN_FILES.get(request.url.path.removeprefix("/w/"))
@@ -264,6 +277,7 @@ routes = [
     Route("/w/explain-{hash}.js", frozen),
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
+    Route("/w/{site}/test/{token}.json", draft),
     Route("/w/{site}.js", ordinary(site_script, has_body=False)),
     Route("/w/{site}/events", ordinary(events, has_body=True), methods=["POST"]),
     Route("/s/{site}-{survey}.js", survey_script),

@@ -26,7 +26,7 @@ from typing import Any
 
 from tests.benchmarks import fill, jobs, readme
 from tests.benchmarks.load import Plan, Seen
-from tests.conftest import PERSON, ROOT, Process, add_site
+from tests.conftest import PASSWORD, PERSON, ROOT, USER, Process, add_site
 from tests.postgres import missing, quiet_port, running
 
 ROUNDS, STARTS = 15, 7
@@ -34,6 +34,9 @@ SECONDS = 1.0
 CONNECTIONS = 64
 SERVER_CORE, LOAD_CORE = 0, 1
 MANY, FEW = 10_000_000, 10_000
+LISTED = 100
+READY = 0.05
+"""Seconds in which a page of the admin should be ready."""
 UNLIMITED = {"TEVREDEN_RATE_PER_ADDRESS": "0", "TEVREDEN_RATE_PER_SITE": "0"}
 COMMENT = "The delivery came a day late, but the people on the phone were friendly and quick to help"
 
@@ -190,23 +193,52 @@ def scripts(rows: list[Row]) -> None:
 
 
 def results(rows: list[Row]) -> None:
-    """The results of a survey with ten million responses, and with ten thousand."""
+    """The results of a survey with ten million responses, and with ten thousand; and the admin's pages of them."""
     with collector() as ours:
         token = ours.environment["BENCH_TOKEN"]
         sites = {number: add_site(ours.http, ours.url, token) for number in (FEW, MANY)}
         surveys = {number: site.publish() for number, site in sites.items()}
+        others = [sites[MANY].publish() for _ in range(LISTED - 1)]
         ours.stop()
+        file = ours.folder / "tevreden.db"
         for number, site in sites.items():
-            fill.with_responses(ours.folder / "tevreden.db", site.key, surveys[number]["id"], number)
+            fill.with_responses(file, site.key, surveys[number]["id"], number)
+        for other in others:
+            fill.with_responses(file, sites[MANY].key, other["id"], 1000)
+        ours.command("user", "add", USER, "--password", PASSWORD)
         ours.start()
-        took: dict[int, list[float]] = {FEW: [], MANY: []}
+        form = {"email": USER, "password": PASSWORD}
+        assert ours.http.post(f"{ours.url}/admin/sign-in", data=form, headers={"Origin": ours.url}).status_code == 303
+        pages = {
+            number: f"{ours.url}/admin/{site.key}/{surveys[number]['id']}?period=all" for number, site in sites.items()
+        }
+        took: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for number, site in sites.items():
-                began = time.perf_counter()
-                assert site.results(surveys[number])["counts"]["scores"] == number
-                took[number].append(time.perf_counter() - began)
-    many, few = statistics.median(took[MANY]), statistics.median(took[FEW])
-    rows.append(Row(f"results of {MANY:,} responses", _ms(many), f"{_ms(few)}: of {FEW:,}", many / few, "≤ 1.2", "1.0"))
+                with timed(took, f"results {number}"):
+                    assert site.results(surveys[number])["counts"]["scores"] == number
+                with timed(took, f"page {number}"):
+                    assert f"{number:,} answers" in ours.http.get(pages[number]).text
+            with timed(took, "list"):
+                assert ours.http.get(f"{ours.url}/admin").text.count("<tr>") > LISTED
+    medians = {name: statistics.median(seconds) for name, seconds in took.items()}
+    for name, words in (("results", "results of"), ("page", "the admin's page of")):
+        many, few = medians[f"{name} {MANY}"], medians[f"{name} {FEW}"]
+        against = f"{_ms(few)}: of {FEW:,}"
+        rows.append(Row(f"{words} {MANY:,} responses", _ms(many), against, many / few, "≤ 1.2", "1.0"))
+    for name, words in (
+        (f"page {MANY}", "the admin's page of them"),
+        ("list", f"the admin's list of {LISTED} surveys"),
+    ):
+        rows.append(Row(words, _ms(medians[name]), f"{_ms(READY)}: what is wanted", medians[name] / READY, "≤ 1", "–"))
+
+
+@contextmanager
+def timed(took: dict[str, list[float]], name: str) -> Iterator[None]:
+    """Note how long something takes."""
+    began = time.perf_counter()
+    yield
+    took.setdefault(name, []).append(time.perf_counter() - began)
 
 
 def start_and_memory(rows: list[Row]) -> None:

@@ -190,3 +190,32 @@ def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:
     expect(page.get_by_text("was changed by someone else meanwhile, to “From the other window?”")).to_be_visible()
     document = editing.document()
     assert (document["name"], document["question"]) == ("From this window", "From the other window?")
+
+
+def test_draft_is_tried_on_a_page_of_ones_own(editing: Editing) -> None:
+    page = editing.open("targeting")
+    page.get_by_label("Pages that show it").fill("/never")
+    editing.saved()
+    page.goto(f"{editing.home}/review")
+    page.get_by_label("The address of a page").fill("http://shop.example/order")
+    page.get_by_role("button", name="Make a link").click()
+    link = str(page.get_by_role("link", name="http://shop.example").get_attribute("href"))
+    shop = page.context.new_page()
+    body = f"""<!doctype html><html lang="en"><head>{editing.site.tag}</head><body><h1>Thank you</h1></body></html>"""
+    shop.route("http://shop.example/**", lambda route: route.fulfill(body=body, content_type="text/html"))
+    sent: list[str] = []
+    shop.on("request", lambda request: sent.append(request.method))
+    shop.goto(link)
+    survey = shop.locator("tevreden-survey")
+    expect(survey.get_by_role("heading", name=WORDS["question"])).to_be_visible()
+    expect(shop.get_by_text("Test of the draft: nothing is counted")).to_be_visible()
+    survey.get_by_role("radio", name="Very satisfied").check(force=True)
+    survey.get_by_role("button", name="Send").click()
+    expect(survey.get_by_text("Hooray!")).to_be_visible()
+    shop.get_by_role("button", name="Again").click()
+    expect(survey.get_by_role("heading", name=WORDS["question"])).to_be_visible()
+    assert set(sent) == {"GET"}
+    assert shop.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+    shop.goto(link[:-3] + "xxx")
+    expect(shop.get_by_text("This test link is too old")).to_be_visible()
+    assert editing.site.responses() == []

@@ -4,7 +4,7 @@ import { h } from "./dom";
 import css from "./explain.css";
 import { decide, matches, SMALL, TINY } from "./rules";
 import { recall } from "./storage";
-import type { Explanation, Memory, Pattern, Rule, Survey, View } from "./types";
+import type { Config, Explanation, Memory, Pattern, Rule, Survey, View } from "./types";
 
 const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
   (scheme ? scheme + "://" : "") +
@@ -160,13 +160,34 @@ const MEANINGS: Record<string, string> = {
   loading: "is on its way",
 };
 
-/** A list over the page, for the site's developers. */
-const draw = (view: View) => {
+/** A box over the page, for the site's developers. */
+const box = (heading: string, pressed: string, press?: () => void, ...content: Element[]) => {
   const root = h<HTMLElement>("tevreden-explain", { popover: "manual" });
   const shadow = root.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   shadow.adoptedStyleSheets = [sheet];
+  shadow.append(
+    h(
+      "section",
+      { role: "region", "aria-label": heading },
+      h(
+        "header",
+        {},
+        h("h2", {}, heading),
+        press && h("button", { type: "button", onclick: press }, pressed),
+        h("button", { type: "button", onclick: () => root.remove() }, "Close"),
+      ),
+      ...content,
+    ),
+  );
+  for (const old of document.querySelectorAll("tevreden-explain")) old.remove();
+  document.body.append(root);
+  root.showPopover?.();
+};
+
+/** Every survey with its rules. */
+const draw = (view: View) => {
   const list = h("div");
   const fill = () =>
     list.replaceChildren(
@@ -209,27 +230,29 @@ const draw = (view: View) => {
       ...(view.surveys.length ? [] : [h("p", {}, "This site has no published survey.")]),
     );
   fill();
-  shadow.append(
-    h(
-      "section",
-      { role: "region", "aria-label": "Surveys on this page" },
-      h(
-        "header",
-        {},
-        h("h2", {}, "Surveys on this page"),
-        h("button", { type: "button", onclick: fill }, "Look again"),
-        h("button", { type: "button", onclick: () => root.remove() }, "Close"),
-      ),
-      list,
-    ),
-  );
-  for (const old of document.querySelectorAll("tevreden-explain")) old.remove();
-  document.body.append(root);
-  root.showPopover?.();
+  box("Surveys on this page", "Look again", fill, list);
+};
+
+/** The draft, by the link that the editor makes: shown whatever its rules say, and neither kept nor sent. */
+const test = async (view: View, token: string) => {
+  const { host } = view;
+  host.allowed = false; // from here on nothing of this page is
+  try {
+    const reply = await fetch(host.url.replace(/events$/, `test/${token}.json`), { credentials: "omit" });
+    if (!reply.ok) throw reply;
+    const [survey] = ((await reply.json()) as Config).surveys;
+    const show = () => view.show!(survey!);
+    show();
+    box("Test of the draft: nothing is counted", "Again", show);
+  } catch {
+    box("This test link is too old, or the collector is away. Make another in the editor.", "");
+  }
 };
 
 /** One explanation a survey, the one to show first standing first. */
 export const explain = (view: View, panel?: boolean): Explanation[] => {
-  if (panel) draw(view);
+  const [, token] = location.href.match(/tevreden=test\.([\w.-]+)/) || [];
+  if (panel && token) test(view, token);
+  else if (panel) draw(view);
   return view.surveys.map((survey) => explainOne(survey, view));
 };

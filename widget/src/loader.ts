@@ -86,6 +86,8 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     });
   };
 
+  view.show = show;
+
   /** A page view begins: wait for every survey that may show here. */
   const begin = () => {
     for (const call of stops) call();
@@ -195,7 +197,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     }
     addEventListener("pageshow", (event) => event.persisted && guard(arrived));
     address = location.href;
-    if (address.includes("tevreden=explain")) api.explain!(true);
+    if (address.includes("tevreden=")) api.explain!(true);
     (requestIdleCallback || setTimeout)(() => stops[0] || guard(begin)); // unless something else began already
   };
   const ready = () => {

@@ -166,6 +166,8 @@ export interface View {
   taken?: Survey | undefined;
   /** On the page, or about to be. */
   shown?: Shown | undefined;
+  /** Show one, whatever its rules say. */
+  show?: (survey: Survey) => void;
 }
 
 /** How one survey is to be shown. */
