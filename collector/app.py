@@ -22,7 +22,17 @@ from collector.errors import Problem
 from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
-from collector.web import admin_access, admin_editor, admin_people, admin_results, admin_surveys, api, pages, public
+from collector.web import (
+    admin_access,
+    admin_editor,
+    admin_people,
+    admin_results,
+    admin_review,
+    admin_surveys,
+    api,
+    pages,
+    public,
+)
 from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
@@ -117,7 +127,7 @@ async def way_in(house: House) -> str | None:
 
 def create_app(house: House) -> Starlette:
     """The application over an open house."""
-    doors = (public, api, admin_access, admin_people, admin_surveys, admin_editor, admin_results, pages)
+    doors = (public, api, admin_access, admin_people, admin_review, admin_editor, admin_surveys, admin_results, pages)
     routes = [route for door in doors for route in door.routes]
     if house.examples:
         routes += pages.example_routes

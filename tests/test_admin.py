@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector import accounts
-from collector.web import admin_access, admin_editor, admin_people, admin_results, admin_surveys
+from collector.web import admin_access, admin_editor, admin_people, admin_results, admin_review, admin_surveys
 from collector.web.admin_results import STOP_POLLING
 from collector.web.http import templates
 from tests.conftest import PASSWORD, USER, House
@@ -217,9 +217,8 @@ def test_every_template_is_rendered_here() -> None:
     assert set(templates().list_templates()) == rendered
 
 
-ADMIN = [
-    route for door in (admin_access, admin_editor, admin_people, admin_results, admin_surveys) for route in door.routes
-]
+DOORS = (admin_access, admin_editor, admin_people, admin_results, admin_review, admin_surveys)
+ADMIN = [route for door in DOORS for route in door.routes]
 
 
 def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:

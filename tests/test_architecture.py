@@ -48,6 +48,7 @@ RANKS: dict[str, int] = {
     "web/openapi": 6,
     "web/fields": 6,
     "web/figures": 6,
+    "web/desk": 6,
     "web/rest": 6,
     "web/public": 7,
     "web/pages": 7,
@@ -58,6 +59,7 @@ RANKS: dict[str, int] = {
     "web/admin_people": 7,
     "web/admin_surveys": 7,
     "web/admin_editor": 7,
+    "web/admin_review": 7,
     "app": 8,
     "check": 8,
     "framing": 8,
@@ -91,6 +93,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "rest",
             "fields",
             "figures",
+            "desk",
         ),
         *(
             "public",
@@ -101,7 +104,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "admin_people",
             "admin_results",
             "admin_surveys",
-            "admin_editor",
+            *("admin_review", "admin_editor"),
         ),
     ),
 }

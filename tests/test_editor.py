@@ -397,14 +397,13 @@ def test_link_ends() -> None:
     assert signing.read_test(site, "ä.ö", now=now) is None
 
 
-@pytest.mark.parametrize(
-    "address", ["", "javascript:alert(1)", "ftp://x.example", "http://[", "https://", "a\nb", "x" * 3000]
-)
-def test_link_to_what_is_no_page_is_refused(owner: House, address: str) -> None:
-    reply = post(owner, f"{write(owner)}/test", None, address=address)
-    assert reply.status_code == 422
-    assert "must be the web address of a page" in reply.text
-    assert "tevreden=test" not in reply.text
+def test_link_to_what_is_no_page_is_refused(owner: House) -> None:
+    page = write(owner)
+    for address in ("", "javascript:alert(1)", "ftp://x.example", "http://[", "https://", "a\nb", "x" * 3000):
+        reply = post(owner, f"{page}/test", None, address=address)
+        assert reply.status_code == 422, address
+        assert "must be the web address of a page" in reply.text
+        assert "tevreden=test" not in reply.text
 
 
 def test_preview_is_framed_by_us_alone(owner: House) -> None:
