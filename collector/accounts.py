@@ -12,13 +12,13 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.audit import COMMAND_LINE, record
 from collector.errors import Conflict, Fault, Invalid, NotFound, Unauthorized, readable_name
-from collector.schema import links, new_id, sessions, tokens, users
+from collector.schema import links, members, new_id, sessions, tokens, users
 from collector.signing import digest, new_api_token, new_session
 
 SESSION_LASTS = timedelta(days=14)
@@ -43,11 +43,13 @@ SCOPES: tuple[Scope, ...] = ("read", "write")
 
 @dataclass(frozen=True)
 class User:
-    """``role`` is what they may do on every site, None where it differs by site (`collector.members`)."""
+    """``role`` is what they may do on every site, None where it differs by site (`collector.members`). ``owns``: they
+    own a site; known of whoever a session is of."""
 
     id: UUID
     email: str
     role: Role | None
+    owns: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,10 @@ async def start_session(
     return secret
 
 
-_SESSIONS = select(sessions, users.c.email, users.c.role).join(users, sessions.c.user_id == users.c.id)
+_OWNS = exists().where(members.c.user_id == users.c.id, members.c.role == "owner").correlate(users)
+_SESSIONS = select(sessions, users.c.email, users.c.role, _OWNS.label("owns")).join(
+    users, sessions.c.user_id == users.c.id
+)
 _NAME_LENGTH = 16
 
 
@@ -270,7 +275,7 @@ def _named(user: User, name: str) -> ColumnElement[bool]:
 
 
 def _session(row: Row[Any]) -> Session:
-    user = User(row.user_id, row.email, row.role)
+    user = User(row.user_id, row.email, row.role, row.role == "owner" or bool(row.owns))
     seen_at = row.seen_at or row.created_at
     return Session(row.hash[:_NAME_LENGTH], user, row.created_at, seen_at, row.browser, row.system)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import ROLES, Role, User, add_user, email_address
@@ -109,12 +109,13 @@ async def give_role(
     Raises `NotFound`, `Forbidden` for who may not, or `Conflict` if nobody would be left who owns everything.
     """
     await _require_owner(connection, by, site)
-    person = (await connection.execute(select(users).where(users.c.id == user_id).with_for_update())).one_or_none()
+    owners = await _hold_owners(connection)
+    person = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
     if person is None:
         raise NotFound("There is no such person.")
     if site is None:
-        if person.role == "owner" and role != "owner":
-            await _require_another_owner(connection, user_id)
+        if role != "owner":
+            _require_another_owner(owners, user_id)
         await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
     else:
         here = and_(members.c.site_id == site.id, members.c.user_id == user_id)
@@ -129,11 +130,11 @@ async def give_role(
 async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, now: datetime) -> None:
     """Raises `NotFound`, `Forbidden`, or `Conflict` for the last one who owns everything."""
     require_everywhere(by)
-    person = (await connection.execute(select(users).where(users.c.id == user_id).with_for_update())).one_or_none()
+    owners = await _hold_owners(connection)
+    person = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
     if person is None:
         raise NotFound("There is no such person.")
-    if person.role == "owner":
-        await _require_another_owner(connection, user_id)
+    _require_another_owner(owners, user_id)
     for table in (sessions, members):
         await connection.execute(delete(table).where(table.c.user_id == user_id))
     await connection.execute(delete(users).where(users.c.id == user_id))
@@ -147,9 +148,14 @@ async def _require_owner(connection: AsyncConnection, by: User, site: Site | Non
         raise Forbidden("This takes the role of an owner of this site.")
 
 
-async def _require_another_owner(connection: AsyncConnection, user_id: UUID) -> None:
-    others = select(func.count()).select_from(users).where(users.c.role == "owner", users.c.id != user_id)
-    if not (await connection.execute(others)).scalar_one():
+async def _hold_owners(connection: AsyncConnection) -> Sequence[UUID]:
+    """Those who own every site, held in one order until the transaction ends: two who take it from each other wait."""
+    query = select(users.c.id).where(users.c.role == "owner").order_by(users.c.id).with_for_update()
+    return (await connection.execute(query)).scalars().all()
+
+
+def _require_another_owner(owners: Sequence[UUID], user_id: UUID) -> None:
+    if list(owners) == [user_id]:
         raise Conflict("Somebody must own everything: make another person an owner of every site first.")
 
 

@@ -167,6 +167,8 @@ def test_viewer_is_offered_nothing_to_write(owner: House) -> None:
     assert text.count("<h2>") == 1, "the other site is not told of"
     assert "/new" not in text
     assert "Add another site" not in text
+    assert "/admin/tokens" not in text
+    assert "/admin/tokens" in person(owner, "local@people.example", "owner").get("/admin").text
     page = viewer.get(f"/admin/{owner.site.key}/{survey['id']}").text
     assert "/edit/" not in page
     assert "Pause" not in page

@@ -112,6 +112,8 @@ def test_difference_is_more_than_chance(
         ("from=2026-01-01&to=2026-01-31", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
         ("from=2026-01-31&to=2026-01-01", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
         ("from=2026-01-01", "own", Span(date(2026, 1, 1), TODAY)),
+        ("from=2026-01-01&to=8999-12-31", "own", Span(date(2026, 1, 1), TODAY)),
+        ("from=8999-12-31", "own", Span(TODAY, TODAY)),
         ("to=2026-01-31", "own", Span(None, date(2026, 1, 31))),
         ("from=soon&to=0001-01-01", "30", Span(date(2026, 3, 2), TODAY)),
     ],

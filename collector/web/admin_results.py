@@ -91,7 +91,7 @@ def _iso(day: date | None) -> str | None:
 
 def read_view(query: QueryParams, today: date) -> View:
     """What the address asks for; what it can't mean is as if it were not there."""
-    first, last = _day(query.get("from", "")), _day(query.get("to", ""))
+    first, last = (day and min(day, today) for day in (_day(query.get("from", "")), _day(query.get("to", ""))))
     period = query.get("period", USUAL)
     if first or last:
         if first and last and first > last:
