@@ -43,11 +43,13 @@ export const recall = (place: Place, survey: string): Memory => {
 
 /**
  * Say to all tabs that this one is about to show something. By a cookie, because tabs of one process or of several, with
- * locks or without, see the same one at once; for a second.
+ * locks or without, see the same one at once.
+ *
+ * @param age seconds that it stands, 0 to take it back
  */
-export const claim = (place: Place & { turn?: number }): void => {
+export const claim = (place: Place & { turn?: number }, age = 1): void => {
   place.turn = Date.now() + Math.random();
-  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=1`));
+  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=${age}`));
 };
 
 /** The keys under which events wait. */

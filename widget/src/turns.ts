@@ -10,8 +10,8 @@ const GOOD = 1000;
 /**
  * 2 if this tab may show something of this site now, else 0: the last of those that say so at the same time may. The loader
  * says so while this file is on its way; whoever says so later finds, when its turn has come, that the survey was shown.
- * What was said fades by itself: taken back, it would not be there for those that look later, and they would take it that
- * no cookie is kept here.
+ * What was said is taken back once that is noted, and not before: those that look in between would take it that no
+ * cookie is kept here.
  */
 export const takeTurn = async (host: Host): Promise<number> => {
   const past = () => Date.now() - host.turn!;

@@ -148,7 +148,7 @@ export interface Host extends Place {
   remember: (place: Place, survey: string, memory: Memory, token?: string) => void;
   /** When this tab last said that it is about to show something, in milliseconds since 1970; a fraction tells tabs apart. */
   turn?: number;
-  claim: (place: Host) => void;
+  claim: (place: Host, age?: number) => void;
   waiting: (place: Place) => string[];
 }
 

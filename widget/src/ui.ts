@@ -10,9 +10,9 @@ import type { Events, ShownDetail } from "./tevreden";
 import { takeTurn } from "./turns";
 import type { Event, Host, Memory, Showing, Shown, Survey, Ui } from "./types";
 
-/** Milliseconds that a thank-you without a link stays, and until what appeared is said. */
+/** Milliseconds that a thank-you without a link stays; until what appeared is said, and until a lost turn is tried for again. */
 const FAREWELL = 8_000;
-const SAID_AFTER = 200;
+const SOON = 200;
 const LONGEST_COMMENT = 5_000;
 const LONGEST_PAGE = 2_000;
 /** Characters of who the page says it is; the collector takes no more. */
@@ -299,6 +299,7 @@ export const create = async (host: Host): Promise<Ui> => {
     /** Each thing that takes a while has a task of its own, so that none is long on a slow phone. */
     const appear = async () => {
       note({ shown: seconds() }); // at once, so that no other tab that has its turn now may
+      host.claim(host, 0);
       fit(); // reads the page's layout, while that is still good
       root.dataset.state = callout ? "closed" : "open";
       (mount || document.body).append(root);
@@ -309,7 +310,7 @@ export const create = async (host: Host): Promise<Ui> => {
       if (over) return;
       send({ type: "impression", id: impression });
       tell("shown");
-      await pause(SAID_AFTER);
+      await pause(SOON);
       news.textContent = callout || texts.question;
     };
     /** Show it once the visitor is free, in one tab alone, and from then on only where it can be reached. */
@@ -326,7 +327,7 @@ export const create = async (host: Host): Promise<Ui> => {
           takeTurn(host).then((won) => {
             turn = won;
             if (won) attend();
-            else setTimeout(attend, 1_000); // whoever won may be in the background: then another may
+            else setTimeout(attend, SOON); // whoever won may be in the background: then another may
           });
         }
       });
