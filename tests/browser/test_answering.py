@@ -242,13 +242,9 @@ def test_results_count_people_and_not_robots(visitor: Visitor) -> None:
         visit.answer(score)
         visit.send()
     results = person.site.results(survey)
-    assert results["headline"] == {
-        "value": 100.0,
-        "unit": "percent",
-        "total": 1,
-        "groups": {"negative": 0, "neutral": 0, "positive": 1},
-        "positive_share": 100.0,
-    }
+    headline = results["headline"]
+    assert (headline["value"], headline["total"]) == (100.0, 1)
+    assert headline["groups"] == {"negative": 0, "neutral": 0, "positive": 1}
     assert results["counts"] == {
         "impressions": 1,
         "dismissals": 0,
