@@ -12,13 +12,13 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.audit import COMMAND_LINE, record
 from collector.errors import Conflict, Fault, Invalid, NotFound, Unauthorized, readable_name
-from collector.schema import links, members, new_id, sessions, tokens, users
+from collector.schema import links, members, new_id, sessions, team_roles, team_users, tokens, users
 from collector.signing import digest, new_api_token, new_session
 
 SESSION_LASTS = timedelta(days=14)
@@ -34,6 +34,8 @@ _NOBODY = f"$argon2id$v=19${_COST}${'A' * 22}${'A' * 43}"
 """Checked when the account does not exist, so that both cases take the same time; no password is known to fit."""
 
 
+NO_PASSWORD = "!"  # noqa: S105
+"""Stored in place of a hash for who signs in elsewhere alone."""
 Role = Literal["viewer", "editor", "owner"]
 ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
 """Each may do what those before it may."""
@@ -44,12 +46,13 @@ SCOPES: tuple[Scope, ...] = ("read", "write")
 @dataclass(frozen=True)
 class User:
     """``role`` is what they may do on every site, None where it differs by site (`collector.members`). ``owns``: they
-    own a site; known of whoever a session is of."""
+    own a site; known of whoever a session is of. ``second_step``: their sign-in takes a code as well."""
 
     id: UUID
     email: str
     role: Role | None
     owns: bool = False
+    second_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,19 @@ async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[Use
     """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
     query = select(users).where(users.c.email == email.strip().lower())
     row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
-    return (User(row.id, row.email, row.role), row.password_hash) if row else (None, _NOBODY)
+    return _with_hash(row)
+
+
+async def password_hash_by_id(connection: AsyncConnection, user_id: UUID) -> tuple[User | None, str]:
+    """As `password_hash_of`."""
+    return _with_hash((await connection.execute(select(users).where(users.c.id == user_id))).one_or_none())
+
+
+def _with_hash(row: Row[Any] | None) -> tuple[User | None, str]:
+    if row is None:
+        return None, _NOBODY
+    user = User(row.id, row.email, row.role, second_step=row.otp_salt is not None)
+    return user, _NOBODY if row.password_hash == NO_PASSWORD else row.password_hash
 
 
 async def change_password(
@@ -145,7 +160,7 @@ async def change_password(
     here = await connection.execute(delete(sessions).where(_named(session.user, session.name)))
     if not (changed.rowcount and here.rowcount):
         raise Conflict("Your password was changed, or you were signed out, at the same moment. Sign in again.")
-    await connection.execute(delete(sessions).where(sessions.c.user_id == session.user.id))
+    await end_sessions_of(connection, session.user.id)
     await record(connection, session.user.email, "password.changed", now=now)
 
 
@@ -200,7 +215,8 @@ async def start_session(
 ) -> str:
     """Sign in the user whose password was found to fit this hash; returns the session's secret, which lives in the
     browser alone. Raises `Conflict` if the password was changed in the meantime."""
-    fits = select(users.c.id).where(users.c.id == user.id, users.c.password_hash == hashed).with_for_update()
+    stored = NO_PASSWORD if hashed == _NOBODY else hashed
+    fits = select(users.c.id).where(users.c.id == user.id, users.c.password_hash == stored).with_for_update()
     if (await connection.execute(fits)).one_or_none() is None:
         raise Conflict("The password was changed in this moment. Sign in again.")
     await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
@@ -220,8 +236,17 @@ async def start_session(
     return secret
 
 
-_OWNS = exists().where(members.c.user_id == users.c.id, members.c.role == "owner").correlate(users)
-_SESSIONS = select(sessions, users.c.email, users.c.role, _OWNS.label("owns")).join(
+_OWNS = or_(
+    exists().where(members.c.user_id == users.c.id, members.c.role == "owner").correlate(users),
+    exists()
+    .where(
+        team_users.c.user_id == users.c.id,
+        team_roles.c.team_id == team_users.c.team_id,
+        team_roles.c.role == "owner",
+    )
+    .correlate(users),
+)
+_SESSIONS = select(sessions, users.c.email, users.c.role, users.c.otp_salt, _OWNS.label("owns")).join(
     users, sessions.c.user_id == users.c.id
 )
 _NAME_LENGTH = 16
@@ -261,13 +286,14 @@ async def end_session_named(connection: AsyncConnection, user: User, name: str, 
 
 async def end_other_sessions(connection: AsyncConnection, session: Session, *, now: datetime) -> None:
     """End all of the user's sessions but this one."""
-    await _end_others(connection, session)
+    await end_sessions_of(connection, session.user.id, but=session)
     await record(connection, session.user.email, "sessions.ended", now=now)
 
 
-async def _end_others(connection: AsyncConnection, session: Session) -> None:
-    others = sessions.c.user_id == session.user.id, sessions.c.hash.not_like(f"{session.name}%")
-    await connection.execute(delete(sessions).where(*others))
+async def end_sessions_of(connection: AsyncConnection, user_id: UUID, *, but: Session | None = None) -> None:
+    """Sign a person out wherever they are, ``but`` for one session."""
+    ended = delete(sessions).where(sessions.c.user_id == user_id)
+    await connection.execute(ended.where(sessions.c.hash.not_like(f"{but.name}%")) if but else ended)
 
 
 def _named(user: User, name: str) -> ColumnElement[bool]:
@@ -275,7 +301,8 @@ def _named(user: User, name: str) -> ColumnElement[bool]:
 
 
 def _session(row: Row[Any]) -> Session:
-    user = User(row.user_id, row.email, row.role, row.role == "owner" or bool(row.owns))
+    owns = row.role == "owner" or bool(row.owns)
+    user = User(row.user_id, row.email, row.role, owns, row.otp_salt is not None)
     seen_at = row.seen_at or row.created_at
     return Session(row.hash[:_NAME_LENGTH], user, row.created_at, seen_at, row.browser, row.system)
 
@@ -293,6 +320,11 @@ class Token:
     scope: Scope
     created_at: datetime
     seen_at: datetime | None
+
+    @property
+    def who(self) -> str:
+        """Whom the log names for what it did."""
+        return f"token {self.name}"
 
 
 async def add_token(

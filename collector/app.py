@@ -24,11 +24,13 @@ from collector.settings import Settings
 from collector.signing import Signing
 from collector.web import (
     admin_access,
+    admin_account,
     admin_editor,
     admin_people,
     admin_results,
     admin_review,
     admin_surveys,
+    admin_teams,
     api,
     pages,
     public,
@@ -37,6 +39,7 @@ from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
+from collector.web.throttle import Throttle
 from collector.worker import Worker
 
 LARGEST_BATCH = 500
@@ -127,12 +130,13 @@ async def way_in(house: House) -> str | None:
 
 def create_app(house: House) -> Starlette:
     """The application over an open house."""
-    doors = (public, api, admin_access, admin_people, admin_review, admin_editor, admin_surveys, admin_results, pages)
-    routes = [route for door in doors for route in door.routes]
+    people = admin_access, admin_account, admin_people, admin_teams
+    surveys = admin_review, admin_editor, admin_surveys, admin_results
+    routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
     if house.examples:
         routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.house = house
-    app.state.throttle = admin_access.Throttle()
+    app.state.throttle = Throttle()
     return app

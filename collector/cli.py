@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import resource
 import signal
-import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, TextIO, cast
+from typing import Annotated, Any
 
 import structlog
 import typer
-import uvicorn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector import __version__, accounts, demo
-from collector.app import create_app, open_house, way_in, work
+from collector.app import work
 from collector.audit import COMMAND_LINE, record
 from collector.backup import back_up, restore
 from collector.check import check_page, report
 from collector.db.opening import opened
 from collector.db.store import Database
-from collector.errors import Problem, SettingsError, TevredenError, Unavailable
+from collector.errors import NotFound, Problem, SettingsError, TevredenError
+from collector.resets import make_reset
 from collector.rollups import hold_rollups, put_right, recount
-from collector.settings import Settings, described, load, networks_in
+from collector.second_step import turn_off
+from collector.serving import in_a_loop, log_to_stderr, run_server
+from collector.settings import Settings, described, load
 from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.lifecycle import list_surveys
-from collector.web.protocol import guarded
-from collector.web.public import Directly
 from collector.web.resources import tag
 
 cli = typer.Typer(
@@ -55,16 +51,13 @@ SETTINGS_HELP = "**Settings** are environment variables, or lines of a `.env` fi
     f"`{name}` {meaning}" + (f" Default: `{default}`." if default else "") for name, default, meaning in described()
 )
 Host = Annotated[str | None, typer.Option(help="Instead of TEVREDEN_HOST.")]
-MOST_OPEN_FILES = 65_536
-GARBAGE = 20_000
-"""Objects made before the youngest are looked through: a batch of answers makes thousands that all go at its end."""
 Port = Annotated[int | None, typer.Option(help="Instead of TEVREDEN_PORT.")]
 
 
 @cli.command(epilog=SETTINGS_HELP)
 def serve(host: Host = None, port: Port = None) -> None:
     """Start the collector."""
-    _run_server(load(host=host, port=port))
+    run_server(load(host=host, port=port))
 
 
 @cli.command("demo")
@@ -88,7 +81,7 @@ def run_demo(
 
     _with_store(settings, prepare)
     url = settings.public_url
-    _run_server(
+    run_server(
         settings,
         examples,
         welcome=f"\n  Sample shop   {url}/demo/\n"
@@ -120,7 +113,7 @@ def worker() -> None:
     settings = load()
     if settings.database_file:
         raise SettingsError("with SQLite the collector does the jobs itself: one process writes the file")
-    _log_to_stderr(settings)
+    log_to_stderr(settings)
 
     async def run() -> None:
         working = asyncio.ensure_future(work(settings))
@@ -130,7 +123,7 @@ def worker() -> None:
         with suppress(asyncio.CancelledError):
             await working
 
-    _in_a_loop(run())
+    in_a_loop(run())
 
 
 @cli.command("check-data")
@@ -236,6 +229,26 @@ def user_add(
     typer.echo(f"{user.email} can sign in now.")
 
 
+@user_commands.command("reset")
+def user_reset(
+    email: Annotated[str, typer.Argument(help="Who forgot their password.")],
+    without_second_step: Annotated[bool, typer.Option(help="Turn off the second step of their sign-in too.")] = False,
+) -> None:
+    """Print a link by which someone chooses a new password; good once, for 24 hours."""
+    settings = load()
+
+    async def make(connection: AsyncConnection) -> str:
+        user, _ = await accounts.password_hash_of(connection, email)
+        if user is None:
+            raise NotFound("Nobody has an account with this address.")
+        if without_second_step and user.second_step:
+            await turn_off(connection, COMMAND_LINE, user.id, now=_now())
+        _, secret = await make_reset(connection, COMMAND_LINE, user.id, now=_now())
+        return secret
+
+    typer.echo(f"{settings.public_url}/admin/reset/{_with_store(settings, make)}")
+
+
 @token_commands.command("add")
 def token_add(name: Annotated[str, typer.Argument(help="What it is for, such as the program that uses it.")]) -> None:
     """Make a token for the REST interface and print it; it cannot be shown again."""
@@ -292,112 +305,6 @@ def _with_store(settings: Settings, work: Callable[[AsyncConnection], Awaitable[
             return await work(connection)
 
     return asyncio.run(run())
-
-
-class _Server(uvicorn.Server):
-    """Comes back after a signal instead of dying of it, so that the store is closed in order."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        earlier = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for one, handler in earlier.items():
-                signal.signal(one, handler)
-
-
-class _Forgiving:
-    """Where log lines go: one that cannot be written, on a full disk, is lost and costs nothing else."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            self._file.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._file.flush()
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    as_text = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(as_json if settings.log_format == "json" else as_text),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Forgiving(sys.stderr))),
-    )
-
-
-def _in_a_loop(running: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
-        runner.run(running)
-
-
-def _run_server(settings: Settings, examples: Path | None = None, welcome: str = "") -> None:
-    _log_to_stderr(settings)
-    _open_files()
-
-    async def run() -> None:
-        async with open_house(settings, examples=examples) as house:
-            listening, directly = _listen(settings.host, settings.port), Directly(house)
-            proxies = networks_in(settings.trusted_proxies)
-            config = uvicorn.Config(
-                create_app(house),
-                http=guarded(
-                    exempt=lambda peer: any(ip_address(peer) in network for network in proxies),
-                    direct=directly,
-                ),
-                ws="none",
-                interface="asgi3",
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies or None,
-                timeout_graceful_shutdown=10,
-                timeout_keep_alive=20,
-            )
-            gc.freeze()  # what is there by now stays: no need to look through it again and again
-            gc.set_threshold(GARBAGE, 20, 20)
-            typer.echo(welcome, nl=False)
-            with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
-                if link := await way_in(house):
-                    typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
-            structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
-            await _Server(config).serve(sockets=[listening])
-            await directly.close()
-
-    _in_a_loop(run())
-
-
-def _open_files() -> None:
-    """As many connections as the system allows; what a shell starts with is often a tenth of that."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Claim the port. Raises `SettingsError` when it cannot be had."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise SettingsError(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
-        ) from None
-    return listening
 
 
 def main() -> None:

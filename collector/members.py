@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import ROLES, Role, User, add_user, email_address
+from collector.accounts import ROLES, Role, User, add_user, email_address, end_sessions_of
 from collector.audit import record
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from collector.schema import links, members, sessions, users
+from collector.schema import links, members, recovery_codes, sessions, team_roles, team_users, users
 from collector.signing import digest, new_session
 from collector.sites import Site, list_sites, site_by_key
 
@@ -31,10 +31,26 @@ def allows(role: Role | None, needed: Role) -> bool:
 
 
 async def role_on(connection: AsyncConnection, user: User, site_id: UUID) -> Role | None:
-    """The higher of what the user may do everywhere and on this site."""
-    query = select(members.c.role).where(members.c.site_id == site_id, members.c.user_id == user.id)
-    here = (await connection.execute(query)).scalar_one_or_none()
-    return max((role for role in (user.role, here) if role), key=ROLES.index, default=None)
+    """The highest of what the user may do everywhere, on this site, and here by a team."""
+    return _highest([user.role, *(await _own_roles(connection, user)).get(site_id, ())])
+
+
+async def _own_roles(connection: AsyncConnection, user: User) -> dict[UUID, list[Role]]:
+    """By site, the roles that they have there themselves and by their teams."""
+    own = select(members.c.site_id, members.c.role).where(members.c.user_id == user.id)
+    by_team = (
+        select(team_roles.c.site_id, team_roles.c.role)
+        .join(team_users, team_users.c.team_id == team_roles.c.team_id)
+        .where(team_users.c.user_id == user.id)
+    )
+    found: dict[UUID, list[Role]] = {}
+    for row in await connection.execute(union_all(own, by_team)):
+        found.setdefault(row.site_id, []).append(row.role)
+    return found
+
+
+def _highest(roles: Sequence[Role | None]) -> Role | None:
+    return max((role for role in roles if role), key=ROLES.index, default=None)
 
 
 async def site_for(connection: AsyncConnection, user: User, key: str, needed: Role) -> tuple[Site, Role]:
@@ -55,12 +71,10 @@ async def site_for(connection: AsyncConnection, user: User, key: str, needed: Ro
 
 async def sites_for(connection: AsyncConnection, user: User, needed: Role = "viewer") -> list[tuple[Site, Role]]:
     """The sites on which the user may do what takes this role."""
-    query = select(members.c.site_id, members.c.role).where(members.c.user_id == user.id)
-    own = {row.site_id: row.role for row in await connection.execute(query)}
+    own = await _own_roles(connection, user)
     found = []
     for site in await list_sites(connection):
-        roles = [role for role in (user.role, own.get(site.id)) if role]
-        role: Role | None = max(roles, key=ROLES.index, default=None)
+        role = _highest([user.role, *own.get(site.id, ())])
         if role and allows(role, needed):
             found.append((site, role))
     return found
@@ -82,12 +96,13 @@ class Member:
     id: UUID
     email: str
     role: Role | None
+    second_step: bool = False
 
 
 async def list_users(connection: AsyncConnection) -> Sequence[Member]:
     """Everybody who may sign in, with the role they have on every site."""
-    rows = await connection.execute(select(users.c.id, users.c.email, users.c.role).order_by(users.c.email))
-    return [Member(row.id, row.email, row.role) for row in rows]
+    rows = await connection.execute(select(users).order_by(users.c.email))
+    return [Member(row.id, row.email, row.role, row.otp_salt is not None) for row in rows]
 
 
 async def list_members(connection: AsyncConnection, site_id: UUID) -> Sequence[Member]:
@@ -122,7 +137,7 @@ async def give_role(
         await connection.execute(delete(members).where(here))
         if role:
             await connection.execute(insert(members).values(site_id=site.id, user_id=user_id, role=role))
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    await end_sessions_of(connection, user_id)
     words = f"{person.email}: {role or 'no role'} on {site.name if site else 'every site'}"
     await record(connection, by.email, "role.changed", words, now=now, site_id=site.id if site else None)
 
@@ -135,7 +150,7 @@ async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, n
     if person is None:
         raise NotFound("There is no such person.")
     _require_another_owner(owners, user_id)
-    for table in (sessions, members):
+    for table in (sessions, members, team_users, recovery_codes, links):
         await connection.execute(delete(table).where(table.c.user_id == user_id))
     await connection.execute(delete(users).where(users.c.id == user_id))
     await record(connection, by.email, "user.removed", person.email, now=now)

@@ -266,6 +266,18 @@ users = Table(
     Column("password_hash", String(200), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("role", String(8), nullable=True),  # on every site; nothing where it differs by site
+    Column("otp_salt", String(43), nullable=True),  # what the second step's secret is derived with; nothing without one
+    Column("otp_step", Integer, nullable=True),  # of the last code that was used, so that none is used twice
+    Column("subject", String(300), nullable=True),  # who it is to the provider of single sign-on
+    Index(None, "subject", unique=True),
+)
+
+# What stands in for the second step, once each, when the phone is gone.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
 )
 
 # What someone may do on one site.
@@ -274,6 +286,30 @@ members = Table(
     metadata,
     Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
     Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(8), nullable=False),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+team_users = Table(
+    "team_users",
+    metadata,
+    Column("team_id", Uuid, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+)
+
+# What everybody in a team may do on one site.
+team_roles = Table(
+    "team_roles",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("team_id", Uuid, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(8), nullable=False),
 )
 
@@ -289,7 +325,7 @@ sessions = Table(
     Column("system", String(64), nullable=True),
 )
 
-# Secrets that open a page once: the first start's, and invitations with what they are for.
+# Secrets that open a page once: the first start's, invitations with what they are for, and resets of a password.
 links = Table(
     "links",
     metadata,
@@ -300,6 +336,7 @@ links = Table(
     Column("email", String(254), nullable=True),
     Column("site_id", Uuid, nullable=True),
     Column("role", String(8), nullable=True),
+    Column("user_id", Uuid, nullable=True),
 )
 
 # Who did what. People and what they did it to are written as they were called then: either may be gone by now.

@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import b64encode, urlsafe_b64decode
+from base64 import b32encode, b64encode, urlsafe_b64decode
 from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from typing import Literal
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
+
+Brief = Literal["step-setup", "step-pending", "sign-on"]
+"""What a value is signed for that comes back within minutes."""
 
 
 class Signing:
@@ -89,6 +93,28 @@ class Signing:
         except (BadSignature, UnicodeError):
             return None
         return UUID(survey) if int(until) > now.timestamp() else None
+
+    def otp_secret(self, user_id: UUID, salt: str) -> str:
+        """What an authenticator app makes a user's codes with: 160 bits in base32."""
+        message = f"tevreden.otp:{user_id}:{salt}".encode()
+        return b32encode(hmac.new(self._secret.encode(), message, hashlib.sha256).digest()[:20]).decode()
+
+    def recovery_digest(self, user_id: UUID, code: str) -> str:
+        """What is stored of a recovery code, in hex: of use to nobody without the installation's secret."""
+        message = f"tevreden.recovery:{user_id}:{code}".encode()
+        return hmac.new(self._secret.encode(), message, hashlib.sha256).hexdigest()
+
+    def until(self, purpose: Brief, value: str, moment: datetime) -> str:
+        """A value that a browser brings back within a while, good for one purpose."""
+        return self._signer(purpose).sign(f"{value}-{int(moment.timestamp())}").decode()
+
+    def read_until(self, purpose: Brief, token: str, *, now: datetime) -> str | None:
+        """The value, or None if it was not made here for this purpose, or is too old."""
+        try:
+            value, _, moment = self._signer(purpose).unsign(token.encode()).decode().rpartition("-")
+        except (BadSignature, UnicodeError):
+            return None
+        return value if int(moment) > now.timestamp() else None
 
     def demo_password(self) -> str:
         """The demo's sign-in, the same after each start of the same demo."""

@@ -18,6 +18,7 @@ from collector.db.group import GroupCommit
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
 from collector.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
+from collector.responses import removal
 from collector.signing import Signing
 from collector.webhooks import KIND as WEBHOOK
 from collector.webhooks import Webhook, find_webhooks, message_id
@@ -58,6 +59,7 @@ class Worker:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
         tidy_at = loop.time()
+        removing = asyncio.create_task(self._remove_for_ever())
         try:
             while True:
                 self._awake.clear()
@@ -72,7 +74,38 @@ class Worker:
                         async with asyncio.timeout(POLL_SECONDS):
                             await self._awake.wait()
         finally:
+            removing.cancel()
+            await asyncio.wait([removing])
             await self._drain()
+
+    async def _remove_for_ever(self) -> None:
+        """What was deleted long ago, beside the jobs, because there may be millions of answers to a survey."""
+        while True:
+            await _tried(self._remove())
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _remove(self) -> int:
+        async with self._database.read() as connection:
+            due = await removal.surveys_to_remove(connection, now=self._clock())
+        for survey in due:
+            left = 1
+            while left:
+                async with self._database.write() as connection:
+                    left = await removal.remove_responses(connection, *survey)
+                await asyncio.sleep(PAUSE_SECONDS)
+            after = None
+            while True:
+                async with self._database.read() as connection:
+                    found, after = await removal.impressions_after(connection, *survey, after)
+                if found:
+                    async with self._database.write() as connection:
+                        await removal.remove_impressions(connection, survey[0], found)
+                if after is None:
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+            async with self._database.write() as connection:
+                await removal.remove_survey(connection, *survey)
+        return len(due)
 
     async def _tidy(self) -> int:
         async with self._database.write() as connection:

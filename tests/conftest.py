@@ -8,10 +8,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,8 +22,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from collector import accounts
 from collector.app import create_app, open_house
 from collector.settings import Settings
 from tests.needs import do_without
@@ -228,6 +232,21 @@ class House:
         )
 
 
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICKLY_HASHED = QUICK.hash(PASSWORD)
+SLOW = accounts._hasher, accounts._NOBODY
+"""How passwords are looked at where people use it, which takes more than all else that a test does."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """In this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_hasher", QUICK)
+        patch.setattr(accounts, "_NOBODY", QUICK.hash("nobody"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_installed() -> None:
     if lacking := missing():
@@ -249,6 +268,7 @@ def furnished_postgres(postgres: Cluster, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("furnished-postgres")
     token = tevreden("token", "add", "tests", folder=folder, **environment).stdout.strip()
     tevreden("user", "add", USER, "--password", PASSWORD, folder=folder, **environment)
+    postgres.execute(f"UPDATE users SET password_hash = '{QUICKLY_HASHED}'", database="furnished")
     return "furnished", token
 
 
@@ -259,6 +279,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     environment = {"TEVREDEN_SECRET": SECRET, "TEVREDEN_DATABASE_URL": f"sqlite:///{file}"}
     token = tevreden("token", "add", "tests", folder=file.parent, **environment).stdout.strip()
     tevreden("user", "add", USER, "--password", PASSWORD, folder=file.parent, **environment)
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("UPDATE users SET password_hash = ?", [QUICKLY_HASHED])
+        store.commit()
     return file, token
 
 

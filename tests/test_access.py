@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from starlette.testclient import TestClient
 from collector import accounts, audit, schema
 from collector.errors import Conflict, TooManyTries
 from collector.signing import Signing, digest
-from collector.web.admin_access import ENTRIES, TRIES, TRIES_PER_ADDRESS
+from collector.web.admin_access import ENTRIES
 from collector.web.http import House as Inside
+from collector.web.throttle import TRIES, TRIES_PER_ADDRESS
 from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, tevreden
 from tests.test_admin import ORIGIN, sign_in
 
@@ -195,10 +197,11 @@ def test_guessing_many_accounts_from_one_address_is_slowed(house: House) -> None
 
 def test_guesses_at_the_same_moment_are_no_more_than_one_after_the_other(house: House) -> None:
     throttle = house.client.app.state.throttle  # type: ignore[attr-defined]
-    wrong = {"hashed": accounts._NOBODY, "password": "guess", "account": USER}
+    look = partial(accounts.is_password, accounts._NOBODY, "guess")
 
     async def all_at_once() -> list[Any]:
-        return list(await asyncio.gather(*(throttle.is_password(**wrong) for _ in range(50)), return_exceptions=True))
+        tries = (throttle.is_right(look, account=USER) for _ in range(50))
+        return list(await asyncio.gather(*tries, return_exceptions=True))
 
     assert house.client.portal
     tries = house.client.portal.call(all_at_once)

@@ -147,14 +147,14 @@ def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
     def offered() -> set[str]:
         return set(re.findall(rf'action="{page}/([a-z-]+)"', owner.client.get(page).text))
 
-    assert offered() == {"clone", "archive"}
+    assert offered() == {"clone", "archive", "delete"}
     assert do("archive") == "archived"
-    assert offered() == {"clone", "bring-back"}
+    assert offered() == {"clone", "bring-back", "delete"}
     assert do("bring-back") == "draft", "it never was published"
     assert do("publish") == "published"
     assert offered() == {"pause", "clone", "archive"}
     assert do("pause") == "paused"
-    assert offered() == {"clone", "archive"}
+    assert offered() == {"clone", "archive", "delete"}
     assert do("publish") == "published"
     assert do("archive") == "archived"
     assert "In the archive: 1" in plain(owner.client.get("/admin").text)
@@ -190,7 +190,7 @@ def test_copy_is_a_draft_of_its_own(owner: House) -> None:
 def test_what_cannot_be_done_now_is_told(owner: House) -> None:
     page = write(owner)
     assert "Only a published survey can be paused" in post(owner, f"{page}/pause").text
-    assert "Only an archived survey can be brought back" in post(owner, f"{page}/bring-back").text
+    assert "Only an archived or deleted survey can be brought back" in post(owner, f"{page}/bring-back").text
     post(owner, f"{page}/archive")
     assert "cannot be published" in post(owner, f"{page}/publish").text
     assert post(owner, f"{page}/explode").status_code == 404

@@ -102,13 +102,15 @@ def test_clone_is_a_new_draft_under_a_free_name(house: House) -> None:
     assert house.site.call("POST", f"/surveys/{names[1]['id']}/clone").json()["name"] == "Quarterly (4)"
 
 
-def test_only_a_draft_can_be_deleted(house: House) -> None:
-    draft, live = create(house), house.site.publish()
-    assert house.site.call("DELETE", f"/surveys/{draft['id']}").status_code == 204
-    assert house.site.call("GET", f"/surveys/{draft['id']}").status_code == 404
-    reply = house.site.call("DELETE", f"/surveys/{live['id']}")
-    assert reply.status_code == 409
-    assert "archive it instead" in reply.json()["detail"]
+def test_deleted_survey_is_gone_whatever_it_was(house: House) -> None:
+    for survey in (create(house), house.site.publish()):
+        path = f"/surveys/{survey['id']}"
+        assert house.site.call("DELETE", path).status_code == 204
+        assert house.site.call("GET", path).status_code == 404
+        assert house.site.call("POST", f"{path}/publish").status_code == 404
+        assert house.site.call("DELETE", path).status_code == 404
+    assert house.site.call("GET", "/surveys").json()["items"] == []
+    assert "How satisfied" not in house.client.get(f"/w/{house.site.key}.js").text
 
 
 def test_another_sites_things_are_not_there(house: House) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from starlette.testclient import TestClient
 
-from collector import accounts, schema
+from collector import accounts, schema, teams
 from collector.members import allows
 from tests.conftest import PASSWORD, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
@@ -23,9 +23,13 @@ __all__ = ["owner"]
 NEEDS: dict[str, str] = {
     "/admin/welcome/{secret}": "link",
     "/admin/join/{secret}": "link",
+    "/admin/reset/{secret}": "link",
     "/admin/sign-in": "nobody",
+    "/admin/sign-in/code": "nobody",
     "/admin/sign-out": "anybody",
     "/admin/account": "anybody",
+    "/admin/account/second-step": "anybody",
+    "/admin/account/second-step/off": "anybody",
     "/admin/account/password": "anybody",
     "/admin/account/sessions/{name}/end": "anybody",
     "/admin": "anybody",
@@ -35,6 +39,13 @@ NEEDS: dict[str, str] = {
     "/admin/people/invite": "owner",
     "/admin/people/{user:uuid}/role": "owner",
     "/admin/people/{user:uuid}/remove": "everywhere",
+    "/admin/people/{user:uuid}/reset": "everywhere",
+    "/admin/people/{user:uuid}/second-step/off": "everywhere",
+    "/admin/teams": "owner",
+    "/admin/teams/add": "everywhere",
+    "/admin/teams/{team:uuid}/remove": "everywhere",
+    "/admin/teams/{team:uuid}/people": "everywhere",
+    "/admin/teams/{team:uuid}/role": "owner",
     "/admin/tokens": "owner",
     "/admin/tokens/{token:uuid}/revoke": "owner",
     "/admin/{site}/new": "editor",
@@ -76,12 +87,12 @@ def person(house: House, email: str, role: accounts.Role | None, everywhere: acc
 
 def id_of(house: House, email: str) -> UUID:
     found: UUID = in_store(
-        house, lambda one: _first(one, select(schema.users.c.id).where(schema.users.c.email == email))
+        house, lambda one: first(one, select(schema.users.c.id).where(schema.users.c.email == email))
     )
     return found
 
 
-async def _first(connection: Any, query: Any) -> Any:
+async def first(connection: Any, query: Any) -> Any:
     return (await connection.execute(query)).scalars().first()
 
 
@@ -123,8 +134,9 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
                 for site, survey, given in ((owner.site, mine, answer), (foreign, theirs, other)):
                     if "{site}" not in route.path and site is foreign:
                         continue
-                    path = _filled(owner, route.path, site.key, survey["id"], given["id"])
+                    path, somebody = _filled(owner, route.path, site.key, survey["id"], given["id"])
                     body = {"site": site.key, "role": "viewer", "email": "new@example.com", "address": "x.example"}
+                    body |= {"person": somebody, "name": somebody}
                     reply = client.request(method, path, headers=ORIGIN, data=body if method == "POST" else None)
                     said = (who, method, path, reply.status_code)
                     if site is foreign and who != "everywhere":
@@ -140,23 +152,26 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
     assert looked > 150
 
 
-def _filled(house: House, path: str, site: str, survey: str, given: str) -> str:
-    """The address, with somebody and a token that are there to be changed."""
+def _filled(house: House, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
+    """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
-    async def add(connection: Any) -> tuple[UUID, UUID]:
-        name = f"{uuid4().hex}@example.com"
-        user = await accounts.add_user(connection, name, "-", now=inside(house).clock(), role=None)
-        own = await _first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
-        await accounts.add_token(connection, name, now=inside(house).clock(), site_id=own)
-        token = await _first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
-        return user.id, token
+    async def add(connection: Any) -> tuple[UUID, UUID, UUID]:
+        name, now = f"{uuid4().hex}@example.com", inside(house).clock()
+        user = await accounts.add_user(connection, name, "-", now=now, role=None)
+        salted = update(schema.users).where(schema.users.c.id == user.id)
+        await connection.execute(salted.values(otp_salt="x"))
+        own = await first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
+        await accounts.add_token(connection, name, now=now, site_id=own)
+        token = await first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
+        team = await teams.add_team(connection, accounts.User(user.id, name, "owner"), name, now=now)
+        return user.id, token, team
 
-    user, token = in_store(house, add) if "{user" in path or "{token" in path else ("", "")
+    user, token, team = in_store(house, add) if re.search("{(user|token|team)", path) else ("", "", "")
     values = {"{site}": site, "{id:uuid}": survey, "{tab}": "survey", "{act}": "clone", "{ending}": "csv"}
-    values |= {"{response:uuid}": given, "{user:uuid}": str(user), "{token:uuid}": str(token)}
+    values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
     for name, value in values.items():
-        path = path.replace(name, value)
-    return path
+        path = path.replace(name, str(value))
+    return path, str(user or uuid4())
 
 
 def test_viewer_is_offered_nothing_to_write(owner: House) -> None:

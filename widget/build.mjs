@@ -37,7 +37,7 @@ const NAMES = Object.fromEntries(
   [
     "allowed answered claim closed destroy era flush hears held named remember still taken targeted turn waiting watched",
     "again callout delay element ends exclude exit first follow heading include ink invalid labels large link link_text",
-    "manual neutral path plain points position query renew reopen root rtl sample scheme scroll surveys texts thanks",
+    "manual neutral path image points position query renew reopen root rtl sample scheme scroll surveys texts thanks",
   ]
     .join(" ")
     .split(" ")
@@ -70,7 +70,7 @@ const bundle = async (entry, format) => {
               write: false,
               target: "chrome123",
             });
-            return { contents: style.outputFiles[0].text.trim(), loader: "text" };
+            return { contents: style.outputFiles[0].text.trim().replace(/="([\w-]+)"\]/g, "=$1]"), loader: "text" };
           }),
       },
     ],

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.db.verbs import Result, Steps
 from collector.errors import Unavailable
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration."""
 
 log = structlog.get_logger()

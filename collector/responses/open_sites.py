@@ -14,7 +14,7 @@ from collector.rollups import MOST_PAGES
 from collector.schema import pages, surveys
 from collector.sites import site_by_key
 from collector.surveys.document import SurveyDocument
-from collector.surveys.lifecycle import get_revision
+from collector.surveys.lifecycle import DELETED, get_revision
 from collector.webhooks import list_webhooks
 
 
@@ -58,7 +58,7 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
     query = select(*columns).where(surveys.c.site_id == site.id, surveys.c.revision.is_not(None))
     found: dict[str, OpenSurvey] = {}
     for row in await connection.execute(query):
-        survey = OpenSurvey(row.id.hex, row.key, row.name, row.status == "archived", row.revision)
+        survey = OpenSurvey(row.id.hex, row.key, row.name, row.status in ("archived", DELETED), row.revision)
         known = earlier.surveys.get(row.key) if earlier else None
         if known:
             survey.revisions, survey.labels = known.revisions, known.labels

@@ -18,6 +18,7 @@ from collector.metrics import Group
 from collector.outbox import forget_subject
 from collector.rollups import Sums, add_up
 from collector.schema import impressions, jobs, responses, surveys
+from collector.surveys.lifecycle import DELETED
 
 MOST = 200
 
@@ -101,7 +102,7 @@ def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
     query = (
         select(responses, surveys.c.name.label("survey_name"), surveys.c.key.label("survey_key"))
         .select_from(joined)
-        .where(responses.c.site_id == site_id)
+        .where(responses.c.site_id == site_id, surveys.c.status != DELETED)
     )
     if wanted.survey_id is not None:
         query = query.where(responses.c.survey_id == wanted.survey_id)

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from collector.errors import Fault, Invalid
@@ -15,6 +25,7 @@ from collector.metrics import DEFAULT_SCALE, SCALES, Metric
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.patterns import LONGEST as LONGEST_PATTERN
 from collector.surveys.patterns import compile_pattern
+from collector.surveys.tokens import fault_in
 
 SCHEMA_ID = "urn:tevreden:schema:survey"
 
@@ -28,6 +39,20 @@ def _readable(value: str) -> str:
     if _CONTROL.search(value):
         raise PydanticCustomError("text", "must be text without control characters")
     return value
+
+
+def _personal(value: str) -> str:
+    if fault := fault_in(value):
+        raise PydanticCustomError("token", "{fault}", {"fault": fault})
+    return value
+
+
+def _image(value: object) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or len(value) > 2000:
+        raise PydanticCustomError("image", "must be true, false, or the web address of a picture")
+    return _link(_readable(value.strip()))
 
 
 def _pattern(value: str) -> str:
@@ -58,14 +83,22 @@ def _language(value: str) -> str:
 
 
 _READABLE = AfterValidator(_readable)
+_PERSONAL = AfterValidator(_personal)
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _READABLE]
+PersonalLine = Annotated[Line, _PERSONAL]
 FilledLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _READABLE]
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _READABLE]
-FollowUpQuestion = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _READABLE]
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _READABLE, _PERSONAL]
+FollowUpQuestion = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _READABLE, _PERSONAL]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _READABLE]
+PersonalParagraph = Annotated[Paragraph, _PERSONAL]
 Color = Annotated[str, AfterValidator(_color), Field(json_schema_extra={"pattern": _COLOR.pattern})]
 UrlPattern = Annotated[str, StringConstraints(max_length=LONGEST_PATTERN), AfterValidator(_pattern)]
 Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable), AfterValidator(_link)]
+Image = Annotated[
+    bool | str,
+    PlainValidator(_image),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "maxLength": 2000}]}),
+]
 Language = Annotated[str, AfterValidator(_language), Field(json_schema_extra={"enum": sorted(LANGUAGES)})]
 EventName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _READABLE]
 Selector = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _READABLE]
@@ -89,9 +122,9 @@ class FollowUp(Part):
 class ThankYou(Part):
     """What is said at the end; heading and body left out or null are the language's own, empty ones are not shown."""
 
-    heading: Line | None = None
-    body: Paragraph | None = None
-    image: bool = Field(True, description="Whether the picture is shown.")
+    heading: PersonalLine | None = None
+    body: PersonalParagraph | None = None
+    image: Image = Field(True, description="The picture: true for a tick, false for none, or the address of one's own.")
     link: Link | None = Field(None, description="A web address that the thank-you leads on to.")
     link_text: Line | None = Field(None, description="What the link says; left out, its host.")
 
@@ -115,8 +148,8 @@ class Appearance(Part):
     position: Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"] = "slide-in-right"
     color: Color = Field("#0b7a75", description="The theme colour, #rgb or #rrggbb.")
     scheme: Literal["light", "dark", "auto"] = Field("auto", description="auto follows the visitor's own preference.")
-    callout_text: Line | None = Field(None, description="What the call-out says; left out, the language's own.")
-    callout_closed_text: Line | None = Field(
+    callout_text: PersonalLine | None = Field(None, description="What the call-out says; left out, the language's own.")
+    callout_closed_text: PersonalLine | None = Field(
         None, description="Other text for the call-out once it was opened and closed again."
     )
 
@@ -157,8 +190,8 @@ class Frequency(Part):
 
 
 class ThankYouTranslation(Part):
-    heading: Line | None = None
-    body: Paragraph | None = None
+    heading: PersonalLine | None = None
+    body: PersonalParagraph | None = None
     link: Link | None = None
     link_text: Line | None = None
 
@@ -174,8 +207,8 @@ class EmailTranslation(Part):
 
 
 class AppearanceTranslation(Part):
-    callout_text: Line | None = None
-    callout_closed_text: Line | None = None
+    callout_text: PersonalLine | None = None
+    callout_closed_text: PersonalLine | None = None
 
 
 class Translation(Part):

@@ -1,19 +1,20 @@
 """Surveys from draft to archive: draft → published → paused → published … → archived.
 
-A publish freezes a revision; answers keep the revision they were given to. A paused survey shows no more, while answers
-that are underway still arrive; an archived one is closed.
+A publish freezes a revision; answers keep the revision they were given to. A paused survey shows no more, while
+answers that are underway still arrive; an archived one is closed. A deleted one is as good as gone, and can be brought
+back for 30 days; then `collector.responses.removal` removes it with its answers.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +24,9 @@ from collector.signing import is_key, new_survey_key
 from collector.surveys.document import SurveyDocument
 
 Status = Literal["draft", "published", "paused", "archived"]
+DELETED = "deleted"
+"""Stands in place of the status; such a survey's name is free for others."""
+KEPT_DELETED = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Surve
     """Newest first, archived ones last."""
     query = (
         select(surveys)
-        .where(surveys.c.site_id == site_id)
+        .where(surveys.c.site_id == site_id, surveys.c.status != DELETED)
         .order_by(surveys.c.status == "archived", surveys.c.created_at.desc(), surveys.c.id.desc())
     )
     return [_survey(row) for row in await connection.execute(query)]
@@ -90,13 +94,15 @@ async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Surve
 
 async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool = False) -> Survey:
     """Raises `NotFound`. ``to_change`` keeps other processes from changing it until the transaction ends."""
-    query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
-    if to_change:
-        query = query.with_for_update()
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        raise NotFound("This site has no such survey.")
+    row = await _row_of(connection, site_id, survey_id, to_change=to_change)
+    if row is None or row.status == DELETED:
+        raise _no_such_survey()
     return _survey(row)
+
+
+async def _row_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool) -> Row[Any] | None:
+    query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
+    return (await connection.execute(query.with_for_update() if to_change else query)).one_or_none()
 
 
 async def replace_survey(
@@ -123,12 +129,32 @@ async def replace_survey(
     return await get_survey(connection, site_id, survey_id)
 
 
-async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
-    """Remove a draft that was never published. Raises `NotFound`, or `Conflict` once it was."""
+async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+    """Take it away with its answers; it can be brought back for `KEPT_DELETED`. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
-    if survey.revision is not None:
-        raise Conflict("A survey that was published keeps its answers; archive it instead.")
-    await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))
+    await _update(connection, survey, status=DELETED, name=survey.id.hex, updated_at=now)
+    return survey
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A survey that was deleted, under the name it had."""
+
+    id: UUID
+    name: str
+    deleted_at: datetime
+
+    @property
+    def until(self) -> datetime:
+        """Until when it can be brought back."""
+        return self.deleted_at + KEPT_DELETED
+
+
+async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datetime) -> list[Deleted]:
+    """What can be brought back, the last deleted first."""
+    here = surveys.c.site_id == site_id, surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
+    query = select(surveys).where(*here).order_by(surveys.c.updated_at.desc(), surveys.c.id)
+    return [Deleted(row.id, row.document["name"], row.updated_at) for row in await connection.execute(query)]
 
 
 async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
@@ -172,12 +198,21 @@ async def archive_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
 
 
 async def bring_back_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
-    """Take it out of the archive: paused if it was published once, else a draft. Raises `NotFound` or `Conflict`."""
-    survey = await get_survey(connection, site_id, survey_id, to_change=True)
-    if survey.status != "archived":
-        raise Conflict(f"Only an archived survey can be brought back; this one is {_called(survey.status)}.")
+    """Take it out of the archive, or back after it was deleted: paused if it was published once, else a draft. If its
+    name was taken meanwhile, it gets the first free one.
+
+    Raises `NotFound`, once it was deleted for too long as well, or `Conflict`.
+    """
+    row = await _row_of(connection, site_id, survey_id, to_change=True)
+    if row is None or (row.status == DELETED and row.updated_at <= now - KEPT_DELETED):
+        raise _no_such_survey()
+    survey = _survey(row)
+    if row.status not in ("archived", DELETED):
+        raise Conflict(f"Only an archived or deleted survey can be brought back; this one is {_called(row.status)}.")
+    name = await free_name(connection, site_id, survey.document.name) if row.status == DELETED else survey.name
+    document = survey.document.model_copy(update={"name": name})
     status = "draft" if survey.revision is None else "paused"
-    await _update(connection, survey, status=status, updated_at=now)
+    await _update(connection, survey, status=status, name=name, document=document.as_json(), updated_at=now)
     return await get_survey(connection, site_id, survey_id)
 
 
@@ -249,6 +284,10 @@ async def _update(connection: AsyncConnection, survey: Survey, **values: Any) ->
         await connection.execute(update(surveys).where(where).values(**values))
     except IntegrityError:
         raise _name_taken() from None
+
+
+def _no_such_survey() -> NotFound:
+    return NotFound("This site has no such survey.")
 
 
 def _name_taken() -> Conflict:

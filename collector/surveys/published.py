@@ -10,6 +10,7 @@ from collector.surveys.document import SurveyDocument, ThankYou, ThankYouTransla
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
 from collector.surveys.patterns import compile_pattern
+from collector.surveys.tokens import fill
 
 
 def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _texts(document: SurveyDocument, language: str) -> dict[str, Any]:
     own = LANGUAGES[language]
     source: SurveyDocument | Translation = document.translations.get(language, document)
     texts: dict[str, Any] = {
-        "question": source.question,
+        "question": fill(source.question),
         "ends": getattr(own, document.metric, None),
         "labels": own.satisfaction_labels(document.points) if document.metric == "csat" else None,
         "follow": [_or(getattr(source.follow_up, group), own.follow_up[group]) for group in GROUPS],
@@ -81,7 +82,7 @@ def _texts(document: SurveyDocument, language: str) -> dict[str, Any]:
     if document.appearance.position.startswith("callout"):
         texts |= {
             "callout": _or(source.appearance.callout_text, own.callout),
-            "reopen": source.appearance.callout_closed_text,
+            "reopen": fill(source.appearance.callout_closed_text or ""),
         }
     if own.direction == "rtl":
         texts["rtl"] = True
@@ -96,15 +97,15 @@ def _thanks(source: ThankYou | ThankYouTranslation, first: ThankYou, language: s
     thanks = {
         "heading": _or(source.heading, own.heading),
         "body": _or(source.body, own.body),
-        "plain": not first.image,
+        "image": first.image if isinstance(first.image, str) else None if first.image else "",
         "link": link,
         "link_text": source.link_text or (urlsplit(link).hostname if link else None),
     }
-    return {key: value for key, value in thanks.items() if value}
+    return {key: value for key, value in thanks.items() if value or (key == "image" and value is not None)}
 
 
 def _or(text: str | None, otherwise: str) -> str:
-    return otherwise if text is None else text
+    return otherwise if text is None else fill(text)
 
 
 def readable_on(color: str) -> str:

@@ -35,7 +35,9 @@ from collector.members import (
     site_for,
     sites_for,
 )
+from collector.resets import make_reset
 from collector.schema import moment
+from collector.second_step import turn_off
 from collector.sites import Site
 from collector.web.auth import by_field, read_form, require_same_origin, sign_in_here, signed_in
 from collector.web.http import house_of, page
@@ -56,6 +58,7 @@ async def _people(
     form: Mapping[str, str] | None = None,
     faults: Mapping[str, str] | None = None,
     link: str = "",
+    reset: str = "",
     given: str = "",
     status: int = 200,
 ) -> Response:
@@ -75,6 +78,7 @@ async def _people(
         form=form or {},
         faults=faults or {},
         link=link,
+        reset=reset,
         given=given,
     )
 
@@ -127,6 +131,32 @@ async def remove(request: Request) -> Response:
     house = house_of(request)
     async with house.database.write() as connection:
         await remove_user(connection, user, request.path_params["user"], now=house.clock())
+    return RedirectResponse("/admin/people", 303)
+
+
+async def reset_link(request: Request) -> Response:
+    """Make a link by which a person who forgot their password gives themselves another, and show it this once."""
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    require_everywhere(user)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        email, secret = await make_reset(connection, user.email, request.path_params["user"], now=house.clock())
+    return await _people(request, user, reset=f"{house.settings.public_url}/admin/reset/{secret}", given=email)
+
+
+async def step_off(request: Request) -> Response:
+    """For a person who lost their phone and their recovery codes."""
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    require_everywhere(user)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        await turn_off(connection, user.email, request.path_params["user"], now=house.clock())
     return RedirectResponse("/admin/people", 303)
 
 
@@ -243,6 +273,8 @@ routes = [
     Route("/admin/people/invite", send_invitation, methods=["POST"]),
     Route("/admin/people/{user:uuid}/role", change_role, methods=["POST"]),
     Route("/admin/people/{user:uuid}/remove", remove, methods=["POST"]),
+    Route("/admin/people/{user:uuid}/reset", reset_link, methods=["POST"]),
+    Route("/admin/people/{user:uuid}/second-step/off", step_off, methods=["POST"]),
     Route("/admin/join/{secret}", join_form),
     Route("/admin/join/{secret}", join, methods=["POST"]),
     Route("/admin/tokens", tokens),

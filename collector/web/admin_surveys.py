@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -11,25 +11,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from collector.audit import Act, record
+from collector.audit import record
 from collector.errors import Conflict, Invalid, NotFound
 from collector.members import allows, require_everywhere, site_for, sites_for
 from collector.metrics import Figure, figure
 from collector.rollups import Span, Total, answers_by_day, totals_by_survey
 from collector.sites import Site, create_site
 from collector.surveys.languages import LANGUAGES
-from collector.surveys.lifecycle import (
-    Survey,
-    archive_survey,
-    bring_back_survey,
-    clone_survey,
-    create_survey,
-    free_name,
-    list_surveys,
-    pause_survey,
-    publish_survey,
-)
+from collector.surveys.lifecycle import Deleted, Survey, create_survey, free_name, list_deleted, list_surveys
 from collector.surveys.templates import TEMPLATES, document_of
+from collector.web.acts import ACTS, act_on
 from collector.web.auth import by_field, read_form, require_same_origin, signed_in
 from collector.web.figures import SPARK_DAYS, show_figure, spark
 from collector.web.http import house_of, page
@@ -51,6 +42,17 @@ class Line:
     lately: int
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """A site with its surveys."""
+
+    site: Site
+    may_edit: bool
+    lines: Sequence[Line]
+    archived: Sequence[Line]
+    deleted: Sequence[Deleted]
+
+
 async def overview(request: Request) -> Response:
     """Every site with its surveys, their status, headline figure and number of answers."""
     user = await signed_in(request)
@@ -59,8 +61,8 @@ async def overview(request: Request) -> Response:
 
 async def _overview(request: Request, user: Any, name: str = "", wrong: str = "", status: int = 200) -> Response:
     house = house_of(request)
-    found: list[tuple[Site, bool, list[Line], list[Line]]] = []
-    today = house.clock().date()
+    found: list[Shelf] = []
+    now, today = house.clock(), house.clock().date()
     async with house.database.read() as connection:
         for site, role in await sites_for(connection, user):
             totals = await totals_by_survey(connection, site.id)
@@ -70,13 +72,16 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
                 for one in await list_surveys(connection, site.id)
             ]
             kept = [line for line in lines if line.survey.status != "archived"]
-            found.append((site, allows(role, "editor"), kept, lines[len(kept) :]))
+            may_edit = allows(role, "editor")
+            deleted = await list_deleted(connection, site.id, now=now) if may_edit else []
+            found.append(Shelf(site, may_edit, kept, lines[len(kept) :], deleted))
     url = house.settings.public_url
     return page(
         "overview.html",
         status=status,
         user=user,
-        sites=found,
+        shelves=found,
+        gone=request.query_params.get("deleted"),
         tag_of=lambda site: tag(url, site.key),
         frozen_tag_of=lambda site: frozen_tag(url, site.key),
         demo=house.examples is not None,
@@ -164,37 +169,24 @@ async def create(request: Request) -> Response:
 
 # ---- what can be done to one
 
-ACTS: dict[str, tuple[Act, Callable[..., Awaitable[Survey]]]] = {
-    "publish": ("survey.published", publish_survey),
-    "pause": ("survey.paused", pause_survey),
-    "archive": ("survey.archived", archive_survey),
-    "bring-back": ("survey.restored", bring_back_survey),
-    "clone": ("survey.cloned", clone_survey),
-}
-"""By the last part of the address."""
-
 
 async def act(request: Request) -> Response:
-    """Publish, pause, archive, bring back or copy a survey; then show it, or its copy."""
+    """Publish, pause, archive, bring back, copy or delete a survey; then show it, its copy, or the list."""
     require_same_origin(request)
-    if request.path_params["act"] not in ACTS:
+    name = request.path_params["act"]
+    if name not in ACTS:
         raise NotFound("Nothing of this name can be done to a survey.")
-    name, do = ACTS[request.path_params["act"]]
-    return await _change(request, name, do)
-
-
-async def _change(request: Request, name: Act, do: Callable[..., Awaitable[Survey]]) -> Response:
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
     house = house_of(request)
     async with house.database.write() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "editor")
-        survey = await do(connection, site.id, request.path_params["id"], now=house.clock())
-        await record(connection, user.email, name, survey.name, now=house.clock(), site_id=site.id)
-        await house.database.tell(connection)
+        survey = await act_on(house, connection, user.email, site, request.path_params["id"], name)
     house.live.forget()
-    return RedirectResponse(f"/admin/{site.key}/{survey.id}{'/edit/survey' if name == 'survey.cloned' else ''}", 303)
+    if name == "delete":
+        return RedirectResponse(f"/admin?deleted={survey.id}", 303)
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}{'/edit/survey' if name == 'clone' else ''}", 303)
 
 
 routes = [

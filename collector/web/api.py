@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from collector.audit import record
 from collector.errors import Fault, Forbidden, Invalid
 from collector.metrics import GROUPS
 from collector.responses.reading import Filter, delete_response, get_response, list_responses
 from collector.results import results_of
 from collector.sites import Site, create_site, list_sites, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
-from collector.surveys.lifecycle import (
-    Survey,
-    archive_survey,
-    clone_survey,
-    create_survey,
-    delete_survey,
-    get_survey,
-    list_surveys,
-    pause_survey,
-    publish_survey,
-    replace_survey,
-)
+from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
 from collector.web import api_webhooks
+from collector.web.acts import act_on
 from collector.web.auth import require_token
 from collector.web.http import MOST_DOCUMENT_BYTES, house_of, json_response, page, read_json
 from collector.web.openapi import Endpoint, Query, openapi
@@ -59,12 +49,14 @@ async def sites_list(request: Request) -> Response:
 
 
 async def sites_create(request: Request) -> Response:
-    if (await require_token(request)).site_id:
+    token = await require_token(request)
+    if token.site_id:
         raise Forbidden("This token is for one site, and can add none.")
     house = house_of(request)
     name = read_new_site(await read_json(request))
     async with house.database.write() as connection:
         site = await create_site(connection, name, now=house.clock())
+        await record(connection, token.who, "site.added", site.name, now=house.clock(), site_id=site.id)
     return answer(_site_resource(request, site), 201)
 
 
@@ -92,12 +84,13 @@ async def surveys_list(request: Request) -> Response:
 
 
 async def surveys_create(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
     house = house_of(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
     async with house.database.write() as connection:
         site = await site_of(request, connection)
         survey = await create_survey(connection, site.id, document, now=house.clock())
+        await record(connection, token.who, "survey.created", survey.name, now=house.clock(), site_id=site.id)
     return answer(_survey_resource(request, survey, site), 201)
 
 
@@ -110,41 +103,36 @@ async def surveys_get(request: Request) -> Response:
 
 
 async def surveys_replace(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
+    house = house_of(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
-
-    async def replace(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
-        return await replace_survey(connection, site_id, survey_id, document, now=now)
-
-    return await _act(request, replace)
+    async with house.database.write() as connection:
+        site = await site_of(request, connection)
+        now = house.clock()
+        survey = await replace_survey(connection, site.id, request.path_params["id"], document, now=now)
+        await record(connection, token.who, "survey.replaced", survey.name, now=now, site_id=site.id)
+    return answer(_survey_resource(request, survey, site))
 
 
 async def surveys_delete(request: Request) -> Response:
-    await require_token(request)
-    async with house_of(request).database.write() as connection:
-        site = await site_of(request, connection)
-        await delete_survey(connection, site.id, request.path_params["id"])
+    await _act(request, "delete")
     return Response(status_code=204)
 
 
 async def surveys_publish(request: Request) -> Response:
-    await require_token(request)
-    return await _act(request, publish_survey)
+    return await _act(request, "publish")
 
 
 async def surveys_pause(request: Request) -> Response:
-    await require_token(request)
-    return await _act(request, pause_survey)
+    return await _act(request, "pause")
 
 
 async def surveys_archive(request: Request) -> Response:
-    await require_token(request)
-    return await _act(request, archive_survey)
+    return await _act(request, "archive")
 
 
 async def surveys_clone(request: Request) -> Response:
-    await require_token(request)
-    return await _act(request, clone_survey, status=201)
+    return await _act(request, "clone", status=201)
 
 
 async def surveys_results(request: Request) -> Response:
@@ -156,13 +144,13 @@ async def surveys_results(request: Request) -> Response:
     return answer(ResultsResource.of(results))
 
 
-async def _act(request: Request, act: Callable[..., Awaitable[Survey]], *, status: int = 200) -> Response:
+async def _act(request: Request, act: str, *, status: int = 200) -> Response:
     """One step of a survey's life, then the script anew."""
+    token = await require_token(request)
     house = house_of(request)
     async with house.database.write() as connection:
         site = await site_of(request, connection)
-        survey = await act(connection, site.id, request.path_params["id"], now=house.clock())
-        await house.database.tell(connection)
+        survey = await act_on(house, connection, token.who, site, request.path_params["id"], act)
     house.live.forget()
     return answer(_survey_resource(request, survey, site), status)
 
@@ -193,10 +181,12 @@ async def responses_get(request: Request) -> Response:
 
 
 async def responses_delete(request: Request) -> Response:
-    await require_token(request)
-    async with house_of(request).database.write() as connection:
+    token = await require_token(request)
+    house, response_id = house_of(request), request.path_params["id"]
+    async with house.database.write() as connection:
         site = await site_of(request, connection)
-        await delete_response(connection, site.id, request.path_params["id"])
+        await delete_response(connection, site.id, response_id)
+        await record(connection, token.who, "response.deleted", str(response_id), now=house.clock(), site_id=site.id)
     return Response(status_code=204)
 
 
@@ -294,10 +284,10 @@ ENDPOINTS = (
         "DELETE",
         "/surveys/{id}",
         surveys_delete,
-        "Remove a draft that was never published",
+        "Delete it; for 30 days an editor can bring it back, then it is gone with its answers",
         None,
         query=(SITE,),
-        problems=(404, 409, 422),
+        problems=(404, 422),
     ),
     *(
         Endpoint(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from collector.accounts import Token
+from collector.audit import Act, record
 from collector.errors import NotFound
 from collector.outbox import get_job, list_jobs, redo
 from collector.web.auth import require_token
@@ -19,7 +25,7 @@ from collector.web.resources import (
     read_new_webhook,
 )
 from collector.web.rest import CURSOR, LIMIT, SITE, answer, limit_of, site_of
-from collector.webhooks import create_webhook, delete_webhook, get_webhook, list_webhooks
+from collector.webhooks import Webhook, create_webhook, delete_webhook, get_webhook, list_webhooks
 
 
 async def webhooks_list(request: Request) -> Response:
@@ -32,13 +38,14 @@ async def webhooks_list(request: Request) -> Response:
 
 
 async def webhooks_create(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
     house = house_of(request)
     url = read_new_webhook(await read_json(request))
     async with house.database.write() as connection:
         site = await site_of(request, connection)
         networks = house.settings.networks
         webhook = await create_webhook(connection, site.id, url, now=house.clock(), networks=networks)
+        await _note(connection, token, "webhook.added", webhook, house.clock())
         await house.database.tell(connection)
     house.live.forget()
     return answer(WebhookResource.of(webhook, house.signing), 201)
@@ -54,14 +61,22 @@ async def webhooks_get(request: Request) -> Response:
 
 
 async def webhooks_delete(request: Request) -> Response:
-    await require_token(request)
+    token = await require_token(request)
     house = house_of(request)
     async with house.database.write() as connection:
         site = await site_of(request, connection)
-        await delete_webhook(connection, site.id, request.path_params["id"])
+        webhook = await get_webhook(connection, site.id, request.path_params["id"])
+        await delete_webhook(connection, site.id, webhook.id)
+        await _note(connection, token, "webhook.removed", webhook, house.clock())
         await house.database.tell(connection)
     house.live.forget()
     return Response(status_code=204)
+
+
+async def _note(connection: AsyncConnection, token: Token, act: Act, webhook: Webhook, now: datetime) -> None:
+    """In the log, with the host alone: the rest of the address may be secret."""
+    host = urlsplit(webhook.url).hostname
+    await record(connection, token.who, act, host, now=now, site_id=webhook.site_id)
 
 
 async def deliveries_list(request: Request) -> Response:

@@ -28,6 +28,7 @@ from collector.web.http import house_of, read_body
 SESSION, DEVICE = "session", "device"
 """Cookies: who is signed in here, and who has been before."""
 DEVICE_LASTS = timedelta(days=365)
+DEVICE_BETWEEN, MOST_DEVICES = "!", 5
 
 
 async def require_token(request: Request) -> Token:
@@ -90,7 +91,8 @@ async def sign_in_here(request: Request, response: Response, user: User, hashed:
         )
     _keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
     if device_of(request, user, hashed) is None:
-        _keep(request, response, DEVICE, house.signing.device_cookie(user.id, hashed), DEVICE_LASTS)
+        devices = [house.signing.device_cookie(user.id, hashed), *_devices(request)][:MOST_DEVICES]
+        _keep(request, response, DEVICE, DEVICE_BETWEEN.join(devices), DEVICE_LASTS)
 
 
 def clear_session(request: Request, response: Response) -> None:
@@ -100,8 +102,14 @@ def clear_session(request: Request, response: Response) -> None:
 
 def device_of(request: Request, user: User | None, hashed: str) -> str | None:
     """The name of this browser, if the user has signed in here before with the password of this hash."""
-    cookie = request.cookies.get(_cookie_name(request, DEVICE))
-    return house_of(request).signing.read_device(cookie, user.id, hashed) if cookie and user else None
+    found = (house_of(request).signing.read_device(one, user.id, hashed) for one in _devices(request) if user)
+    return next((name for name in found if name), None)
+
+
+def _devices(request: Request) -> list[str]:
+    """One for each of those who signed in here last: a browser may be shared."""
+    cookie = request.cookies.get(_cookie_name(request, DEVICE), "")
+    return cookie.split(DEVICE_BETWEEN)[:MOST_DEVICES] if cookie else []
 
 
 def _keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:

@@ -13,7 +13,7 @@ from collector.surveys.document import SurveyDocument
 from collector.surveys.draft import MISSING, value_at
 from collector.surveys.languages import LANGUAGES
 
-Kind = Literal["line", "paragraph", "lines", "choice", "flag", "number", "color"]
+Kind = Literal["line", "paragraph", "lines", "choice", "flag", "number", "color", "picture"]
 Tab = Literal["survey", "feedback", "thank-you", "targeting", "translations"]
 
 
@@ -76,7 +76,11 @@ CONSENT = Field(
     most=2000,
     only=("email_capture/ask", "unknown"),
 )
-QUESTION = Field("question", "Question", "paragraph", most=500)
+QUESTION = Field(
+    *("question", "Question", "paragraph"),
+    hint="{contact.first_name|there} says the first name of someone who is known, and “there” to all others.",
+    most=500,
+)
 
 
 def _follow_up(group: Group) -> Field:
@@ -92,7 +96,12 @@ def _thanks(group: Group) -> tuple[Field, ...]:
         Field(
             *(f"{at}/body", "Text", "paragraph"), optional=True, standard="thank_you/body", none="No text", most=2000
         ),
-        Field(f"{at}/image", "Show the tick above it", "flag"),
+        Field(
+            *(f"{at}/image", "Picture", "picture"),
+            hint="The address of one of your own; left empty, it is a tick.",
+            none="No picture",
+            most=2000,
+        ),
         Field(
             f"{at}/link", "Link", "line", hint="Where it leads on to, such as a review page.", optional=True, most=2000
         ),
@@ -255,6 +264,10 @@ def is_of_use(field: Field, document: Mapping[str, Any]) -> bool:
     return not field.only or str(value_at(document, field.only[0])) in field.only[1:]
 
 
+def _without_pictures(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(one for one in fields if one.kind != "picture")
+
+
 def translated(language: str, document: SurveyDocument) -> tuple[Section, ...]:
     """The fields of one more language: every text that a visitor may see in this survey."""
     values = document.as_json()
@@ -262,12 +275,7 @@ def translated(language: str, document: SurveyDocument) -> tuple[Section, ...]:
     sections = (
         Section("Survey", texts),
         Section("Feedback", tuple(_follow_up(group) for group in GROUPS)),
-        *(
-            Section(
-                f"Thank you: {GROUP_WORDS[group].lower()}", tuple(one for one in _thanks(group) if one.kind != "flag")
-            )
-            for group in GROUPS
-        ),
+        *(Section(f"Thank you: {GROUP_WORDS[group].lower()}", _without_pictures(_thanks(group))) for group in GROUPS),
     )
     at = f"translations/{language}/"
     return tuple(
@@ -306,6 +314,8 @@ def read_field(field: Field, form: Mapping[str, str]) -> Any:
             return [line.strip() for line in text.split("\n") if line.strip()]
         case "number" | "choice" if re.fullmatch(r"-?[0-9]{1,9}", text):
             return int(text)
+        case "picture":
+            return "none:" + field.at not in form and (text or True)
         case _ if field.none and "none:" + field.at in form:
             return ""
         case _ if field.optional and not text:
@@ -321,6 +331,8 @@ def in_words(field: Field, value: Any) -> str:
     match field.kind:
         case "flag":
             return "yes" if value else "no"
+        case "picture" if isinstance(value, bool):
+            return "a tick" if value else field.none
         case "lines":
             return "\n".join(value)
         case "choice":

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem
 from collector.responses.intake import Arrival, Receipt
 from collector.settings import Settings
 from collector.signing import Signing
+from collector.surveys.tokens import fill
 from collector.web.direct import MOST_BYTES, Body
 from collector.web.limits import Limits
 from collector.web.live import Live
@@ -56,6 +58,14 @@ class House:
 
 def house_of(request: Request) -> House:
     return cast("House", request.app.state.house)
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Of an address or a form that whoever sends it may change; None for anything else."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
@@ -149,6 +159,7 @@ def templates() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["number"] = "{:,}".format
+    environment.filters["filled"] = fill
     return environment
 
 
@@ -165,7 +176,9 @@ PAGE_HEADERS = {
 
 FRAMING = {"Content-Security-Policy": _POLICY + "; frame-src 'self'; frame-ancestors 'none'"}
 """For a page that has a frame with another page of ours in it."""
-FRAMED = {"Content-Security-Policy": _POLICY + "; frame-ancestors 'self'"}
+PICTURED = {"Content-Security-Policy": _POLICY.replace("data:", "data: http: https:") + "; frame-ancestors 'none'"}
+"""For a page that shows a survey, whose thank-you may have a picture from anywhere."""
+FRAMED = {key: value.replace("ancestors 'none'", "ancestors 'self'") for key, value in PICTURED.items()}
 """For the page in such a frame."""
 
 

@@ -15,7 +15,7 @@ from collector.errors import NotFound
 from collector.sites import list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import get_revision
-from collector.web.http import house_of, page
+from collector.web.http import PICTURED, house_of, page
 from collector.web.packed import Packed
 from collector.web.resources import tag
 
@@ -46,6 +46,7 @@ async def survey_page(request: Request) -> Response:
     return page(
         "survey.html",
         status=200 if revision.status == "published" else 410,
+        headers=PICTURED,
         texts=texts,
         revision=revision,
         key=f"{site.key}-{revision.survey_key}",

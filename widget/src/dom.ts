@@ -11,7 +11,7 @@ export const h = <T extends Element>(
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes))
     if (typeof value == "function") element.addEventListener(key.slice(2), value as EventListener);
-    else if ((value ?? false) !== false) element.setAttribute(key, value + "");
+    else if (value != null) element.setAttribute(key, value + "");
   put(element, ...children);
   return element as unknown as T;
 };

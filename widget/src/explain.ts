@@ -194,7 +194,7 @@ const draw = (view: View) => {
       ...explain(view).map(({ survey, question, shown, reason, rules }) =>
         h(
           "details",
-          { open: shown ? false : "" },
+          { open: shown ? undefined : "" },
           h(
             "summary",
             {},

@@ -21,8 +21,8 @@ export type Group = 0 | 1 | 2;
 export interface Thanks {
   heading?: string;
   body?: string;
-  /** Without the picture. */
-  plain?: boolean;
+  /** The address of a picture; empty for none at all, left out for the tick. */
+  image?: string;
   link?: string;
   link_text?: string;
 }

@@ -117,11 +117,7 @@ export const create = async (host: Host): Promise<Ui> => {
       });
     };
 
-    const close = h<HTMLButtonElement>("button", {
-      class: "close",
-      "aria-label": texts.close,
-      onclick: () => dismiss(),
-    });
+    const close = h("button", { class: "close", "aria-label": texts.close, onclick: () => dismiss() }, "×");
     const radios = [...Array(points).keys()].map((index) =>
       h(
         "label",
@@ -171,7 +167,7 @@ export const create = async (host: Host): Promise<Ui> => {
     const said = h("div", { role: "status", class: "thanks" });
     const dialog = h<HTMLElement>(
       "section",
-      { role: "dialog", "aria-labelledby": "question", tabindex: -1, class: "card" },
+      { role: "dialog", "aria-label": texts.question, tabindex: -1, class: "card" },
       !mount && close,
       form,
       said,
@@ -182,7 +178,7 @@ export const create = async (host: Host): Promise<Ui> => {
       "data-position": mount ? "inline" : position,
       lang: spoken,
       dir: texts.rtl ? "rtl" : "ltr",
-      popover: !mount && "manual", // above everything, whatever the page does to its body
+      popover: mount ? undefined : "manual", // above everything, whatever the page does to its body
     });
     const shadow = root.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
@@ -257,15 +253,14 @@ export const create = async (host: Host): Promise<Ui> => {
     const thank = () => {
       if (over) return; // someone who heard the answer took it off
       if (!complete) answer({ complete: true });
-      const { heading, body, plain, link, link_text } = thanksFor(survey, texts, score!);
+      const { heading, body, image, link, link_text } = thanksFor(survey, texts, score!);
       const inside = focused();
       root.dataset.state = "thanks";
       form.remove();
-      dialog.removeAttribute("aria-labelledby");
       dialog.setAttribute("aria-label", heading || body || texts.question);
       put(
         said,
-        !plain && h("i"),
+        image !== "" && h(image ? "img" : "i", { src: image, alt: "" }),
         heading && h("h2", {}, heading),
         body && h("p", {}, body),
         link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, link_text),

@@ -1,0 +1,64 @@
+"""Removes for good what was deleted long ago: a survey with its answers, sums, pages and what was still to be sent.
+
+In steps that are short transactions each, because there may be millions of answers; whoever is interrupted, or meets
+another worker at it, goes on from what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.schema import impressions, jobs, pages, responses, revisions, rollups, surveys
+from collector.surveys.lifecycle import DELETED, KEPT_DELETED
+
+GRACE = timedelta(hours=1)
+"""After the last moment in which it can be brought back, by whichever clock."""
+AT_ONCE = 500
+"""Responses that one transaction removes."""
+LOOKED_AT = 5_000
+"""Impressions that are looked at in one go: no index knows which survey they are of."""
+
+
+async def surveys_to_remove(connection: AsyncConnection, *, now: datetime) -> Sequence[tuple[UUID, UUID]]:
+    """The sites and ids of those that were deleted too long ago to be brought back."""
+    due = surveys.c.status == DELETED, surveys.c.updated_at < now - KEPT_DELETED - GRACE
+    rows = await connection.execute(select(surveys.c.site_id, surveys.c.id).where(*due))
+    return [(row.site_id, row.id) for row in rows]
+
+
+async def remove_responses(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> int:
+    """Remove some of a survey's responses, with what was to be sent of them; how many, 0 once there are none."""
+    mine = responses.c.site_id == site_id, responses.c.survey_id == survey_id
+    ids = (await connection.execute(select(responses.c.id).where(*mine).limit(AT_ONCE))).scalars().all()
+    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.subject_id.in_(ids)))
+    await connection.execute(delete(responses).where(responses.c.site_id == site_id, responses.c.id.in_(ids)))
+    return len(ids)
+
+
+async def impressions_after(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, after: UUID | None
+) -> tuple[Sequence[UUID], UUID | None]:
+    """Some of a survey's impressions, in order of their ids, and after which to go on; None after the last."""
+    query = select(impressions.c.id, impressions.c.survey_id).where(impressions.c.site_id == site_id)
+    if after:
+        query = query.where(impressions.c.id > after)
+    rows = (await connection.execute(query.order_by(impressions.c.id).limit(LOOKED_AT))).all()
+    return [row.id for row in rows if row.survey_id == survey_id], rows[-1].id if len(rows) == LOOKED_AT else None
+
+
+async def remove_impressions(connection: AsyncConnection, site_id: UUID, ids: Sequence[UUID]) -> None:
+    for start in range(0, len(ids), AT_ONCE):
+        some = impressions.c.id.in_(ids[start : start + AT_ONCE])
+        await connection.execute(delete(impressions).where(impressions.c.site_id == site_id, some))
+
+
+async def remove_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
+    """The survey itself, once its responses and impressions are gone."""
+    for table in (rollups, pages, revisions):
+        await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.survey_id == survey_id))
+    await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))

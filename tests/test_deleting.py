@@ -1,0 +1,146 @@
+"""Deleting a survey: the way back, and that nothing of it is left once there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from collector import schema
+from collector.channels.outbound import Outbound
+from collector.responses import removal
+from collector.surveys.lifecycle import KEPT_DELETED
+from collector.worker import Worker
+from tests.conftest import USER, House
+from tests.stores import differences_in
+from tests.test_access import acts, in_store, inside, post
+from tests.test_admin_surveys import owner, plain
+from tests.test_intake import impression, response
+
+__all__ = ["owner"]
+ABOUT = (schema.responses, schema.impressions, schema.rollups, schema.pages, schema.revisions)
+
+
+def page_of(owner: House, survey: dict[str, Any]) -> str:
+    return f"/admin/{owner.site.key}/{survey['id']}"
+
+
+def answered(owner: House, *scores: int, **document: Any) -> dict[str, Any]:
+    """A survey with answers, that was paused."""
+    survey = owner.site.publish(**document)
+    for score in scores:
+        shown = impression(survey, page="https://shop.example/a")
+        given = response(survey, impression=shown["id"], score=score, comment="Why not", page="https://shop.example/a")
+        assert owner.send(shown, given).status_code == 200
+    owner.site.call("POST", f"/surveys/{survey['id']}/pause")
+    return survey
+
+
+def left_of(owner: House, survey: dict[str, Any]) -> list[int]:
+    """Rows of each table."""
+
+    async def count(connection: Any) -> list[int]:
+        mine = UUID(survey["id"])
+        queries = (select(func.count()).select_from(one).where(one.c.survey_id == mine) for one in ABOUT)
+        return [(await connection.execute(query)).scalar_one() for query in queries]
+
+    found: list[int] = in_store(owner, count)
+    return found
+
+
+def remove_at(owner: House, moment: Callable[[], datetime]) -> int:
+    """What a worker does now and then."""
+    house = inside(owner)
+    worker = Worker(house.database, house.signing, Outbound(), moment)
+    assert owner.client.portal
+    return int(owner.client.portal.call(worker._remove))
+
+
+def test_survey_that_is_deleted_comes_back_with_its_answers(owner: House) -> None:
+    survey = answered(owner, 5, 1, name="After checkout")
+    page = page_of(owner, survey)
+    assert f'action="{page}/delete"' in owner.client.get(page).text
+    reply = post(owner, f"{page}/delete")
+    assert (reply.status_code, reply.headers["location"]) == (303, f"/admin?deleted={survey['id']}")
+    text = owner.client.get(reply.headers["location"]).text
+    assert "“After checkout” is deleted." in text
+    assert text.count(f'action="{page}/bring-back"') == 2, "at once, and in the list of what was deleted"
+    assert owner.client.get(page).status_code == 404
+    assert owner.client.get(f"{page}/responses.csv").status_code == 404
+    assert owner.client.get(f"{page}/edit/survey").status_code == 404
+    assert "Why not" not in str(owner.site.responses())
+    assert post(owner, f"{page}/bring-back").status_code == 303
+    assert "50 %" in plain(owner.client.get(page).text)
+    assert len(owner.site.responses()) == 2
+    assert "Deleted:" not in owner.client.get("/admin").text
+    done = [act for who, act in acts(owner) if who == USER]
+    assert done[:2] == ["survey.restored", "survey.deleted"]
+
+
+def test_its_name_is_free_and_another_is_found_when_it_comes_back(owner: House) -> None:
+    survey = answered(owner, name="After checkout")
+    post(owner, f"{page_of(owner, survey)}/delete")
+    owner.site.publish(name="After checkout")
+    post(owner, f"{page_of(owner, survey)}/bring-back")
+    names = {one["document"]["name"] for one in owner.site.call("GET", "/surveys").json()["items"]}
+    assert names == {"After checkout", "After checkout (2)"}
+
+
+def test_published_survey_is_paused_before_it_is_deleted(owner: House) -> None:
+    page = page_of(owner, owner.site.publish())
+    assert "/delete" not in owner.client.get(page).text
+
+
+def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: House) -> None:
+    survey = answered(owner)
+    post(owner, f"{page_of(owner, survey)}/delete")
+    reply = owner.send(response(survey))
+    assert reply.status_code == 409
+    assert "takes no more answers" in reply.text
+
+
+def test_nothing_is_left_once_there_is_no_way_back(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "AT_ONCE", 2)
+    monkeypatch.setattr(removal, "LOOKED_AT", 3)
+    gone, other = answered(owner, 5, 4, 1, 2, 3), answered(owner, 5, 1)
+    before = left_of(owner, other)
+    assert 0 not in before
+    post(owner, f"{page_of(owner, gone)}/delete")
+    now = inside(owner).clock()
+    assert remove_at(owner, lambda: now + KEPT_DELETED) == 0
+    assert left_of(owner, gone)[0] == 5
+    assert remove_at(owner, lambda: now + KEPT_DELETED + removal.GRACE + timedelta(minutes=1)) == 1
+    assert left_of(owner, gone) == [0] * len(ABOUT)
+    assert left_of(owner, other) == before
+    assert post(owner, f"{page_of(owner, gone)}/bring-back").status_code == 404
+    assert owner.client.portal
+    assert owner.client.portal.call(differences_in, inside(owner).database) == []
+
+
+def test_whoever_was_interrupted_at_it_goes_on(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "AT_ONCE", 1)
+    gone = answered(owner, 5, 4)
+    post(owner, f"{page_of(owner, gone)}/delete")
+    later = inside(owner).clock() + KEPT_DELETED + timedelta(days=1)
+    (due,) = in_store(owner, lambda one: removal.surveys_to_remove(one, now=later))
+    assert in_store(owner, lambda one: removal.remove_responses(one, *due)) == 1
+    assert left_of(owner, gone)[0] == 1
+    assert remove_at(owner, lambda: later) == 1
+    assert left_of(owner, gone) == [0] * len(ABOUT)
+    assert remove_at(owner, lambda: later) == 0
+
+
+def test_it_is_too_late_after_thirty_days(owner: House) -> None:
+    survey = answered(owner)
+    post(owner, f"{page_of(owner, survey)}/delete")
+    assert re.search(r"Gone for good, with its answers, on \d+ \w+ \d{4}", plain(owner.client.get("/admin").text))
+    past = inside(owner).clock() - KEPT_DELETED - timedelta(minutes=1)
+    aged = schema.surveys.update().values(updated_at=past)
+    in_store(owner, lambda connection: connection.execute(aged))
+    assert "Deleted:" not in owner.client.get("/admin").text
+    assert post(owner, f"{page_of(owner, survey)}/bring-back").status_code == 404

@@ -1,0 +1,216 @@
+"""The second step at sign-in: turning it on and off, codes that work once, and recovery."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+from sqlalchemy import select, update
+
+from collector import accounts, schema
+from collector.second_step import STEP_SECONDS, codes_left, enrolment, step_of, use_code
+from collector.web.throttle import TRIES
+from tests.conftest import PASSWORD, USER, House
+from tests.test_access import NEW, acts, another_browser, in_store, inside, post
+from tests.test_admin import ORIGIN, sign_in
+from tests.test_admin_surveys import owner, plain
+from tests.test_members import id_of, person
+
+__all__ = ["owner"]
+
+STEP = "/admin/account/second-step"
+
+
+def value_of(name: str, text: str) -> str:
+    (found,) = re.findall(rf'name="{name}" value="([^"]*)"', text)
+    return str(found)
+
+
+def code_now(secret: str, steps: int = 0) -> str:
+    return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=STEP_SECONDS * steps))
+
+
+def turn_on(house: House) -> tuple[str, list[str]]:
+    """The secret, and the recovery codes."""
+    text = house.client.get(STEP).text
+    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
+    secret = shown.replace(" ", "")
+    reply = post(house, STEP, None, setup=value_of("setup", text), code=code_now(secret), current=PASSWORD)
+    assert reply.status_code == 200
+    codes = re.findall(r"<li><code>([\w-]+)</code></li>", reply.text)
+    assert len(set(codes)) == 10
+    return secret, codes
+
+
+def first_step(house: House, client: Any = None) -> str:
+    """What the form for the code carries."""
+    form = {"email": USER, "password": PASSWORD}
+    reply = (client or house.client).post("/admin/sign-in", data=form, headers=ORIGIN)
+    assert reply.status_code == 200
+    assert "tevreden-session" not in reply.cookies
+    return value_of("pending", reply.text)
+
+
+def second(house: House, client: Any, pending: str, code: str) -> Any:
+    return post(house, "/admin/sign-in/code", client, pending=pending, code=code)
+
+
+def test_sign_in_takes_a_code_once_it_is_on_and_none_once_it_is_off(owner: House) -> None:
+    secret, _ = turn_on(owner)
+    assert "10 of your recovery codes are left" in plain(owner.client.get("/admin/account").text)
+    other = another_browser(owner)
+    pending = first_step(owner, other)
+    assert other.get("/admin").status_code == 303, "the password alone lets nobody in"
+    assert second(owner, other, pending, "000000").status_code == 401
+    assert second(owner, other, pending, code_now(secret, 1)).status_code == 303
+    assert other.get("/admin").status_code == 200
+    assert post(owner, f"{STEP}/off", None, off="guess").status_code == 422
+    assert post(owner, f"{STEP}/off", None, off=PASSWORD).status_code == 303
+    assert sign_in(owner).status_code == 303
+    assert [act for _, act in acts(owner) if act.startswith("step.")] == ["step.off", "step.on"]
+
+
+def test_code_works_once(owner: House) -> None:
+    secret, _ = turn_on(owner)
+    first, other = another_browser(owner), another_browser(owner)
+    code = code_now(secret, 1)
+    assert second(owner, first, first_step(owner, first), code).status_code == 303
+    reply = second(owner, other, first_step(owner, other), code)
+    assert reply.status_code == 401
+    assert "used before" in reply.text
+    assert second(owner, other, first_step(owner, other), code_now(secret)).status_code == 401, (
+        "nor does an earlier one"
+    )
+
+
+def test_recovery_code_works_once_however_it_is_typed(owner: House) -> None:
+    _, codes = turn_on(owner)
+    other = another_browser(owner)
+    assert second(owner, other, first_step(owner, other), f" {codes[0].upper().replace('-', ' ')}").status_code == 303
+    assert second(owner, other, first_step(owner, other), codes[0]).status_code == 401
+    assert second(owner, other, first_step(owner, other), codes[1]).status_code == 303
+    assert "8 of your recovery codes are left" in plain(owner.client.get("/admin/account").text)
+    assert [act for _, act in acts(owner)].count("step.recovered") == 2
+
+
+def test_codes_cannot_be_guessed(owner: House) -> None:
+    secret, _ = turn_on(owner)
+    other = another_browser(owner)
+    pending = first_step(owner, other)
+    tries = [second(owner, other, pending, f"{number:06}").status_code for number in range(TRIES + 1)]
+    assert tries == [401] * TRIES + [429]
+    assert second(owner, other, pending, code_now(secret, 1)).status_code == 429
+    assert owner.client.get("/admin").status_code == 200, "who is signed in stays so"
+
+
+@pytest.mark.parametrize("pending", ["", "forged", "x.y", "00.11.22"])
+def test_code_alone_lets_nobody_in(owner: House, pending: str) -> None:
+    secret, _ = turn_on(owner)
+    reply = second(owner, another_browser(owner), pending, code_now(secret, 1))
+    assert reply.status_code == 401
+    assert "Please begin again" in reply.text
+
+
+def test_password_of_before_is_no_first_step(owner: House) -> None:
+    secret, _ = turn_on(owner)
+    other = another_browser(owner)
+    pending = first_step(owner, other)
+    assert post(owner, "/admin/account/password", None, current=PASSWORD, password=NEW).status_code == 303
+    assert second(owner, other, pending, code_now(secret, 1)).status_code == 401
+
+
+def test_turning_it_on_takes_the_password_and_a_code(owner: House) -> None:
+    text = owner.client.get(STEP).text
+    setup = value_of("setup", text)
+    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
+    code = code_now(shown.replace(" ", ""))
+    reply = post(owner, STEP, None, setup=setup, code=code, current="guess")
+    assert (reply.status_code, 'aria-describedby="current-wrong"' in reply.text) == (422, True)
+    reply = post(owner, STEP, None, setup=setup, code="000000", current=PASSWORD)
+    assert (reply.status_code, 'aria-describedby="code-wrong"' in reply.text) == (422, True)
+    assert shown in reply.text, "the app need not read it anew"
+    assert post(owner, STEP, None, setup="forged", code=code, current=PASSWORD).status_code == 303
+    jo = person(owner, "jo@example.com", "viewer")
+    assert post(owner, STEP, jo, setup=setup, code=code, current=PASSWORD).status_code == 303, "it is another's"
+    assert sign_in(owner).status_code == 303, "it is still off"
+
+
+def test_turning_it_on_signs_out_everywhere_else(owner: House) -> None:
+    other = another_browser(owner)
+    other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    turn_on(owner)
+    assert other.get("/admin").status_code == 303
+    assert owner.client.get("/admin").status_code == 200
+    assert owner.client.get(STEP).status_code == 303, "it is on"
+
+
+def test_owner_turns_it_off_for_who_lost_the_phone(owner: House) -> None:
+    jo = person(owner, "jo@example.com", "viewer")
+    jos = id_of(owner, "jo@example.com")
+    text = jo.get(STEP).text
+    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
+    form = {"setup": value_of("setup", text), "code": code_now(shown.replace(" ", "")), "current": PASSWORD}
+    assert post(owner, STEP, jo, **form).status_code == 200
+    path = f"/admin/people/{jos}/second-step/off"
+    assert path in owner.client.get("/admin/people").text
+    assert post(owner, path).status_code == 303
+    assert post(owner, path).status_code == 404
+    reply = jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
+    assert reply.status_code == 303
+
+
+def test_store_holds_no_secret_of_it(owner: House) -> None:
+    secret, codes = turn_on(owner)
+
+    async def everything(connection: Any) -> str:
+        tables = schema.users, schema.recovery_codes
+        return str([(await connection.execute(select(table))).all() for table in tables])
+
+    stored = in_store(owner, everything)
+    for one in (secret, *codes, *(code.replace("-", "") for code in codes)):
+        assert one not in stored
+
+
+# ---- codes
+
+
+def test_clock_that_is_half_a_minute_off_does_no_harm() -> None:
+    secret, now = pyotp.random_base32(), datetime(2026, 11, 24, 12, 0, 15, tzinfo=UTC)
+    steps = [
+        step_of(secret, pyotp.TOTP(secret).at(now + timedelta(seconds=STEP_SECONDS * off)), now=now)
+        for off in (-2, -1, 0, 1, 2)
+    ]
+    this = int(now.timestamp()) // STEP_SECONDS
+    assert steps == [None, this - 1, this, this + 1, None]
+    spaced = pyotp.TOTP(secret).at(now)
+    assert step_of(secret, f" {spaced[:3]} {spaced[3:]} ", now=now) == this
+    assert step_of(secret, "١٢٣٤٥٦", now=now) is None
+
+
+def test_address_for_the_app_is_as_apps_read_it() -> None:
+    address, picture = enrolment("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "jo+shop@example.com", "Tevreden")
+    parts = urlsplit(address)
+    assert (parts.scheme, parts.netloc, parts.path) == ("otpauth", "totp", "/Tevreden:jo%2Bshop%40example.com")
+    assert parse_qs(parts.query) == {"secret": ["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"], "issuer": ["Tevreden"]}
+    assert picture.startswith("data:image/svg+xml")
+
+
+def test_two_at_once_with_one_code_are_one(owner: House) -> None:
+    secret, _ = turn_on(owner)
+    house = inside(owner)
+    user, _ = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
+    now = datetime.now(UTC) + timedelta(seconds=STEP_SECONDS)
+    code = pyotp.TOTP(secret).at(now)
+
+    def use() -> bool:
+        return bool(in_store(owner, lambda one: use_code(one, house.signing, user, code, now=now)))
+
+    assert [use(), use()] == [True, False]
+    forget = update(schema.users).values(otp_salt=None)
+    in_store(owner, lambda connection: connection.execute(forget))
+    assert use() is False, "where it is off, no code is right"
+    assert in_store(owner, lambda connection: codes_left(connection, user)) == 10

@@ -1,0 +1,68 @@
+"""Personalisation tokens, by the table that says what each becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from collector.errors import Invalid
+from collector.surveys.document import read_document
+from collector.surveys.tokens import fault_in, fill
+from tests.conftest import CONTRACT, House
+
+TABLE = json.loads((CONTRACT / "tokens.json").read_text())
+TOKEN = "Hi {contact.first_name|there}"
+PLACES = (
+    *("question", "follow_up/negative", "appearance/callout_text", "appearance/callout_closed_text"),
+    *("thank_you/positive/heading", "thank_you/positive/body", "translations/nl/question"),
+    *("translations/nl/thank_you/neutral/body", "translations/nl/follow_up/positive"),
+)
+
+
+def document(place: str, value: str) -> dict[str, Any]:
+    """A call-out with this text in one place."""
+    made: dict[str, Any] = {"name": "Survey", "metric": "csat", "question": "How was it?"}
+    made |= {"appearance": {"position": "callout-left"}, "translations": {"nl": {"question": "Hoe was het?"}}}
+    *path, last = place.split("/")
+    part = made
+    for key in path:
+        part = part.setdefault(key, {})
+    part[last] = value
+    return made
+
+
+@pytest.mark.parametrize("case", TABLE["filled"], ids=lambda case: case["text"])
+def test_token_becomes_what_is_known_or_its_default(case: dict[str, Any]) -> None:
+    assert fill(case["text"], case["known"]) == case["says"]
+    assert fault_in(case["text"]) is None
+
+
+@pytest.mark.parametrize("case", TABLE["refused"], ids=lambda case: case["text"])
+def test_token_that_wont_do_is_told(case: dict[str, Any]) -> None:
+    assert case["because"] in str(fault_in(case["text"]))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(house: House, place: str) -> None:
+    with pytest.raises(Invalid) as told:
+        read_document(document(place, "Hi {contact.first_name}"))
+    ((at, detail),) = [(fault.at, fault.detail) for fault in told.value.faults]
+    assert (at, "no default" in detail) == (f"/{place}", True)
+    house.site.publish(**document(place, TOKEN))
+    script = house.client.get(f"/w/{house.site.key}.js").text
+    assert "Hi there" in script
+    assert "contact." not in script
+
+
+def test_page_of_a_survey_fills_them_too(house: House) -> None:
+    survey = house.site.publish(**document("question", TOKEN), delivery="link")
+    text = house.client.get(f"/s/{survey['key']}").text
+    assert "Hi there" in text
+    assert "contact." not in text
+
+
+def test_braces_of_another_kind_are_text() -> None:
+    said = "Use {this} or {} or {\n} or {{}}"
+    assert read_document(document("question", said)).question == said
