@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from collector.accounts import has_users, make_owner_link
-from collector.channels.outbound import Outbound
+from collector.channels.outbound import EVERYWHERE, Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
 from collector.db.store import Contended, Database, unavailable
@@ -22,6 +22,7 @@ from collector.errors import Problem
 from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
+from collector.single_sign_on import SignOn
 from collector.web import (
     admin_access,
     admin_account,
@@ -29,6 +30,7 @@ from collector.web import (
     admin_people,
     admin_results,
     admin_review,
+    admin_sign_on,
     admin_surveys,
     admin_teams,
     api,
@@ -72,7 +74,18 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         stack.push_async_callback(asyncio.wait, [warming])
         stack.callback(warming.cancel)
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
-        yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, examples)
+        sign_on = await stack.enter_async_context(_sign_on(settings))
+        yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, sign_on, examples)
+
+
+@asynccontextmanager
+async def _sign_on(settings: Settings) -> AsyncIterator[SignOn | None]:
+    if not settings.oidc_issuer:
+        yield None
+        return
+    client = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    async with Outbound(EVERYWHERE) as outbound:
+        yield SignOn(*client, f"{settings.public_url}/admin/sign-on/back", outbound, clock)
 
 
 async def _warm_up() -> None:
@@ -130,7 +143,7 @@ async def way_in(house: House) -> str | None:
 
 def create_app(house: House) -> Starlette:
     """The application over an open house."""
-    people = admin_access, admin_account, admin_people, admin_teams
+    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams
     surveys = admin_review, admin_editor, admin_surveys, admin_results
     routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
     if house.examples:

@@ -229,7 +229,20 @@ async def read_invitation(connection: AsyncConnection, secret: str, *, now: date
 async def accept(connection: AsyncConnection, secret: str, hashed: str, *, now: datetime) -> User:
     """Make the account that an invitation is for, and use the link up. Raises `NotFound` and `Conflict`."""
     invitation = await read_invitation(connection, secret, now=now)
-    used = await connection.execute(delete(links).where(links.c.hash == digest(secret)))
+    return await _join(connection, invitation, digest(secret), hashed, now=now)
+
+
+async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> UUID | None:
+    """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
+    open_ = links.c.email == email, links.c.purpose == "invitation", links.c.expires_at > now
+    row = (await connection.execute(select(links).where(*open_).order_by(links.c.created_at.desc()))).first()
+    if row is None:
+        return None
+    return (await _join(connection, Invitation(row.email, row.role, row.site_id), row.hash, hashed, now=now)).id
+
+
+async def _join(connection: AsyncConnection, invitation: Invitation, link: str, hashed: str, *, now: datetime) -> User:
+    used = await connection.execute(delete(links).where(links.c.hash == link))
     if not used.rowcount:  # someone else did in this moment
         raise NotFound("This invitation was used.")
     everywhere = None if invitation.site_id else invitation.role

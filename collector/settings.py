@@ -65,6 +65,17 @@ class Settings(BaseSettings):
         description="Networks inside your own walls that webhooks may call, comma-separated, such as 10.0.0.0/8. "
         "Without, only public addresses are called.",
     )
+    oidc_issuer: str = Field(
+        "",
+        description="People sign in with this OpenID Connect provider too, such as https://accounts.example.com; it "
+        "must know the collector by the redirect address …/admin/sign-on/back. Who it knows by the verified e-mail "
+        "address of an account or an invitation comes in.",
+    )
+    oidc_client_id: str = Field("", description="What the provider calls the collector.")
+    oidc_client_secret: str = Field(
+        "", description="What the collector proves that with; left out for a public client."
+    )
+    oidc_name: str = Field("single sign-on", description="What the provider is called on the sign-in page.")
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
 
     @field_validator("database_url")
@@ -92,6 +103,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as https://surveys.example.com, with no query")
         return value.rstrip("/")
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _provider(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https://[^\s?#]+|http://(localhost|127\.0\.0\.1)(:\d+)?(/[^\s?#]*)?", value):
+            raise ValueError("must be an address such as https://accounts.example.com, with no query")
+        return value
+
     @field_validator("trusted_proxies", "allowed_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -102,6 +120,12 @@ class Settings(BaseSettings):
     @classmethod
     def _strip(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {key: value.strip() if isinstance(value, str) else value for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _client(self) -> Self:
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError("needs both TEVREDEN_OIDC_ISSUER and TEVREDEN_OIDC_CLIENT_ID, or neither")
+        return self
 
     @property
     def database_file(self) -> Path | None:
@@ -170,7 +194,8 @@ def load(**overrides: Any) -> Settings:
         reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         if first["type"].startswith("int_"):
             reason = "must be a whole number"
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()} {reason}") from None
+        name = str(first["loc"][0]).upper() if first["loc"] else "OIDC_ISSUER"
+        raise SettingsError(f"{PREFIX}{name} {reason}") from None
     folder = settings.database_file.parent if settings.database_file else None
     if folder and not folder.is_dir():
         raise SettingsError(

@@ -58,7 +58,7 @@ def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(house: House,
 
 def test_page_of_a_survey_fills_them_too(house: House) -> None:
     survey = house.site.publish(**document("question", TOKEN), delivery="link")
-    text = house.client.get(f"/s/{survey['key']}").text
+    text = house.client.get(f"/s/{house.site.key}-{survey['key']}").text
     assert "Hi there" in text
     assert "contact." not in text
 

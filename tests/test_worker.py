@@ -35,7 +35,7 @@ class Outside(Outbound):
         self._answer = answer
         self._came = asyncio.Condition()
 
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
+    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str], most: int = 0) -> Reply:  # noqa: ARG002
         async with self._came:
             self.calls.append(headers["webhook-id"])
             self.urls[url] += 1

@@ -37,7 +37,9 @@ Network = IPv4Network | IPv6Network
 LONGEST_URL = 2000
 """Characters."""
 MOST_BYTES, MOST_CHARACTERS = 64 * 1024, 2000
-"""How much of a reply's body is read, and how much of that is kept."""
+"""How much of a reply's body is read, and how much of that is kept unless more is asked for."""
+EVERYWHERE = ip_network("0.0.0.0/0"), ip_network("::/0")
+"""For addresses that only whoever runs the collector can name."""
 RESOLVED_SECONDS = 5.0
 """How long the addresses of a name are used again; whatever they become, only those that were checked are reached."""
 MOST_RESOLVED = 1000
@@ -136,24 +138,31 @@ class Outbound:
         if "_transport" in vars(self):
             await self._transport.aclose()
 
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send ``content`` once and give the answer, of any status.
+    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str], most: int = MOST_CHARACTERS) -> Reply:
+        """Send ``content`` once and give the answer, of any status, with at most so many characters of its body.
 
         An answer whose body does not come to an end in time is an answer all the same: its status is known.
         Raises `Refused` for an address that may not be reached and `Failed` when no answer came.
         """
+        return await self._ask("POST", url, content, headers, most)
+
+    async def get(self, url: str, *, headers: Mapping[str, str], most: int = MOST_BYTES) -> Reply:
+        """As `post`."""
+        return await self._ask("GET", url, b"", headers, most)
+
+    async def _ask(self, method: str, url: str, content: bytes, headers: Mapping[str, str], most: int) -> Reply:
         target = _read(url, self._allowed)
         host = _host(target)
         deadline = asyncio.get_running_loop().time() + self._timeout
         try:
             async with asyncio.timeout_at(deadline):
                 addresses = await self._resolve(target)
-                response = await self._send(target, addresses, content, headers, deadline)
+                response = await self._send(method, target, addresses, content, headers, deadline)
         except TimeoutError:
             raise Failed(f"{host} did not answer within {self._timeout:g} seconds") from None
         except httpx2.HTTPError as error:
             raise Failed(f"{host} gave no proper answer: {_why(error)}") from None
-        return Reply(response.status_code, await _beginning(response, deadline), response.headers)
+        return Reply(response.status_code, await _beginning(response, deadline, most), response.headers)
 
     async def _resolve(self, target: httpx2.URL) -> Sequence[Address]:
         """Every address of the host, all of which may be reached; a name is looked up once in `RESOLVED_SECONDS`."""
@@ -188,6 +197,7 @@ class Outbound:
 
     async def _send(
         self,
+        method: str,
         target: httpx2.URL,
         addresses: Sequence[Address],
         content: bytes,
@@ -202,7 +212,7 @@ class Outbound:
             # The certificate is checked for the name, and an address that swallows everything leaves time for the next.
             options = {"sni_hostname": _host(target), "timeout": {"connect": max(deadline - now(), 0) / left}}
             pinned = target.copy_with(host=str(address))
-            request = httpx2.Request("POST", pinned, headers=sent, content=content, extensions=options)
+            request = httpx2.Request(method, pinned, headers=sent, content=content, extensions=options)
             try:
                 return await self._transport.handle_async_request(request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -270,7 +280,7 @@ def _may_reach(address: Address, allowed: Sequence[Network]) -> bool:
     return real.is_global and not any(real in network for network in _NOT_PUBLIC)
 
 
-async def _beginning(response: httpx2.Response, deadline: float) -> str:
+async def _beginning(response: httpx2.Response, deadline: float, most: int) -> str:
     """The first characters of the body, or of what came of it before the deadline or before the connection broke."""
     taken = bytearray()
     try:
@@ -282,7 +292,7 @@ async def _beginning(response: httpx2.Response, deadline: float) -> str:
                         break
     finally:
         await response.aclose()
-    return taken[:MOST_BYTES].decode("utf-8", "replace")[:MOST_CHARACTERS]
+    return taken[:MOST_BYTES].decode("utf-8", "replace")[:most]
 
 
 def _why(error: BaseException) -> str:

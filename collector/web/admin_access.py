@@ -74,11 +74,13 @@ def _welcome(email: str = "", faults: dict[str, str] | None = None, status: int 
 async def sign_in_form(request: Request) -> Response:
     if await signed_in(request):
         return RedirectResponse("/admin", 303)
-    return _sign_in()
+    return _sign_in(request)
 
 
-def _sign_in(email: str = "", *, failed: bool = False, told: str = "", status: int = 200) -> Response:
-    return page("sign_in.html", status=status, user=None, email=email, failed=failed, told=told)
+def _sign_in(request: Request, email: str = "", *, failed: bool = False, told: str = "", status: int = 200) -> Response:
+    house = house_of(request)
+    provider = house.settings.oidc_name if house.sign_on else ""
+    return page("sign_in.html", status=status, user=None, email=email, failed=failed, told=told, provider=provider)
 
 
 async def sign_in(request: Request) -> Response:
@@ -88,7 +90,7 @@ async def sign_in(request: Request) -> Response:
     async with house.database.read() as connection:
         user, hashed = await accounts.password_hash_of(connection, email)
     if not await is_password_at_sign_in(request, email, user, hashed, password) or user is None:
-        return _sign_in(email, failed=True, status=401)
+        return _sign_in(request, email, failed=True, status=401)
     if user.second_step:
         value = f"{user.id.hex}.{digest(hashed)}"
         return _code(house.signing.until("step-pending", value, house.clock() + PENDING_LASTS))
@@ -111,7 +113,7 @@ async def sign_in_code(request: Request) -> Response:
     async with house.database.read() as connection:
         user, hashed = await accounts.password_hash_by_id(connection, UUID(int=int(user_id, 16)))
     if user is None or known != digest(hashed):
-        return _sign_in(told="That took too long. Please begin again.", status=401)
+        return _sign_in(request, told="That took too long. Please begin again.", status=401)
 
     async def look() -> bool:
         async with house.database.write() as connection:
@@ -157,7 +159,7 @@ async def reset(request: Request) -> Response:
         return _reset(user.email, by_field(error), status=422)
     async with house.database.write() as connection:
         await reset_password(connection, secret, hashed, now=house.clock())
-    return _sign_in(user.email, told="Your password is changed. Sign in with it.")
+    return _sign_in(request, user.email, told="Your password is changed. Sign in with it.")
 
 
 def _reset(email: str, faults: dict[str, str] | None = None, status: int = 200) -> Response:

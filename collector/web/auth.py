@@ -67,7 +67,7 @@ async def signed_in(request: Request) -> User | None:
 async def session_of(request: Request) -> Session | None:
     """The session that came with the request, if it is still good."""
     house = house_of(request)
-    cookie = request.cookies.get(_cookie_name(request, SESSION))
+    cookie = kept(request, SESSION)
     secret = house.signing.read_session(cookie) if cookie else None
     if secret is None:
         return None
@@ -89,15 +89,14 @@ async def sign_in_here(request: Request, response: Response, user: User, hashed:
         secret = await start_session(
             connection, user, hashed, now=house.clock(), browser=agent.browser, system=agent.system
         )
-    _keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
+    keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
     if device_of(request, user, hashed) is None:
         devices = [house.signing.device_cookie(user.id, hashed), *_devices(request)][:MOST_DEVICES]
-        _keep(request, response, DEVICE, DEVICE_BETWEEN.join(devices), DEVICE_LASTS)
+        keep(request, response, DEVICE, DEVICE_BETWEEN.join(devices), DEVICE_LASTS)
 
 
 def clear_session(request: Request, response: Response) -> None:
-    name = _cookie_name(request, SESSION)
-    response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=_is_https(request))
+    drop(request, response, SESSION)
 
 
 def device_of(request: Request, user: User | None, hashed: str) -> str | None:
@@ -108,11 +107,12 @@ def device_of(request: Request, user: User | None, hashed: str) -> str | None:
 
 def _devices(request: Request) -> list[str]:
     """One for each of those who signed in here last: a browser may be shared."""
-    cookie = request.cookies.get(_cookie_name(request, DEVICE), "")
+    cookie = kept(request, DEVICE)
     return cookie.split(DEVICE_BETWEEN)[:MOST_DEVICES] if cookie else []
 
 
-def _keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:
+def keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:
+    """Let the browser keep a cookie of this kind; `kept` reads it."""
     response.set_cookie(
         _cookie_name(request, kind),
         value,
@@ -122,6 +122,15 @@ def _keep(request: Request, response: Response, kind: str, value: str, lasts: ti
         samesite="lax",
         secure=_is_https(request),
     )
+
+
+def kept(request: Request, kind: str) -> str:
+    return request.cookies.get(_cookie_name(request, kind), "")
+
+
+def drop(request: Request, response: Response, kind: str) -> None:
+    name = _cookie_name(request, kind)
+    response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=_is_https(request))
 
 
 def require_same_origin(request: Request) -> None:

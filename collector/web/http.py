@@ -24,6 +24,7 @@ from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem
 from collector.responses.intake import Arrival, Receipt
 from collector.settings import Settings
 from collector.signing import Signing
+from collector.single_sign_on import SignOn
 from collector.surveys.tokens import fill
 from collector.web.direct import MOST_BYTES, Body
 from collector.web.limits import Limits
@@ -52,6 +53,8 @@ class House:
     limits: Limits
     measures: Measures
     wake_worker: Callable[[], None]
+    sign_on: SignOn | None = None
+    """The provider that people may sign in with, where there is one."""
     examples: Path | None = None
     """The folder of the example pages, when they are served."""
 

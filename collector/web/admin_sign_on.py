@@ -1,0 +1,58 @@
+"""Signing in with the OpenID Connect provider: on the way there, and back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from collector import accounts
+from collector.errors import Forbidden, NotFound
+from collector.single_sign_on import Attempt, SignOn, account_of
+from collector.web.auth import drop, keep, kept, sign_in_here
+from collector.web.http import house_of
+
+COOKIE = "sign-on"
+ATTEMPT_LASTS = timedelta(minutes=10)
+
+
+def _sign_on_of(request: Request) -> SignOn:
+    sign_on = house_of(request).sign_on
+    if sign_on is None:
+        raise NotFound("There is no single sign-on here.")
+    return sign_on
+
+
+async def there(request: Request) -> Response:
+    house, attempt = house_of(request), Attempt.new()
+    response = RedirectResponse(await _sign_on_of(request).address(attempt), 303)
+    value = house.signing.until("sign-on", str(attempt), house.clock() + ATTEMPT_LASTS)
+    keep(request, response, COOKIE, value, ATTEMPT_LASTS)
+    return response
+
+
+async def back(request: Request) -> Response:
+    """Sign in whomever the provider vouches for, in the browser in which it was begun."""
+    house, sign_on = house_of(request), _sign_on_of(request)
+    value = house.signing.read_until("sign-on", kept(request, COOKIE), now=house.clock())
+    attempt = Attempt.read(value or "")
+    if attempt is None:
+        raise Forbidden("This sign-in was not begun in this browser, or too long ago. Begin again.")
+    known = await sign_on.finish(attempt, request.query_params)
+    async with house.database.write() as connection:
+        user_id = await account_of(connection, known, now=house.clock())
+        user, hashed = await accounts.password_hash_by_id(connection, user_id)
+    if user is None:
+        raise Forbidden("Your account was removed in this moment.")
+    response = RedirectResponse("/admin", 303)
+    drop(request, response, COOKIE)
+    await sign_in_here(request, response, user, hashed)
+    return response
+
+
+routes = [
+    Route("/admin/sign-on", there),
+    Route("/admin/sign-on/back", back),
+]

@@ -1,0 +1,330 @@
+"""Single sign-on: with a provider that runs here, and with what it may never be believed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from joserfc import jwk, jwt
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from collector import schema
+from collector.app import create_app, open_house
+from collector.errors import SettingsError
+from collector.settings import Settings, load
+from tests.conftest import PASSWORD, SECRET, USER, House, add_site
+from tests.test_access import acts, another_browser, in_store, post
+from tests.test_admin import sign_in
+from tests.test_members import id_of
+
+CLIENT, CLIENT_SECRET = "tevreden & co", "a secret: with signs"
+
+
+@dataclass
+class Provider:
+    """An OpenID Connect provider on this machine; a test bends what it says."""
+
+    key: Any = field(default_factory=lambda: jwk.RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}))
+    signs_with: Any = None
+    issuer: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    userinfo: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=lambda: {"alg": "RS256", "kid": "one"})
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """The forms that came to the token endpoint."""
+    challenge: str = ""
+    nonce: str = ""
+
+    def said(self, path: str) -> Any:
+        match path:
+            case "/.well-known/openid-configuration":
+                ends = {"authorization_endpoint": "/go?tenant=1", "token_endpoint": "/token", "jwks_uri": "/keys"}
+                ends |= {"userinfo_endpoint": "/me"}
+                return {"issuer": self.issuer, **{key: self.issuer + end for key, end in ends.items()}, **self.metadata}
+            case "/keys":
+                other = jwk.OctKey.generate_key(256).as_dict(private=True)
+                return {"keys": [self.key.as_dict(private=False), other, {"kty": "new"}]}
+            case "/me":
+                return self.userinfo
+        return None
+
+    def token(self, form: dict[str, str]) -> Any:
+        self.asked.append(form)
+        made = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).decode().rstrip("=")
+        if made != self.challenge or form["code"] != "the code":
+            return None
+        now = int(time.time())
+        said = {"iss": self.issuer, "sub": "jo-17", "aud": CLIENT, "exp": now + 60, "iat": now, "nonce": self.nonce}
+        said |= {"email": "jo@example.com", "email_verified": True, **self.claims}
+        said = {key: value for key, value in said.items() if value is not None}
+        key = self.signs_with or self.key
+        token = jwt.encode(self.header, said, key, algorithms=[self.header["alg"]])
+        return {"id_token": token, "access_token": "at", "token_type": "Bearer"}
+
+
+@contextmanager
+def serving(provider: Provider) -> Iterator[None]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.reply(provider.said(self.path))
+
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            self.reply(provider.token({**form, "authorization": self.headers.get("Authorization", "")}))
+
+        def reply(self, value: Any) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(200 if value is not None else 400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        provider.issuer = f"http://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    made = Provider()
+    with serving(made):
+        yield made
+
+
+@pytest.fixture
+def house(tmp_path: Any, store: tuple[str, str], provider: Provider) -> Iterator[House]:
+    """A collector that knows the provider."""
+    url, token = store
+    about: dict[str, Any] = {
+        "oidc_issuer": provider.issuer,
+        "oidc_client_id": CLIENT,
+        "oidc_client_secret": CLIENT_SECRET,
+    }
+    settings = Settings(database_url=url, secret=SECRET, oidc_name="Example ID", **about)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
+        client.portal = portal
+        yield House(client, tmp_path, add_site(client, "", token))
+
+
+def go(provider: Provider, client: TestClient) -> dict[str, str]:
+    """Begin in this browser; what the provider is asked."""
+    reply = client.get("/admin/sign-on")
+    assert reply.status_code == 303, reply.text
+    where = urlsplit(reply.headers["location"])
+    assert f"{where.scheme}://{where.netloc}{where.path}" == f"{provider.issuer}/go"
+    asked = {key: values[0] for key, values in parse_qs(where.query).items()}
+    provider.challenge, provider.nonce = asked["code_challenge"], asked["nonce"]
+    return asked
+
+
+def come_back(client: TestClient, asked: dict[str, str], **query: str) -> Any:
+    given = {"code": "the code", "state": asked["state"], **query}
+    return client.get("/admin/sign-on/back", params=given, headers={"Accept": "text/html"})
+
+
+def invite(house: House, email: str = "jo@example.com", role: str = "editor") -> None:
+    sign_in(house)
+    assert post(house, "/admin/people/invite", None, email=email, role=role, site=house.site.key).status_code == 200
+
+
+def test_invited_person_comes_in_and_needs_no_password(house: House, provider: Provider) -> None:
+    invite(house)
+    jo = another_browser(house)
+    assert "Sign in with Example ID" in jo.get("/admin/sign-in").text
+    asked = go(provider, jo)
+    assert asked["client_id"] == CLIENT
+    assert (asked["scope"], asked["response_type"]) == ("openid email", "code")
+    assert (asked["code_challenge_method"], asked["tenant"]) == ("S256", "1")
+    assert asked["redirect_uri"] == "http://127.0.0.1:8000/admin/sign-on/back"
+    reply = come_back(jo, asked)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/admin")
+    assert jo.get(f"/admin/{house.site.key}/new").status_code == 200
+    (form,) = provider.asked
+    assert form["redirect_uri"] == asked["redirect_uri"]
+    pair = b64decode(form["authorization"].removeprefix("Basic ")).decode()
+    assert pair == "tevreden%20%26%20co:a%20secret%3A%20with%20signs"
+    assert come_back(jo, asked).status_code == 403, "it works once"
+    for password in ("", "!", PASSWORD):
+        assert sign_in(house, "jo@example.com", password).status_code == 401
+    again = another_browser(house)
+    assert come_back(again, go(provider, again)).status_code == 303, "the invitation is used up, and no longer needed"
+    assert [act for who, act in acts(house) if who == "jo@example.com"].count("sign.on.joined") == 1
+
+
+def test_account_is_known_by_its_verified_address_and_then_whatever_that_becomes(
+    house: House, provider: Provider
+) -> None:
+    provider.claims = {"email": USER.upper()}
+    me = another_browser(house)
+    assert come_back(me, go(provider, me)).status_code == 303
+    assert USER in me.get("/admin/account").text
+    provider.claims = {"email": "moved@example.com", "email_verified": False}
+    me.cookies.clear()
+    assert come_back(me, go(provider, me)).status_code == 303
+    assert USER in me.get("/admin/account").text
+    assert sign_in(house).status_code == 303, "the password goes on to work"
+    provider.claims = {"sub": "another", "email": USER}
+    other = another_browser(house)
+    reply = come_back(other, go(provider, other))
+    assert reply.status_code == 403
+    assert "belongs to somebody else" in reply.text
+
+
+def test_address_is_asked_for_where_the_token_has_none(house: House, provider: Provider) -> None:
+    provider.claims = {"email": None, "email_verified": None}
+    provider.userinfo = {"sub": "jo-17", "email": USER, "email_verified": True}
+    me = another_browser(house)
+    assert come_back(me, go(provider, me)).status_code == 303
+    provider.userinfo["sub"] = "somebody else"
+    provider.claims |= {"sub": "new"}
+    me.cookies.clear()
+    assert come_back(me, go(provider, me)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({}, "Nobody here knows jo@example.com"),
+        ({"email": USER, "email_verified": False}, "no verified e-mail address"),
+        ({"email": USER, "email_verified": None}, "no verified e-mail address"),
+        ({"email": "no address", "email_verified": True}, "no verified e-mail address"),
+        ({"iss": "https://other.example"}, "not to be relied on"),
+        ({"aud": "another client"}, "not to be relied on"),
+        ({"aud": [CLIENT, "another client"], "azp": "another client"}, "not to be relied on"),
+        ({"nonce": "of another sign-in"}, "not to be relied on"),
+        ({"nonce": None}, "not to be relied on"),
+        ({"exp": 1}, "not to be relied on"),
+        ({"exp": None}, "not to be relied on"),
+        ({"sub": None}, "not to be relied on"),
+    ],
+    ids=str,
+)
+def test_whoever_is_not_vouched_for_is_kept_out(
+    house: House, provider: Provider, claims: dict[str, Any], said: str
+) -> None:
+    provider.claims = {"email": USER, **claims} if claims else {}
+    browser = another_browser(house)
+    reply = come_back(browser, go(provider, browser))
+    assert reply.status_code == 403
+    assert said in reply.text
+    assert browser.get("/admin").status_code == 303
+
+
+def test_token_that_somebody_else_signed_is_nothing(house: House, provider: Provider) -> None:
+    provider.claims = {"email": USER}
+    browser = another_browser(house)
+    theirs = jwk.RSAKey.generate_key(2048, {"kid": "one"})
+    shared = jwk.OctKey.import_key(CLIENT_SECRET)
+    for key, header in (
+        (theirs, {"alg": "RS256", "kid": "one"}),
+        (theirs, {"alg": "RS256", "kid": "two"}),
+        (shared, {"alg": "HS256", "kid": "one"}),
+        (shared, {"alg": "HS256"}),
+    ):
+        provider.signs_with, provider.header = key, header
+        assert come_back(browser, go(provider, browser)).status_code == 403, header
+    assert in_store(house, lambda one: one.scalar(select(schema.users.c.subject))) is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"state": "forged"}, {"state": ""}, {"code": "another"}, {"iss": "https://other.example"}],
+    ids=str,
+)
+def test_answer_to_another_question_is_refused(house: House, provider: Provider, query: dict[str, str]) -> None:
+    provider.claims = {"email": USER}
+    browser = another_browser(house)
+    assert come_back(browser, go(provider, browser), **query).status_code == 403
+
+
+def test_sign_in_begun_in_another_browser_is_refused(house: House, provider: Provider) -> None:
+    provider.claims = {"email": USER}
+    asked = go(provider, another_browser(house))
+    assert come_back(another_browser(house), asked).status_code == 403
+    assert provider.asked == []
+
+
+def test_what_the_provider_refuses_is_told(house: House, provider: Provider) -> None:
+    browser = another_browser(house)
+    asked = go(provider, browser)
+    back = "/admin/sign-on/back"
+    query = {"state": asked["state"], "error": "access_denied<script>"}
+    reply = browser.get(back, params=query, headers={"Accept": "text/html"})
+    assert reply.status_code == 403
+    assert "access_denied&lt;script&gt;" in reply.text
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"issuer": "https://other.example"}, {"jwks_uri": None}, {"token_endpoint": 7}], ids=str
+)
+def test_provider_that_is_not_the_one_is_told(house: House, provider: Provider, metadata: dict[str, Any]) -> None:
+    provider.metadata = metadata
+    reply = house.client.get("/admin/sign-on", headers={"Accept": "text/html"})
+    assert reply.status_code == 503
+    assert "TEVREDEN_OIDC_ISSUER" in reply.text
+
+
+def test_provider_that_is_away_keeps_nobody_with_a_password_out(house: House, provider: Provider) -> None:
+    provider.metadata = {"token_endpoint": "http://127.0.0.1:9/"}
+    browser = another_browser(house)
+    asked = go(provider, browser)
+    reply = come_back(browser, asked)
+    assert reply.status_code == 503
+    assert "cannot be asked now" in reply.text
+    assert sign_in(house).status_code == 303
+
+
+def test_public_client_proves_itself_by_its_verifier_alone(house: House, provider: Provider) -> None:
+    provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    provider.claims = {"email": USER}
+    browser = another_browser(house)
+    assert come_back(browser, go(provider, browser)).status_code == 303
+    (form,) = provider.asked
+    assert (form["authorization"], form["client_secret"]) == ("", CLIENT_SECRET)
+
+
+def test_removed_person_is_out_here_too(house: House, provider: Provider) -> None:
+    invite(house)
+    jo = another_browser(house)
+    come_back(jo, go(provider, jo))
+    assert post(house, f"/admin/people/{id_of(house, 'jo@example.com')}/remove").status_code == 303
+    assert jo.get("/admin").status_code == 303
+    assert come_back(jo, go(provider, jo)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"oidc_issuer": "https://id.example"}, "TEVREDEN_OIDC_CLIENT_ID"),
+        ({"oidc_client_id": "x"}, "TEVREDEN_OIDC_ISSUER"),
+        ({"oidc_issuer": "http://id.example", "oidc_client_id": "x"}, "TEVREDEN_OIDC_ISSUER must be"),
+        ({"oidc_issuer": "id.example", "oidc_client_id": "x"}, "TEVREDEN_OIDC_ISSUER must be"),
+    ],
+    ids=str,
+)
+def test_setting_that_wont_do_is_named(values: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        load(**values)
+    assert re.search(said, str(told.value))
