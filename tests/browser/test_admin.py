@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
@@ -64,8 +65,8 @@ def press_through(page: Page, *labels: str) -> None:
 
 
 def drawn(page: Page) -> Locator:
-    """The survey in the editor's preview."""
-    return page.frame_locator("#preview").locator("tevreden-survey")
+    """The survey in the editor's preview: the newest, where it is about to take the place of another."""
+    return page.frame_locator("#preview").locator("tevreden-survey").last
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
@@ -185,7 +186,10 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     page.locator("#responses a").click()
     look("response.html")
     page.get_by_role("link", name="Results").click()
-    page.get_by_role("link", name="Surveys").click()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("is deleted.")).to_be_visible()
+    page.get_by_text("Deleted: 1").click()
     look("overview.html")
     page.goto(f"{alone.url}/admin/account")
     look("account.html")
@@ -202,6 +206,24 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     expect(page.get_by_role("heading", name="Send this link")).to_be_visible()
     look("people.html")
     invitation = page.locator("pre").inner_text()
+    page.get_by_role("link", name="Teams").click()
+    page.get_by_label("What it is called").fill("Support")
+    page.get_by_role("button", name="Add it").click()
+    expect(page.get_by_role("heading", name="Support")).to_be_visible()
+    look("teams.html")
+    page.goto(f"{alone.url}/admin/account")
+    page.get_by_role("link", name="Turn it on").click()
+    look("second_step.html")
+    secret = page.locator("form code").inner_text().replace(" ", "")
+    page.get_by_label("Code in the app now").fill(pyotp.TOTP(secret).now())
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Turn it on").click()
+    expect(page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible()
+    look("second_step.html")
+    recovery = page.locator("li code").first.inner_text()
+    page.goto(f"{alone.url}/admin/account")
+    page.get_by_text("Turn it off", exact=True).first.click()
+    look("account.html")
     page.goto(f"{alone.url}/admin/nosuchsite12/new")
     look("problem.html")
     page.goto(f"{alone.url}/admin/account")
@@ -210,6 +232,30 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     look("sign_in.html")
     page.goto(invitation)
     look("join.html")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()
+    page.goto(f"{alone.url}/admin/account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_label("E-mail address").fill(USER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+    look("sign_in_code.html")
+    page.get_by_label("Code").fill("000000")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    look("sign_in_code.html")
+    page.get_by_label("Code").fill(recovery)
+    page.get_by_role("button").click()
+    page.goto(f"{alone.url}/admin/people")
+    page.get_by_text("More", exact=True).click()
+    look("people.html")
+    page.get_by_role("button", name="Link for a new password of jo@example.com").click()
+    expect(page.get_by_role("heading", name="Send this link")).to_be_visible()
+    look("people.html")
+    page.goto(page.locator("pre").inner_text())
+    look("reset.html")
     parts = {"base.html", "survey_head.html", "field.html", "edit_state.html", "edit_signed_out.html", "news.html"}
     parts.add("results_parts.html")
     others = parts | {"survey.html", "reference.html"}
