@@ -1,4 +1,9 @@
-"""All responses of a survey as a file, streamed: CSV, JSON or a spreadsheet."""
+"""All responses of a survey as a file, streamed: CSV, JSON or a spreadsheet.
+
+An export comes in pieces, each with how many responses were written since the piece before. `framed` is for a page that
+says how far it is: before each piece stand the responses so far and the bytes of the piece, four bytes each, the most
+significant first.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from importlib import import_module
 from tempfile import TemporaryFile
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.schema import moment, responses
@@ -42,6 +47,7 @@ AT_ONCE = 500
 """Rows that are read and written at once."""
 MOST_ROWS = 1_048_575
 """That fit on one sheet beside its heading, as spreadsheet programs have it."""
+Piece = tuple[int, bytes]
 PIECE = 256 * 1024
 """Bytes of a finished file that are sent at once."""
 
@@ -58,27 +64,41 @@ async def _parts(connection: AsyncConnection, survey: Survey) -> AsyncIterator[S
             yield part
 
 
-async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+async def count_responses(connection: AsyncConnection, survey: Survey) -> int:
+    """How many an export of this moment has."""
+    mine = responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id
+    return (await connection.execute(select(func.count()).select_from(responses).where(*mine))).scalar_one()
+
+
+async def framed(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    """The pieces with how far they are before each."""
+    done = 0
+    async for count, data in pieces:
+        done += count
+        yield done.to_bytes(4, "big") + len(data).to_bytes(4, "big") + data
+
+
+async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
     """As RFC 4180 has it, in UTF-8 with a byte-order mark, as spreadsheets want it.
 
     A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    yield b"\xef\xbb\xbf" + _csv_line(COLUMNS)
+    yield 0, b"\xef\xbb\xbf" + _csv_line(COLUMNS)
     async for part in _parts(connection, survey):
-        yield b"".join(_csv_line([_no_formula(value, _cell(value)) for value in row]) for row in part)
+        yield len(part), b"".join(_csv_line([_no_formula(value, _cell(value)) for value in row]) for row in part)
 
 
-async def export_json(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+async def export_json(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
     """One array with an object for each response."""
     separator = b"["
     async for part in _parts(connection, survey):
         objects = [json.dumps(dict(zip(COLUMNS, map(_plain, row), strict=True)), ensure_ascii=False) for row in part]
-        yield separator + ",\n".join(objects).encode()
+        yield len(part), separator + ",\n".join(objects).encode()
         separator = b",\n"
-    yield b"[]\n" if separator == b"[" else b"]\n"
+    yield 0, b"[]\n" if separator == b"[" else b"]\n"
 
 
-async def export_xlsx(connection: AsyncConnection, survey: Survey) -> AsyncIterator[bytes]:
+async def export_xlsx(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
     """A workbook in which everything typed is text: no formula and no link is ever made of it."""
     xlsxwriter = import_module("xlsxwriter")  # half a second of a start, for what few ever ask for
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -91,12 +111,13 @@ async def export_xlsx(connection: AsyncConnection, survey: Survey) -> AsyncItera
                 sheet.write_row(0, 0, COLUMNS)
             await asyncio.to_thread(_write, sheet, next_row, part)
             next_row += len(part)
+            yield len(part), b""
         if sheet is None:
             book.add_worksheet().write_row(0, 0, COLUMNS)
         await asyncio.to_thread(book.close)
         file.seek(0)
         while piece := await asyncio.to_thread(file.read, PIECE):
-            yield piece
+            yield 0, piece
 
 
 def _write(sheet: Any, first: int, part: Sequence[Row[Any]]) -> None:

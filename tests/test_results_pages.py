@@ -15,12 +15,14 @@ import pytest
 from sqlalchemy import insert
 from starlette.datastructures import QueryParams
 
+from collector import exports
 from collector.metrics import Metric, differs, figure, interval
 from collector.results import Point, trend
 from collector.rollups import ALWAYS, Span, Total
 from collector.schema import rollups
 from collector.sites import site_by_key
 from collector.surveys.lifecycle import Survey
+from collector.web import admin_results
 from collector.web.admin_results import STOP_POLLING, read_view
 from collector.web.figures import HEIGHT, chart, show_interval, spark
 from tests.conftest import House
@@ -274,6 +276,43 @@ def test_stream_goes_on_to_earlier_ones(owner: House) -> None:
     assert 'id="news"' not in second, "what is new belongs at the top of the first"
 
 
+def test_search_goes_so_far_back_at_once_and_on_from_there(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    said = ["needle 1", "hay", "hay", "hay", "hay", "hay", "needle 2", "needle 3", "hay", "hay"]
+    for comment in said:
+        owner.send(response(survey, comment=comment))
+    found, address = [], f"{page}?words=needle"
+    for _ in range(3):
+        text = owner.client.get(address).text
+        found.append(comments(text))
+        further = re.findall(r'href="([^"]*cursor[^"]*)#responses">Look further back', text)
+        address = further[0].replace("&amp;", "&") if further else ""
+        assert ("Looked through the answers back to" in text) is bool(further)
+    assert (found, address) == ([["needle 3", "needle 2"], [], ["needle 1"]], "")
+    assert "Look further back" not in owner.client.get(page).text, "what an index knows is there at once"
+
+
+def test_every_filter_finds_the_same_however_far_it_looks_at_once(
+    owner: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = owner.site.publish()
+    owner.send(*(response(survey, score=number % 5 + 1, comment=f"n{number}") for number in range(23)))
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    whole = comments(owner.client.get(f"{page}?group=negative").text)
+    for most in (1, 2, 3, 7, 22, 23, 24):
+        monkeypatch.setattr(admin_results, "LOOKED_THROUGH", most)
+        found: list[str] = []
+        address = f"{page}?group=negative"
+        while address:
+            text = owner.client.get(address).text
+            found += comments(text)
+            further = re.findall(r'href="([^"]*cursor[^"]*)#responses"', text)
+            address = further[0].replace("&amp;", "&") if further else ""
+        assert found == whole, most
+
+
 def test_news_come_to_a_page_that_is_open(owner: House) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
@@ -328,6 +367,33 @@ def test_response_has_a_page_with_its_history(owner: House) -> None:
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "http://x.example/", "Ünï\u0007", None, '<script>"&', "007"]
+
+
+def unframed(content: bytes) -> tuple[list[int], bytes]:
+    """How far each frame says it is, and the file."""
+    counts, data, at = [], b"", 0
+    while at < len(content):
+        counts.append(int.from_bytes(content[at : at + 4], "big"))
+        size = int.from_bytes(content[at + 4 : at + 8], "big")
+        data += content[at + 8 : at + 8 + size]
+        at += 8 + size
+    return counts, data
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
+def test_file_comes_with_how_far_it_is(owner: House, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    survey = owner.site.publish()
+    owner.send(*(response(survey, comment=f"Number {number}") for number in range(5)))
+    address = f"/admin/{owner.site.key}/{survey['id']}/responses.{ending}"
+    reply = owner.client.get(f"{address}?framed")
+    counts, data = unframed(reply.content)
+    assert reply.headers["x-rows"] == "5"
+    assert (counts[-1], counts == sorted(counts), {2, 4, 5} <= set(counts)) == (5, True, True)
+    if ending == "xlsx":
+        assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+    else:
+        assert data == owner.client.get(address).content
 
 
 def test_workbook_has_text_and_no_formula(owner: House) -> None:

@@ -70,7 +70,10 @@ const bundle = async (entry, format) => {
               write: false,
               target: "chrome123",
             });
-            return { contents: style.outputFiles[0].text.trim().replace(/="([\w-]+)"\]/g, "=$1]"), loader: "text" };
+            return {
+              contents: style.outputFiles[0].text.trim().replace(/="([\w-]+)"\]/g, "=$1]"),
+              loader: "text",
+            };
           }),
       },
     ],

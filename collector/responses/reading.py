@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -38,21 +38,49 @@ class Filter:
 
 
 async def list_responses(
-    connection: AsyncConnection, site_id: UUID, wanted: Filter, *, limit: int, cursor: str | None = None
+    connection: AsyncConnection,
+    site_id: UUID,
+    wanted: Filter,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    look_through: int | None = None,
 ) -> tuple[Sequence[Row[Any]], str | None]:
-    """Newest first, with the cursor of the next page or None. Raises `Invalid` for a cursor that is none of ours."""
-    query = _filtered(site_id, wanted).order_by(responses.c.created_at.desc(), responses.c.id.desc())
-    if cursor:
-        moment, row_id = _read_cursor(cursor)
+    """Newest first, with the cursor of the next page or None.
+
+    ``look_through``: for what no index knows, so many responses are gone through at most. A page may then have fewer
+    than it has room for, and a cursor all the same. Raises `Invalid` for a cursor that is none of ours.
+    """
+    before = _read_cursor(cursor) if cursor else None
+    rarely = look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented))
+    edge = await _edge(connection, site_id, wanted, before, look_through or 0) if rarely else None
+    query = _newest_first(_filtered(site_id, wanted), before)
+    if edge:
+        at, row_id = edge.created_at, edge.id
         query = query.where(
-            or_(
-                responses.c.created_at < moment,
-                and_(responses.c.created_at == moment, responses.c.id < row_id),
-            )
+            or_(responses.c.created_at > at, and_(responses.c.created_at == at, responses.c.id >= row_id))
         )
     rows = (await connection.execute(query.limit(limit + 1))).all()
-    following = _cursor(rows[limit - 1]) if len(rows) > limit else None
-    return rows[:limit], following
+    last = rows[limit - 1] if len(rows) > limit else edge
+    return rows[:limit], _cursor(last) if last else None
+
+
+async def _edge(
+    connection: AsyncConnection, site_id: UUID, wanted: Filter, before: tuple[datetime, UUID] | None, count: int
+) -> Row[Any] | None:
+    """The last of so many responses, found by the index alone; None if there are no more than these."""
+    bare = replace(wanted, group=None, commented=None, bot=None, words=None)
+    query = _restricted(select(responses.c.created_at, responses.c.id).where(responses.c.site_id == site_id), bare)
+    rows = (await connection.execute(_newest_first(query, before).offset(count - 1).limit(2))).all()
+    return rows[0] if len(rows) == 2 else None
+
+
+def _newest_first(query: Select[Any], before: tuple[datetime, UUID] | None) -> Select[Any]:
+    query = query.order_by(responses.c.created_at.desc(), responses.c.id.desc())
+    if before is None:
+        return query
+    at, row_id = before
+    return query.where(or_(responses.c.created_at < at, and_(responses.c.created_at == at, responses.c.id < row_id)))
 
 
 async def get_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> Row[Any]:
@@ -104,6 +132,10 @@ def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
         .select_from(joined)
         .where(responses.c.site_id == site_id, surveys.c.status != DELETED)
     )
+    return _restricted(query, wanted)
+
+
+def _restricted(query: Select[Any], wanted: Filter) -> Select[Any]:
     if wanted.survey_id is not None:
         query = query.where(responses.c.survey_id == wanted.survey_id)
     if wanted.group is not None:
@@ -119,6 +151,11 @@ def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
     if wanted.until is not None:
         query = query.where(responses.c.created_at < wanted.until)
     return query
+
+
+def moment_of(cursor: str) -> datetime:
+    """When the response was given that a cursor of ours stands at."""
+    return _read_cursor(cursor)[0]
 
 
 def _cursor(row: Row[Any]) -> str:

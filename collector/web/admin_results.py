@@ -17,10 +17,10 @@ from starlette.routing import Route
 
 from collector.accounts import Role, User
 from collector.errors import NotFound
-from collector.exports import export_csv, export_json, export_xlsx
+from collector.exports import Piece, count_responses, export_csv, export_json, export_xlsx, framed
 from collector.members import allows, site_for
 from collector.metrics import GOOD_RANGE, GROUPS, Group, group_of
-from collector.responses.reading import Filter, get_response, history_of, list_responses
+from collector.responses.reading import Filter, get_response, history_of, list_responses, moment_of
 from collector.results import Results, breakdown, compared, results_in, trend
 from collector.rollups import ALWAYS, DIMENSIONS, Dimension, Span, Total, totals_by_day
 from collector.schema import moment
@@ -35,6 +35,8 @@ from collector.web.resources import own_page
 
 LATEST = 50
 """Responses on the results page at once."""
+LOOKED_THROUGH = 20_000
+"""Responses that one search goes through; the next goes on from there."""
 LONGEST_SEARCH = 200
 PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "12 months", "all": "All time"}
 USUAL = "30"
@@ -126,7 +128,12 @@ async def results(request: Request) -> Response:
         values = await figures_of(connection, survey, view)
         changed = await has_changes(connection, survey)
         latest, following = await list_responses(
-            connection, site.id, view.wanted(survey), limit=LATEST, cursor=view.cursor
+            connection,
+            site.id,
+            view.wanted(survey),
+            limit=LATEST,
+            cursor=view.cursor,
+            look_through=LOOKED_THROUGH,
         )
         parts = {name: await breakdown(connection, survey, name, view.span) for name in DIMENSIONS}
     metric, points = survey.document.metric, survey.document.points
@@ -140,6 +147,7 @@ async def results(request: Request) -> Response:
         periods=PERIODS,
         latest=latest,
         following=following,
+        looked_back_to=moment_of(following) if following and len(latest) < LATEST else None,
         points=trended,
         chart=chart(metric, trended),
         parts=[
@@ -163,7 +171,9 @@ async def news(request: Request) -> Response:
     view = replace(read_view(request.query_params, house.clock().date()), cursor=None)
     async with house.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
-        latest, _ = await list_responses(connection, site.id, view.wanted(survey), limit=LATEST)
+        latest, _ = await list_responses(
+            connection, site.id, view.wanted(survey), limit=LATEST, look_through=LOOKED_THROUGH
+        )
         known = request.query_params.get("after", "")
         ids = [str(response.id) for response in latest]
         new = latest[: ids.index(known)] if known in ids else latest
@@ -229,7 +239,8 @@ async def response(request: Request) -> Response:
 
 # ---- files
 
-Export = Callable[[AsyncConnection, Survey], AsyncIterator[bytes]]
+Export = Callable[[AsyncConnection, Survey], AsyncIterator[Piece]]
+FRAMED = "application/octet-stream"
 EXPORTS: dict[str, tuple[Export, str]] = {
     "csv": (export_csv, "text/csv; charset=utf-8"),
     "json": (export_json, "application/json"),
@@ -239,7 +250,7 @@ EXPORTS: dict[str, tuple[Export, str]] = {
 
 
 async def responses_file(request: Request) -> Response:
-    """All responses of one survey, as a file."""
+    """All responses of one survey, as a file; ``framed`` for the page that says how far it is."""
     user = await signed_in(request)
     if user is None:
         return RedirectResponse("/admin/sign-in", 303)
@@ -250,15 +261,19 @@ async def responses_file(request: Request) -> Response:
     house = house_of(request)
     async with house.database.read() as connection:
         _, _, survey = await _survey(request, connection, user)
+        rows = await count_responses(connection, survey) if "framed" in request.query_params else None
     name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:
         async with house.database.read() as connection:
-            async for piece in export(connection, survey):
+            made = export(connection, survey)
+            async for piece in (data async for _, data in made) if rows is None else framed(made):
                 yield piece
 
     headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"', "Cache-Control": "no-store"}
-    return StreamingResponse(pieces(), media_type=media_type, headers=headers)
+    if rows is None:
+        return StreamingResponse(pieces(), media_type=media_type, headers=headers)
+    return StreamingResponse(pieces(), media_type=FRAMED, headers={**headers, "X-Rows": str(rows)})
 
 
 async def _survey(request: Request, connection: AsyncConnection, user: User) -> tuple[Site, Role, Survey]:

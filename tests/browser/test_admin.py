@@ -9,11 +9,11 @@ from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from collector.web.http import templates
 from tests.browser.test_accessibility import AXE
-from tests.conftest import PERSON, USER, Process
+from tests.conftest import PERSON, USER, Process, add_site
 from tests.test_intake import response
 
 PASSWORD = "a few words of one's own"
@@ -260,3 +260,43 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     parts.add("results_parts.html")
     others = parts | {"survey.html", "reference.html"}
     assert looked == set(templates().list_templates()) - others
+
+
+def test_file_is_fetched_with_how_far_it_is_and_saved(alone: Process, windows: Windows) -> None:
+    page = windows().new_page()
+    page.goto(first_link(alone))
+    page.get_by_label("E-mail address").fill(USER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    site = add_site(alone.http, alone.url, alone.command("token", "add", "tests"))
+    survey = site.publish()
+    events = [response(survey, comment=f"Number {number}") for number in range(40)]
+    sent = alone.http.post(f"{alone.url}/w/{site.key}/events", json={"events": events}, headers={"User-Agent": PERSON})
+    assert sent.status_code == 200
+    home = f"{alone.url}/admin/{site.key}/{survey['id']}"
+    page.goto(home)
+    with page.expect_download() as fetched:
+        page.get_by_role("link", name="CSV").click()
+    assert fetched.value.suggested_filename.endswith(".csv")
+    assert fetched.value.path().read_bytes() == page.request.get(f"{home}/responses.csv").body()
+    expect(page.locator(".export")).to_be_hidden()
+
+    frame = (45).to_bytes(4, "big") + (3).to_bytes(4, "big") + b"abc"
+    page.route("**/*framed", lambda route: route.fulfill(body=frame, headers={"X-Rows": "90"}))
+    page.get_by_role("link", name="JSON").click()
+    expect(page.get_by_role("alert")).to_contain_text("nothing was saved")
+    expect(page.locator(".export")).to_be_hidden()
+
+    page.unroute("**/*framed")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/*framed", hold)
+    page.get_by_role("link", name="XLSX").click()
+    expect(page.get_by_role("progressbar", name="Fetching them")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".export")).to_be_hidden()
+    expect(page.get_by_role("alert")).to_be_hidden()

@@ -79,6 +79,14 @@ def test_visitors_never_load_what_explains(visit: Visit) -> None:
     assert not [one.url for one in visit.requests if "/w/explain-" in one.url]
 
 
+def test_page_hears_nothing_of_an_explanation_that_is_blocked(visit: Visit) -> None:
+    visit.site.publish()
+    visit.page.route("**/w/explain-*", lambda route: route.abort())
+    visit.page.add_init_script("addEventListener('unhandledrejection', (event) => (window.heard = event.reason + ''))")
+    visit.open("https://shop.example/?tevreden=explain").expect_shown()
+    assert visit.page.evaluate("window.heard ?? ''") == ""
+
+
 def test_tag_added_after_load_holds_nothing_up(visit: Visit) -> None:
     visit.site.publish()
     address = visit.site.tag.split('"')[1]

@@ -1,0 +1,80 @@
+// Fetches all responses as a file and says how far it is. Without a script the links do the same and say nothing.
+const box = document.querySelector(".export");
+const wrong = document.querySelector("#export-wrong");
+const bar = box.querySelector("progress");
+let underway;
+
+// Reads frames: responses so far and bytes that follow, four bytes each, then those bytes.
+const read = async (reply, told) => {
+  const reader = reply.body.getReader();
+  const parts = [];
+  let head = new Uint8Array(8);
+  let filled = 0;
+  let left = 0;
+  let done = 0;
+  for (;;) {
+    const { value, done: over } = await reader.read();
+    if (over) break;
+    for (let at = 0; at < value.length; ) {
+      if (left) {
+        const taken = value.subarray(at, at + left);
+        parts.push(taken);
+        left -= taken.length;
+        at += taken.length;
+        continue;
+      }
+      const taken = value.subarray(at, at + 8 - filled);
+      head.set(taken, filled);
+      filled += taken.length;
+      at += taken.length;
+      if (filled < 8) continue;
+      const view = new DataView(head.buffer);
+      done = view.getUint32(0);
+      left = view.getUint32(4);
+      filled = 0;
+      told(done);
+    }
+  }
+  if (left || filled) throw new Error("broke off");
+  return { parts, done };
+};
+
+const save = (parts, name) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(parts));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+};
+
+const fetchAll = async (link) => {
+  underway = new AbortController();
+  wrong.hidden = true;
+  bar.removeAttribute("value");
+  box.hidden = false;
+  try {
+    const reply = await fetch(link.href + "?framed", { signal: underway.signal });
+    if (!reply.ok || !reply.headers.has("X-Rows")) throw new Error(reply.status);
+    const all = Number(reply.headers.get("X-Rows"));
+    bar.max = all || 1;
+    const { parts, done } = await read(reply, (count) => {
+      bar.value = count;
+      bar.textContent = `${count} of ${all}`;
+    });
+    if (done < all) throw new Error("broke off");
+    const name = /filename="([^"]+)"/.exec(reply.headers.get("Content-Disposition"));
+    save(parts, name ? name[1] : link.download);
+  } catch {
+    wrong.hidden = underway.signal.aborted;
+  } finally {
+    underway = undefined;
+    box.hidden = true;
+  }
+};
+
+for (const link of document.querySelectorAll("a[data-export]"))
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    if (!underway) fetchAll(link);
+  });
+box.querySelector("button").addEventListener("click", () => underway?.abort());
