@@ -24,7 +24,8 @@ def with_responses(file: Path, site_key: str, survey_id: str, number: int) -> No
         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :number)
         INSERT INTO responses (site_id, id, survey_id, revision, state, complete, score, "group", email_verified,
             created_at, updated_at, page, page_label, language, device, bot)
-        SELECT :site, printf('%012x7%03x8%015x', 1750000000000 + CAST(i * :step * 1000 AS INTEGER), i % 4096, i),
+        SELECT :site, printf('%012x7%03x8%s%07x', 1750000000000 + CAST(i * :step * 1000 AS INTEGER), i % 4096,
+                substr(:survey, -8), i),
             :survey, 1, 1, 1, 1 + i * 7 % 5, 'positive', 0,
             strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
             strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
