@@ -14,7 +14,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from collector import accounts, audit, schema
-from collector.errors import Conflict, TooManyTries
+from collector.errors import Conflict, NotFound, TooManyTries
 from collector.signing import Signing, digest
 from collector.web.admin_access import ENTRIES
 from collector.web.http import House as Inside
@@ -118,6 +118,26 @@ def test_link_of_a_first_start_works_once_and_makes_one_account(house: House) ->
         assert post(house, f"/admin/welcome/{link}", email="you@example.com", password=NEW).status_code == 404
     assert owner_link(house) is None
     assert acts(house)[:2] == [("me@example.com", "signed.in"), ("me@example.com", "owner.made")]
+
+
+def test_links_that_are_used_at_once_make_one_account(house: House) -> None:
+    nobody(house)
+    secrets = [owner_link(house) for _ in range(6)]
+    made = inside(house)
+
+    async def use(number: int, secret: str) -> accounts.User:
+        async with made.database.write() as connection:
+            email = f"owner{number}@example.com"
+            return await accounts.make_owner(connection, secret, email, "-", now=made.clock())
+
+    async def all_at_once() -> list[Any]:
+        return list(await asyncio.gather(*(use(*one) for one in enumerate(secrets)), return_exceptions=True))
+
+    assert house.client.portal
+    results = house.client.portal.call(all_at_once)
+    assert sum(isinstance(one, accounts.User) for one in results) == 1
+    assert sum(isinstance(one, NotFound) for one in results) == 5
+    assert [act for _, act in acts(house)].count("owner.made") == 1
 
 
 def test_link_of_a_first_start_ends_after_a_day(house: House) -> None:

@@ -1,0 +1,42 @@
+"""Somebody guesses at a password from everywhere at once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from ipaddress import IPv4Address
+
+import pytest
+from starlette.testclient import TestClient
+
+from collector.web.throttle import TRIES, TRIES_MINUTES
+from tests.conftest import PASSWORD, USER, House
+from tests.faults.times import times
+from tests.test_admin import ORIGIN
+
+GUESSES = times(300, 10_000)
+FIRST = int(IPv4Address("198.18.0.0"))
+
+
+def enter(house: House, address: str, password: str, email: str = USER) -> int:
+    client = TestClient(house.client.app, "http://collector.test", client=(address, 5000), follow_redirects=False)
+    client.portal = house.client.portal
+    form = {"email": email, "password": password}
+    return int(client.post("/admin/sign-in", data=form, headers=ORIGIN).status_code)
+
+
+def test_ten_guesses_at_an_account_are_looked_at_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = house.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    assert known.status_code == 303
+    found = Counter(enter(house, str(IPv4Address(FIRST + number)), f"guess {number}") for number in range(GUESSES))
+    assert found == {401: TRIES, 429: GUESSES - TRIES}
+    strangers = Counter(
+        enter(house, str(IPv4Address(FIRST + GUESSES + number)), "guess", "nobody@example.com") for number in range(20)
+    )
+    assert strangers == {401: TRIES, 429: 20 - TRIES}, "an account that is not there is no different"
+    again = house.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    assert again.status_code == 303, "where the owner has signed in before, nothing is in the way"
+    assert enter(house, "203.0.113.7", PASSWORD) == 429
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + TRIES_MINUTES * 60 + 1)
+    assert enter(house, "203.0.113.7", PASSWORD) == 303, "and anywhere else a quarter of an hour later"

@@ -1,0 +1,90 @@
+"""The log: each privileged act is one row, whoever does it, and what changed nothing is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conftest import USER, House
+from tests.test_access import acts, post
+from tests.test_admin_surveys import owner
+from tests.test_intake import response
+
+__all__ = ["owner"]
+
+DRAFT = {"name": "Draft", "metric": "csat", "question": "How was it?"}
+
+
+def since(house: House, before: int) -> list[tuple[str, str]]:
+    return list(reversed(acts(house)[: len(acts(house)) - before]))
+
+
+def test_each_act_of_a_program_is_one_row(house: House) -> None:
+    before = len(acts(house))
+    call = house.site.call
+    done: list[tuple[str, str]] = []
+
+    def do(act: str | None, method: str, path: str, body: Any = None) -> Any:
+        reply = call(method, path, body)
+        assert reply.status_code < 300, (path, reply.text)
+        if act:
+            done.append(("token tests", act))
+        assert since(house, before) == done, (method, path)
+        return reply.json() if reply.content else None
+
+    draft = do("survey.created", "POST", "/surveys", DRAFT)
+    path = f"/surveys/{draft['id']}"
+    do("survey.replaced", "PUT", path, {**DRAFT, "question": "How was it for you?"})
+    do("survey.published", "POST", f"{path}/publish")
+    do(None, "POST", f"{path}/publish")
+    sent = house.send(answer := response({"key": draft["key"]}))
+    assert sent.status_code == 200
+    do("response.deleted", "DELETE", f"/responses/{answer['id']}")
+    do("survey.paused", "POST", f"{path}/pause")
+    do(None, "POST", f"{path}/pause")
+    do("survey.cloned", "POST", f"{path}/clone")
+    do("survey.archived", "POST", f"{path}/archive")
+    do(None, "POST", f"{path}/archive")
+    do("survey.deleted", "DELETE", path)
+    webhook = do("webhook.added", "POST", "/webhooks", {"url": "https://receiver.example/"})
+    do("webhook.removed", "DELETE", f"/webhooks/{webhook['id']}")
+    do(None, "GET", "/surveys")
+
+
+def test_what_was_refused_is_no_row(house: House) -> None:
+    before = len(acts(house))
+    for method, path, body in (
+        ("POST", "/surveys", {}),
+        ("PUT", "/surveys/0199f3c2-0000-7000-8000-000000000000", DRAFT),
+        ("POST", "/surveys/0199f3c2-0000-7000-8000-000000000000/publish", None),
+        ("DELETE", "/responses/0199f3c2-0000-7000-8000-000000000000", None),
+        ("POST", "/webhooks", {"url": "http://127.0.0.1/"}),
+    ):
+        assert house.site.call(method, path, body).status_code >= 400
+    assert since(house, before) == []
+
+
+def test_each_act_of_a_person_is_one_row(owner: House) -> None:
+    before = len(acts(owner))
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    wanted = [("token tests", "survey.created"), ("token tests", "survey.published")]
+    for act, row in (
+        ("publish", None),
+        ("pause", "survey.paused"),
+        ("pause", None),
+        ("archive", "survey.archived"),
+        ("bring-back", "survey.restored"),
+        ("clone", "survey.cloned"),
+        ("publish", "survey.published"),
+        ("pause", "survey.paused"),
+        ("delete", "survey.deleted"),
+        ("bring-back", "survey.restored"),
+    ):
+        post(owner, f"{page}/{act}")
+        wanted += [(USER, row)] if row else []
+        assert since(owner, before) == wanted, act
+    post(owner, "/admin/sites", None, name="Another")
+    post(owner, "/admin/tokens", None, name="Dashboard", scope="read", site="")
+    post(owner, "/admin/people/invite", None, email="jo@example.com", role="viewer", site="")
+    wanted += [(USER, row) for row in ("site.added", "token.added", "user.invited")]
+    assert since(owner, before) == wanted
