@@ -166,6 +166,8 @@ def test_invited_person_comes_in_and_needs_no_password(house: House, provider: P
     pair = b64decode(form["authorization"].removeprefix("Basic ")).decode()
     assert pair == "tevreden%20%26%20co:a%20secret%3A%20with%20signs"
     assert come_back(jo, asked).status_code == 403, "it works once"
+    assert "has no password here" in jo.get("/admin/account").text
+    assert post(house, "/admin/account/password", jo, current="!", password=PASSWORD).status_code == 422
     for password in ("", "!", PASSWORD):
         assert sign_in(house, "jo@example.com", password).status_code == 401
     again = another_browser(house)

@@ -40,6 +40,7 @@ async def _account(
         "account.html",
         status=status,
         user=session.user,
+        provider=house.settings.oidc_name if house.sign_on else "",
         here=session.name,
         sessions=found,
         codes_left=left,

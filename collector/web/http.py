@@ -206,5 +206,6 @@ async def render_problem(request: Request, error: Exception) -> Response:
         log.error("unexpected", path=request.url.path, exc_info=error)
         problem = Problem()
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
-        return page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
+        home = "/admin" if request.url.path.startswith("/admin") else ""
+        return page("problem.html", status=problem.status, headers=problem.headers, problem=problem, home=home)
     return response_of(*problem_answer(problem))

@@ -22,7 +22,7 @@ export type Files = (name: string) => Promise<unknown>;
 /** Begin on this page, for the surveys of a site. */
 export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   const global = window as unknown as { tevreden?: Call[] & { taken?: boolean } };
-  if (typeof global.tevreden?.push != "function") global.tevreden = []; // nothing yet, or an element with this id
+  if (!global.tevreden?.push) global.tevreden = []; // nothing yet, or an element with this id
   const queue = global.tevreden;
   if (!Array.isArray(queue) || queue.taken) return; // the tag is there twice
   queue.taken = true;
@@ -197,8 +197,9 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
     }
     addEventListener("pageshow", (event) => event.persisted && guard(arrived));
     address = location.href;
-    if (address.includes("tevreden=")) (api.explain!(true) as Promise<void>).catch(() => {}); // where the file is blocked, the page hears nothing of it
     (requestIdleCallback || setTimeout)(() => stops[0] || guard(begin)); // unless something else began already
+    // where the file is blocked, the page hears nothing of it: an error cannot be called, and the guard takes that too
+    if (address.includes("tevreden=")) (api.explain!(true) as Promise<void>).catch(guard);
   };
   const ready = () => {
     const wait = (name: string) => document.addEventListener(name, () => guard(ready), { once: true });
