@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -243,7 +244,10 @@ def test_storage_that_keeps_everything_is_not_sent_twice(visit: Visit) -> None:
     visit.answer("Satisfied")
     visit.send()
     visit.page.evaluate("new Promise((done) => setTimeout(done, 300))")
-    assert len([request for request in visit.requests if request.url.endswith("/events")]) == 3
+    batches = [request.post_data_json["events"] for request in visit.requests if request.url.endswith("/events")]
+    sent = [json.dumps(event, sort_keys=True) for batch in batches for event in batch]
+    assert len(sent) == 3  # it was seen, it has a score, it is complete
+    assert len(set(sent)) == 3
 
 
 def test_refused_answer_is_dropped_for_good(visit: Visit) -> None:

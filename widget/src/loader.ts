@@ -22,7 +22,7 @@ export type Files = (name: string) => Promise<unknown>;
 /** Begin on this page, for the surveys of a site. */
 export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   const global = window as unknown as { tevreden?: Call[] & { taken?: boolean } };
-  if (!global.tevreden?.push) global.tevreden = []; // nothing yet, or an element with this id
+  if (!global.tevreden?.push?.call) global.tevreden = []; // nothing yet, or an element with this id
   const queue = global.tevreden;
   if (!Array.isArray(queue) || queue.taken) return; // the tag is there twice
   queue.taken = true;
