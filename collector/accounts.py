@@ -25,6 +25,8 @@ SESSION_LASTS = timedelta(days=14)
 SEEN_EVERY = timedelta(minutes=10)
 """How exactly it is known when a session was last used."""
 LINK_LASTS = timedelta(hours=24)
+RESET = "reset"
+"""The purpose of a link that gives somebody another password."""
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 
@@ -148,6 +150,14 @@ def _with_hash(row: Row[Any] | None) -> tuple[User | None, str]:
     return user, _NOBODY if row.password_hash == NO_PASSWORD else row.password_hash
 
 
+async def require_unchanged(connection: AsyncConnection, session: Session, hashed: str) -> None:
+    """Raises `Conflict` if the password is another than was looked at, or the session was ended meanwhile."""
+    fits = sessions.c.user_id == users.c.id, _named(session.user, session.name), users.c.password_hash == hashed
+    query = select(users.c.id).where(*fits).with_for_update(of=users)
+    if (await connection.execute(query)).one_or_none() is None:
+        raise Conflict("Your password was changed, or you were signed out, at the same moment. Sign in again.")
+
+
 async def change_password(
     connection: AsyncConnection, session: Session, earlier: str, hashed: str, *, now: datetime
 ) -> None:
@@ -155,13 +165,16 @@ async def change_password(
 
     Raises `Conflict` if someone else changed it, or ended this session, since the earlier one was looked at.
     """
-    this = users.c.id == session.user.id, users.c.password_hash == earlier
-    changed = await connection.execute(update(users).where(*this).values(password_hash=hashed))
-    here = await connection.execute(delete(sessions).where(_named(session.user, session.name)))
-    if not (changed.rowcount and here.rowcount):
-        raise Conflict("Your password was changed, or you were signed out, at the same moment. Sign in again.")
+    await require_unchanged(connection, session, earlier)
+    await connection.execute(update(users).where(users.c.id == session.user.id).values(password_hash=hashed))
     await end_sessions_of(connection, session.user.id)
+    await forget_resets(connection, session.user.id)
     await record(connection, session.user.email, "password.changed", now=now)
+
+
+async def forget_resets(connection: AsyncConnection, user_id: UUID) -> None:
+    """No link made before gives this person another password."""
+    await connection.execute(delete(links).where(links.c.purpose == RESET, links.c.user_id == user_id))
 
 
 # ---- the first start
@@ -212,14 +225,22 @@ async def start_session(
     now: datetime,
     browser: str | None = None,
     system: str | None = None,
+    instead_of: str | None = None,
 ) -> str:
     """Sign in the user whose password was found to fit this hash; returns the session's secret, which lives in the
-    browser alone. Raises `Conflict` if the password was changed in the meantime."""
+    browser alone, ``instead_of`` that of an earlier one there.
+
+    Raises `Conflict` if the password was changed in the meantime, or a second step turned on that was not asked for.
+    """
     stored = NO_PASSWORD if hashed == _NOBODY else hashed
-    fits = select(users.c.id).where(users.c.id == user.id, users.c.password_hash == stored).with_for_update()
-    if (await connection.execute(fits)).one_or_none() is None:
-        raise Conflict("The password was changed in this moment. Sign in again.")
-    await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
+    query = select(users.c.otp_salt).where(users.c.id == user.id, users.c.password_hash == stored)
+    row = (await connection.execute(query.with_for_update())).one_or_none()
+    if row is None or (row.otp_salt is not None and not user.second_step):
+        raise Conflict("The way in was changed in this moment. Sign in again.")
+    ended = sessions.c.expires_at < now
+    await connection.execute(
+        delete(sessions).where(or_(ended, sessions.c.hash == digest(instead_of)) if instead_of else ended)
+    )
     secret = new_session()
     await connection.execute(
         insert(sessions).values(
@@ -312,7 +333,7 @@ def _session(row: Row[Any]) -> Session:
 
 @dataclass(frozen=True)
 class Token:
-    """``site_id`` None: good for every site. ``scope`` read: for looking alone."""
+    """``site_id`` None: good for every site. ``scope`` read: for looking alone. ``made_by`` is who the log names."""
 
     id: UUID
     name: str
@@ -320,6 +341,7 @@ class Token:
     scope: Scope
     created_at: datetime
     seen_at: datetime | None
+    made_by: str | None
 
     @property
     def who(self) -> str:
@@ -340,7 +362,7 @@ async def add_token(
     """Make an API token and return it: this is the one time it can be read. Raises `Invalid` or `Conflict`."""
     name = readable_name(name)
     token = token or new_api_token()
-    values = {"id": new_id(), "name": name, "hash": digest(token), "site_id": site_id, "scope": scope}
+    values = {"id": new_id(), "name": name, "hash": digest(token), "site_id": site_id, "scope": scope, "made_by": by}
     try:
         await connection.execute(insert(tokens).values(**values, created_at=now))
     except IntegrityError:
@@ -374,4 +396,4 @@ async def touch_token(connection: AsyncConnection, token: Token, *, now: datetim
 
 
 def _token(row: Row[Any]) -> Token:
-    return Token(row.id, row.name, row.site_id, row.scope, row.created_at, row.seen_at)
+    return Token(row.id, row.name, row.site_id, row.scope, row.created_at, row.seen_at, row.made_by)

@@ -2,7 +2,7 @@
 
 An export comes in pieces, each with how many responses were written since the piece before. `framed` is for a page that
 says how far it is: before each piece stand the responses so far and the bytes of the piece, four bytes each, the most
-significant first.
+significant first; behind the last piece stands `END`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from importlib import import_module
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.db.store import Database
 from collector.schema import moment, responses
 from collector.surveys.lifecycle import Survey
 
@@ -48,20 +51,28 @@ AT_ONCE = 500
 MOST_ROWS = 1_048_575
 """That fit on one sheet beside its heading, as spreadsheet programs have it."""
 Piece = tuple[int, bytes]
+END = b"\xff" * 8
+"""Without it, what came is not all."""
 PIECE = 256 * 1024
 """Bytes of a finished file that are sent at once."""
 
 
-async def _parts(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Sequence[Row[Any]]]:
-    """Every response, oldest first."""
-    query = (
-        select(*(responses.c[name] for name in COLUMNS))
-        .where(responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id)
-        .order_by(responses.c.created_at, responses.c.id)
-    )
-    async with connection.stream(query) as rows:
-        async for part in rows.partitions(AT_ONCE):
+async def _parts(database: Database, survey: Survey) -> AsyncIterator[Sequence[Row[Any]]]:
+    """Every response, oldest first, some at a time: whoever takes them slowly keeps nobody else from reading."""
+    columns = (responses.c[name] for name in COLUMNS)
+    mine = responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id
+    query = select(*columns).where(*mine).order_by(responses.c.created_at, responses.c.id).limit(AT_ONCE)
+    following = query
+    while True:
+        async with database.read() as connection:
+            part = (await connection.execute(following)).all()
+        if part:
             yield part
+        if len(part) < AT_ONCE:
+            return
+        at, row_id = part[-1].created_at, part[-1].id
+        later = or_(responses.c.created_at > at, and_(responses.c.created_at == at, responses.c.id > row_id))
+        following = query.where(responses.c.created_at >= at, later)
 
 
 async def count_responses(connection: AsyncConnection, survey: Survey) -> int:
@@ -76,38 +87,40 @@ async def framed(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
     async for count, data in pieces:
         done += count
         yield done.to_bytes(4, "big") + len(data).to_bytes(4, "big") + data
+    yield END
 
 
-async def export_csv(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
+async def export_csv(database: Database, survey: Survey) -> AsyncIterator[Piece]:
     """As RFC 4180 has it, in UTF-8 with a byte-order mark, as spreadsheets want it.
 
     A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     yield 0, b"\xef\xbb\xbf" + _csv_line(COLUMNS)
-    async for part in _parts(connection, survey):
+    async for part in _parts(database, survey):
         yield len(part), b"".join(_csv_line([_no_formula(value, _cell(value)) for value in row]) for row in part)
 
 
-async def export_json(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
+async def export_json(database: Database, survey: Survey) -> AsyncIterator[Piece]:
     """One array with an object for each response."""
     separator = b"["
-    async for part in _parts(connection, survey):
+    async for part in _parts(database, survey):
         objects = [json.dumps(dict(zip(COLUMNS, map(_plain, row), strict=True)), ensure_ascii=False) for row in part]
         yield len(part), separator + ",\n".join(objects).encode()
         separator = b",\n"
     yield 0, b"[]\n" if separator == b"[" else b"]\n"
 
 
-async def export_xlsx(connection: AsyncConnection, survey: Survey) -> AsyncIterator[Piece]:
+async def export_xlsx(database: Database, survey: Survey) -> AsyncIterator[Piece]:
     """A workbook in which everything typed is text: no formula and no link is ever made of it."""
     xlsxwriter = import_module("xlsxwriter")  # half a second of a start, for what few ever ask for
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with TemporaryFile() as file:
-        book = xlsxwriter.Workbook(file, options)
+    with TemporaryDirectory() as folder, TemporaryFile() as file, ExitStack() as stack:
+        book = xlsxwriter.Workbook(file, {**options, "tmpdir": folder})
         sheet, next_row = None, MOST_ROWS + 1
-        async for part in _parts(connection, survey):
+        async for part in _parts(database, survey):
             if sheet is None or next_row + len(part) > MOST_ROWS:
                 sheet, next_row = book.add_worksheet(), 1
+                stack.callback(sheet.row_data_fh.close)  # should nobody want the rest
                 sheet.write_row(0, 0, COLUMNS)
             await asyncio.to_thread(_write, sheet, next_row, part)
             next_row += len(part)
@@ -143,8 +156,13 @@ def _cell(value: Any) -> str:
     return moment(value) if isinstance(value, datetime) else str(value)
 
 
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+@\t\r\n]|-(?![()]))")
+"""Where a formula could begin: in front, and behind what some spreadsheets begin another cell at, wherever their
+language separates cells by something else than a comma; but for ;-) and ;-(."""
+
+
 def _no_formula(value: Any, text: str) -> str:
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+    return _FORMULA.sub(r"\1'", text) if isinstance(value, str) else text
 
 
 def _plain(value: Any) -> Any:

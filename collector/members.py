@@ -1,23 +1,24 @@
-"""Who may do what: roles on every site or on one, invitations, and what a role allows."""
+"""Who may do what: roles on every site or on one, and what a role allows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, select, union_all, update
+from sqlalchemy import Row, and_, delete, insert, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import ROLES, Role, User, add_user, email_address, end_sessions_of
+from collector.accounts import ROLES, Role, User, end_sessions_of
 from collector.audit import record
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from collector.schema import links, members, recovery_codes, sessions, team_roles, team_users, users
-from collector.signing import digest, new_session
 from collector.sites import Site, list_sites, site_by_key
 
-INVITATION_LASTS = timedelta(days=7)
+Held = Mapping[UUID, Row[Any]]
+"""People by id, held until the transaction ends."""
 ROLE_WORDS: dict[Role, str] = {
     "viewer": "Viewer: reads results",
     "editor": "Editor: writes and publishes surveys too",
@@ -80,10 +81,37 @@ async def sites_for(connection: AsyncConnection, user: User, needed: Role = "vie
     return found
 
 
+def read_role(text: str) -> Role:
+    """Raises `Invalid`."""
+    found = next((role for role in ROLES if role == text), None)
+    if found is None:
+        raise Invalid(faults=[Fault("/role", f"must be {', '.join(ROLES[:-1])} or {ROLES[-1]}")])
+    return found
+
+
 def require_everywhere(user: User) -> None:
     """Raises `Forbidden` unless the user is an owner of the installation."""
     if user.role != "owner":
         raise Forbidden("This takes an owner of every site.")
+
+
+async def hold_for(connection: AsyncConnection, by: User, site: Site | None, *others: UUID) -> Held:
+    """What gives somebody more or less than they have begins with this: ``by`` owns the site, or every one, now.
+
+    Theirs, those of ``others`` and of all who own every site are held in one order: two who take a role from each
+    other wait, and what was allowed as the request came is not done after it was taken back. Raises `Forbidden`.
+    """
+    query = select(users).where(or_(users.c.role == "owner", users.c.id.in_([by.id, *others])))
+    rows = await connection.execute(query.order_by(users.c.id).with_for_update())
+    held = {row.id: row for row in rows}
+    if by.id not in held:
+        raise Forbidden("Your account was removed in this moment.")
+    by = replace(by, role=held[by.id].role)
+    if site is None:
+        require_everywhere(by)
+    elif not allows(await role_on(connection, by, site.id), "owner"):
+        raise Forbidden("This takes the role of an owner of this site.")
+    return held
 
 
 # ---- people
@@ -119,135 +147,64 @@ async def list_members(connection: AsyncConnection, site_id: UUID) -> Sequence[M
 async def give_role(
     connection: AsyncConnection, by: User, user_id: UUID, role: Role | None, site: Site | None, *, now: datetime
 ) -> None:
-    """Let a person do this on a site, or on every site; None takes it back. They are signed out everywhere.
+    """Let a person do this on a site, or on every site; None takes it back.
 
-    Raises `NotFound`, `Forbidden` for who may not, or `Conflict` if nobody would be left who owns everything.
+    They are signed out everywhere if what they may do is another then. Raises `NotFound`, `Forbidden` for who may
+    not, or `Conflict` if nobody would be left who owns everything.
     """
-    await _require_owner(connection, by, site)
-    owners = await _hold_owners(connection)
-    person = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
-    if person is None:
+    held = await hold_for(connection, by, site, user_id)
+    if user_id not in held:
         raise NotFound("There is no such person.")
+    row = held[user_id]
+    person = User(row.id, row.email, row.role)
     if site is None:
+        changes = role != person.role
         if role != "owner":
-            _require_another_owner(owners, user_id)
+            _require_another_owner(held, user_id)
         await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
     else:
+        before = await role_on(connection, person, site.id)
         here = and_(members.c.site_id == site.id, members.c.user_id == user_id)
         await connection.execute(delete(members).where(here))
         if role:
             await connection.execute(insert(members).values(site_id=site.id, user_id=user_id, role=role))
-    await end_sessions_of(connection, user_id)
+        changes = before != await role_on(connection, person, site.id)
+    if changes:
+        await end_sessions_of(connection, user_id)
+        await settle_links(connection, user_id)
     words = f"{person.email}: {role or 'no role'} on {site.name if site else 'every site'}"
     await record(connection, by.email, "role.changed", words, now=now, site_id=site.id if site else None)
 
 
+async def settle_links(connection: AsyncConnection, user_id: UUID) -> None:
+    """Take back the links that a person made for others and could not make now."""
+    row = (await connection.execute(select(users).where(users.c.id == user_id))).one()
+    if row.role == "owner":
+        return
+    own = await _own_roles(connection, User(row.id, row.email, row.role))
+    still = [site_id for site_id, roles in own.items() if "owner" in roles]
+    theirs = links.c.by_user_id == user_id
+    await connection.execute(delete(links).where(theirs, or_(links.c.site_id.is_(None), links.c.site_id.not_in(still))))
+
+
 async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, now: datetime) -> None:
-    """Raises `NotFound`, `Forbidden`, or `Conflict` for the last one who owns everything."""
-    require_everywhere(by)
-    owners = await _hold_owners(connection)
-    person = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
-    if person is None:
-        raise NotFound("There is no such person.")
-    _require_another_owner(owners, user_id)
-    for table in (sessions, members, team_users, recovery_codes, links):
-        await connection.execute(delete(table).where(table.c.user_id == user_id))
-    await connection.execute(delete(users).where(users.c.id == user_id))
-    await record(connection, by.email, "user.removed", person.email, now=now)
+    """Whatever was to let them in goes along, and what they made that would let in others.
 
-
-async def _require_owner(connection: AsyncConnection, by: User, site: Site | None) -> None:
-    if site is None:
-        require_everywhere(by)
-    elif not allows(await role_on(connection, by, site.id), "owner"):
-        raise Forbidden("This takes the role of an owner of this site.")
-
-
-async def _hold_owners(connection: AsyncConnection) -> Sequence[UUID]:
-    """Those who own every site, held in one order until the transaction ends: two who take it from each other wait."""
-    query = select(users.c.id).where(users.c.role == "owner").order_by(users.c.id).with_for_update()
-    return (await connection.execute(query)).scalars().all()
-
-
-def _require_another_owner(owners: Sequence[UUID], user_id: UUID) -> None:
-    if list(owners) == [user_id]:
-        raise Conflict("Somebody must own everything: make another person an owner of every site first.")
-
-
-# ---- invitations
-
-
-@dataclass(frozen=True)
-class Invitation:
-    email: str
-    role: Role
-    site_id: UUID | None
-
-
-def read_role(text: str) -> Role:
-    """Raises `Invalid`."""
-    found = next((role for role in ROLES if role == text), None)
-    if found is None:
-        raise Invalid(faults=[Fault("/role", f"must be {', '.join(ROLES[:-1])} or {ROLES[-1]}")])
-    return found
-
-
-async def invite(
-    connection: AsyncConnection, by: User, email: str, role: Role, site: Site | None, *, now: datetime
-) -> str | None:
-    """The secret of a link by which someone makes their account; None if they have one and got the role at once.
-
-    Raises `Invalid` for an address that is none, and `Forbidden`.
+    Raises `NotFound`, `Forbidden`, or `Conflict` for the last one who owns everything.
     """
-    await _require_owner(connection, by, site)
-    email = email_address(email)
-    known = (await connection.execute(select(users.c.id).where(users.c.email == email))).scalar_one_or_none()
-    if known is not None:
-        await give_role(connection, by, known, role, site, now=now)
-        return None
-    secret = new_session()
-    values = {"purpose": "invitation", "created_at": now, "expires_at": now + INVITATION_LASTS}
-    about = {"email": email, "role": role, "site_id": site.id if site else None}
-    await connection.execute(delete(links).where(links.c.expires_at < now))
-    await connection.execute(insert(links).values(hash=digest(secret), **values, **about))
-    words = f"{email}: {role} on {site.name if site else 'every site'}"
-    await record(connection, by.email, "user.invited", words, now=now, site_id=site.id if site else None)
-    return secret
+    held = await hold_for(connection, by, None, user_id)
+    if user_id not in held:
+        raise NotFound("There is no such person.")
+    _require_another_owner(held, user_id)
+    email = held[user_id].email
+    for table in (sessions, members, team_users, recovery_codes):
+        await connection.execute(delete(table).where(table.c.user_id == user_id))
+    concerned = or_(links.c.user_id == user_id, links.c.by_user_id == user_id, links.c.email == email)
+    await connection.execute(delete(links).where(concerned))
+    await connection.execute(delete(users).where(users.c.id == user_id))
+    await record(connection, by.email, "user.removed", email, now=now)
 
 
-async def read_invitation(connection: AsyncConnection, secret: str, *, now: datetime) -> Invitation:
-    """Raises `NotFound` unless the link is good."""
-    query = select(links).where(
-        links.c.hash == digest(secret), links.c.purpose == "invitation", links.c.expires_at > now
-    )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        raise NotFound("This invitation was used or is too old. Ask for another.")
-    return Invitation(row.email, row.role, row.site_id)
-
-
-async def accept(connection: AsyncConnection, secret: str, hashed: str, *, now: datetime) -> User:
-    """Make the account that an invitation is for, and use the link up. Raises `NotFound` and `Conflict`."""
-    invitation = await read_invitation(connection, secret, now=now)
-    return await _join(connection, invitation, digest(secret), hashed, now=now)
-
-
-async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> UUID | None:
-    """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
-    open_ = links.c.email == email, links.c.purpose == "invitation", links.c.expires_at > now
-    row = (await connection.execute(select(links).where(*open_).order_by(links.c.created_at.desc()))).first()
-    if row is None:
-        return None
-    return (await _join(connection, Invitation(row.email, row.role, row.site_id), row.hash, hashed, now=now)).id
-
-
-async def _join(connection: AsyncConnection, invitation: Invitation, link: str, hashed: str, *, now: datetime) -> User:
-    used = await connection.execute(delete(links).where(links.c.hash == link))
-    if not used.rowcount:  # someone else did in this moment
-        raise NotFound("This invitation was used.")
-    everywhere = None if invitation.site_id else invitation.role
-    user = await add_user(connection, invitation.email, hashed, now=now, by=invitation.email, role=everywhere)
-    if invitation.site_id:
-        values = {"site_id": invitation.site_id, "user_id": user.id, "role": invitation.role}
-        await connection.execute(insert(members).values(values))
-    return user
+def _require_another_owner(held: Held, user_id: UUID) -> None:
+    if [row.id for row in held.values() if row.role == "owner"] == [user_id]:
+        raise Conflict("Somebody must own everything: make another person an owner of every site first.")

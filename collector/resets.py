@@ -8,35 +8,36 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import User, end_sessions_of
+from collector.accounts import RESET, User, end_sessions_of, forget_resets
 from collector.audit import record
 from collector.errors import NotFound
 from collector.schema import links, users
 from collector.signing import digest, new_session
 
 RESET_LASTS = timedelta(hours=24)
-PURPOSE = "reset"
 
 
-async def make_reset(connection: AsyncConnection, by: str, user_id: UUID, *, now: datetime) -> tuple[str, str]:
+async def make_reset(connection: AsyncConnection, by: User | str, user_id: UUID, *, now: datetime) -> tuple[str, str]:
     """The person's address, and the secret of a link for them, in place of any that was made before.
 
-    Raises `NotFound`.
+    ``by`` is a person, or whoever else the log names. Raises `NotFound`.
     """
-    email = (await connection.execute(select(users.c.email).where(users.c.id == user_id))).scalar_one_or_none()
+    query = select(users.c.email).where(users.c.id == user_id).with_for_update()  # two at once: the latter's is good
+    email = (await connection.execute(query)).scalar_one_or_none()
     if email is None:
         raise NotFound("There is no such person.")
     secret = new_session()
-    values = {"purpose": PURPOSE, "created_at": now, "expires_at": now + RESET_LASTS, "user_id": user_id}
-    await connection.execute(delete(links).where(links.c.purpose == PURPOSE, links.c.user_id == user_id))
-    await connection.execute(insert(links).values(hash=digest(secret), **values))
-    await record(connection, by, "reset.made", email, now=now)
+    values = {"purpose": RESET, "created_at": now, "expires_at": now + RESET_LASTS, "user_id": user_id}
+    who, by_id = (by, None) if isinstance(by, str) else (by.email, by.id)
+    await forget_resets(connection, user_id)
+    await connection.execute(insert(links).values(hash=digest(secret), **values, by_user_id=by_id))
+    await record(connection, who, "reset.made", email, now=now)
     return email, secret
 
 
 async def read_reset(connection: AsyncConnection, secret: str, *, now: datetime) -> User:
     """Whom the link is for. Raises `NotFound` unless it is good."""
-    good = links.c.hash == digest(secret), links.c.purpose == PURPOSE, links.c.expires_at > now
+    good = links.c.hash == digest(secret), links.c.purpose == RESET, links.c.expires_at > now
     query = select(users).join(links, links.c.user_id == users.c.id).where(*good)
     row = (await connection.execute(query)).one_or_none()
     if row is None:
@@ -50,7 +51,9 @@ async def reset_password(connection: AsyncConnection, secret: str, hashed: str, 
     used = await connection.execute(delete(links).where(links.c.hash == digest(secret)))
     if not used.rowcount:  # someone else did in this moment
         raise NotFound("This link was used.")
-    await connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
+    await forget_resets(connection, user.id)
+    # whoever the provider of single sign-on knew them as may be another by now, so that is found out again
+    await connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed, subject=None))
     await end_sessions_of(connection, user.id)
     await record(connection, user.email, "password.reset", now=now)
     return user

@@ -336,7 +336,8 @@ links = Table(
     Column("email", String(254), nullable=True),
     Column("site_id", Uuid, nullable=True),
     Column("role", String(8), nullable=True),
-    Column("user_id", Uuid, nullable=True),
+    Column("user_id", Uuid, nullable=True),  # whom it is for, who has an account
+    Column("by_user_id", Uuid, nullable=True),  # who made it
 )
 
 # Who did what. People and what they did it to are written as they were called then: either may be gone by now.
@@ -360,5 +361,6 @@ tokens = Table(
     Column("created_at", Instant, nullable=False),
     Column("site_id", Uuid, nullable=True),  # nothing where it is good for every site
     Column("scope", String(8), nullable=False, server_default="write"),
+    Column("made_by", String(254), nullable=True),  # as they were called then
     Column("seen_at", Instant, nullable=True),
 )

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import Session, User, end_sessions_of
+from collector.accounts import Session, User, end_sessions_of, require_unchanged
 from collector.audit import record
 from collector.errors import Conflict, NotFound
 from collector.schema import recovery_codes, users
@@ -54,13 +54,14 @@ def step_of(secret: str, code: str, *, now: datetime) -> int | None:
 
 
 async def turn_on(
-    connection: AsyncConnection, signing: Signing, session: Session, salt: str, step: int, *, now: datetime
+    connection: AsyncConnection, signing: Signing, session: Session, hashed: str, salt: str, step: int, *, now: datetime
 ) -> Sequence[str]:
     """From now on the user's sign-in takes a code; they are signed out everywhere else. Returns the recovery codes.
 
-    Raises `Conflict` if it is on already.
+    Raises `Conflict` if it is on already, or if they were signed out since their password was found to fit this hash.
     """
     user = session.user
+    await require_unchanged(connection, session, hashed)
     off = users.c.id == user.id, users.c.otp_salt.is_(None)
     done = await connection.execute(update(users).where(*off).values(otp_salt=salt, otp_step=step))
     if not done.rowcount:

@@ -6,11 +6,13 @@ may be inside their own walls.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -18,13 +20,14 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import NO_PASSWORD, email_address
 from collector.audit import record
 from collector.channels.outbound import MOST_BYTES, Outbound, OutboundError
-from collector.errors import Forbidden, Invalid, Unavailable
-from collector.members import accept_for
+from collector.errors import Conflict, Forbidden, Invalid, Unavailable
+from collector.invitations import accept_for
 from collector.schema import users
 from collector.signing import digest
 
@@ -33,6 +36,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY_SECONDS = 60
 KNOWN_FOR = timedelta(minutes=10)
 """How long it is believed what the provider says of itself."""
+LEFT_ALONE_FOR = timedelta(seconds=10)
+"""How long nobody asks it again after it was away."""
 _JSON = {"Accept": "application/json"}
 
 
@@ -79,7 +84,9 @@ class SignOn:
     ) -> None:
         self._issuer, self._client_id, self._client_secret = issuer, client_id, client_secret
         self._back, self._outbound, self._clock = back, outbound, clock
+        self._asking = asyncio.Lock()
         self._said: tuple[datetime, Mapping[str, Any]] | None = None
+        self._away: tuple[datetime, str] | None = None
 
     async def address(self, attempt: Attempt) -> str:
         """Where the browser goes. Raises `Unavailable` if the provider does not say."""
@@ -138,12 +145,19 @@ class SignOn:
 
     async def _claims(self, token: str, nonce: str) -> dict[str, Any]:
         """What an ID token says, once it is known to be the provider's, for us and of this sign-in."""
-        keys = (await self._get((await self._metadata())["jwks_uri"])).get("keys", [])
-        usable = [one for one in keys if one.get("kty") in ("RSA", "EC", "OKP") and one.get("use", "sig") == "sig"]
+        keys = (await self._get((await self._metadata())["jwks_uri"])).get("keys")
         jwt, jwk, errors = (import_module(f"joserfc.{name}") for name in ("jwt", "jwk", "errors"))
+        usable = []
+        for one in keys if isinstance(keys, list) else ():
+            with suppress(errors.JoseError, ValueError, TypeError, KeyError, AttributeError):  # others may be better
+                if one.get("kty") in ("RSA", "EC", "OKP") and one.get("use", "sig") == "sig":
+                    usable.append(jwk.import_key(one))
+        if not usable:
+            raise _away("it has no key that signatures can be checked with")
         try:
-            read = jwt.decode(token, jwk.KeySet.import_key_set({"keys": usable}), algorithms=ALGORITHMS)
+            read = jwt.decode(token, jwk.KeySet(usable), algorithms=ALGORITHMS)
             claims: dict[str, Any] = dict(read.claims)
+            several = isinstance(claims.get("aud"), list) and len(claims["aud"]) > 1
             jwt.JWTClaimsRegistry(
                 now=int(self._clock().timestamp()),
                 leeway=LEEWAY_SECONDS,
@@ -152,7 +166,7 @@ class SignOn:
                 sub={"essential": True},
                 exp={"essential": True},
                 nonce={"essential": True, "value": nonce},
-                azp={"value": self._client_id},
+                azp={"essential": several, "value": self._client_id},
             ).validate(claims)
         except (errors.JoseError, ValueError, TypeError, KeyError) as error:
             raise Forbidden(f"What the provider says of you is not to be relied on: {type(error).__name__}.") from None
@@ -165,13 +179,24 @@ class SignOn:
 
     async def _metadata(self) -> Mapping[str, Any]:
         """What the provider says of itself (OpenID Connect Discovery 1.0, 4)."""
-        if self._said and self._said[0] > self._clock() - KNOWN_FOR:
-            return self._said[1]
+        async with self._asking:
+            if self._said and self._said[0] > self._clock() - KNOWN_FOR:
+                return self._said[1]
+            if self._away and self._away[0] > self._clock() - LEFT_ALONE_FOR:
+                raise Unavailable(self._away[1])
+            try:
+                said = await self._discover()
+            except Unavailable as error:
+                self._away = self._clock(), error.detail
+                raise
+            self._said = self._clock(), said
+            return said
+
+    async def _discover(self) -> Mapping[str, Any]:
         said = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if said.get("issuer") != self._issuer or not all(isinstance(said.get(one), str) for one in needed):
             raise _away(f"it is not, or not only, {self._issuer}; TEVREDEN_OIDC_ISSUER must be as it writes itself")
-        self._said = self._clock(), said
         return said
 
     async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
@@ -197,7 +222,8 @@ def _away(why: str) -> Unavailable:
 
 
 def _verified(claims: Mapping[str, Any]) -> str | None:
-    if claims.get("email_verified") not in (True, "true"):
+    verified = claims.get("email_verified")
+    if verified is not True and verified != "true":  # a one would be equal to True
         return None
     try:
         return email_address(str(claims.get("email", "")))
@@ -217,11 +243,19 @@ async def account_of(connection: AsyncConnection, known: Known, *, now: datetime
         raise Forbidden("The provider knows no verified e-mail address of yours.")
     named = select(users.c.id, users.c.subject).where(users.c.email == known.email).with_for_update()
     row = (await connection.execute(named)).one_or_none()
+    if row is not None and row.subject == known.subject:  # it became known in this moment
+        return row.id
     if row is not None and row.subject is not None:
-        raise Forbidden(f"{known.email} belongs to somebody else at the provider. Ask an owner.")
+        raise Forbidden(
+            f"{known.email} belongs to somebody else at the provider. Ask an owner for a link for a new password: once"
+            " it is used, whoever has the address at the provider is known by it anew."
+        )
     user_id = row.id if row else await accept_for(connection, known.email, NO_PASSWORD, now=now)
     if user_id is None:
         raise Forbidden(f"Nobody here knows {known.email}. Ask an owner to invite you.")
-    await connection.execute(update(users).where(users.c.id == user_id).values(subject=known.subject))
+    try:
+        await connection.execute(update(users).where(users.c.id == user_id).values(subject=known.subject))
+    except IntegrityError:
+        raise Conflict("You came in by another address in this moment. Begin again.") from None
     await record(connection, known.email, "sign.on.joined", now=now)
     return user_id

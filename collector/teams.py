@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import Role, User, end_sessions_of
 from collector.audit import record
-from collector.errors import Conflict, Fault, Forbidden, NotFound, readable_name
-from collector.members import allows, require_everywhere, role_on
+from collector.errors import Conflict, Fault, NotFound, readable_name
+from collector.members import hold_for, role_on, settle_links
 from collector.schema import new_id, team_roles, team_users, teams, users
 from collector.sites import Site
 
@@ -44,7 +44,7 @@ async def list_teams(connection: AsyncConnection) -> Sequence[Team]:
 
 async def add_team(connection: AsyncConnection, by: User, name: str, *, now: datetime) -> UUID:
     """A new team with nobody in it. Raises `Invalid`, `Conflict` for a name that is taken, or `Forbidden`."""
-    require_everywhere(by)
+    await hold_for(connection, by, None)
     name, team_id = readable_name(name), new_id()
     try:
         await connection.execute(insert(teams).values(id=team_id, name=name, created_at=now))
@@ -56,12 +56,14 @@ async def add_team(connection: AsyncConnection, by: User, name: str, *, now: dat
 
 async def remove_team(connection: AsyncConnection, by: User, team_id: UUID, *, now: datetime) -> None:
     """Its people lose the roles that they had by it, and are signed out. Raises `NotFound` or `Forbidden`."""
-    require_everywhere(by)
-    name = await _name_of(connection, team_id)
-    await _sign_out(connection, team_id)
+    await hold_for(connection, by, None)
+    name, people = await _name_of(connection, team_id), await _people_of(connection, team_id)
     for table in (team_users, team_roles):
         await connection.execute(delete(table).where(table.c.team_id == team_id))
     await connection.execute(delete(teams).where(teams.c.id == team_id))
+    for one in people:
+        await end_sessions_of(connection, one.id)
+        await settle_links(connection, one.id)
     await record(connection, by.email, "team.removed", name, now=now)
 
 
@@ -69,10 +71,9 @@ async def put_in_team(
     connection: AsyncConnection, by: User, team_id: UUID, user_id: UUID, *, now: datetime, out: bool = False
 ) -> None:
     """Let a person into a team, or take them ``out``; they are signed out. Raises `NotFound` or `Forbidden`."""
-    require_everywhere(by)
+    held = await hold_for(connection, by, None, user_id)
     name = await _name_of(connection, team_id)
-    email = (await connection.execute(select(users.c.email).where(users.c.id == user_id))).scalar_one_or_none()
-    if email is None:
+    if user_id not in held:
         raise NotFound("There is no such person.")
     here = team_users.c.team_id == team_id, team_users.c.user_id == user_id
     was_in = bool((await connection.execute(delete(team_users).where(*here))).rowcount)
@@ -80,23 +81,29 @@ async def put_in_team(
         await connection.execute(insert(team_users).values(team_id=team_id, user_id=user_id))
     if was_in is out:
         await end_sessions_of(connection, user_id)
-        await record(connection, by.email, "team.left" if out else "team.joined", f"{email}: {name}", now=now)
+        await settle_links(connection, user_id)
+        words = f"{held[user_id].email}: {name}"
+        await record(connection, by.email, "team.left" if out else "team.joined", words, now=now)
 
 
 async def give_team_role(
     connection: AsyncConnection, by: User, team_id: UUID, role: Role | None, site: Site, *, now: datetime
 ) -> None:
-    """Let everybody in a team do this on a site; None takes it back. They are signed out.
+    """Let everybody in a team do this on a site; None takes it back.
 
-    Raises `NotFound`, or `Forbidden` for who does not own the site.
+    Those are signed out for whom it changes what they may do. Raises `NotFound`, or `Forbidden` for who does not own
+    the site.
     """
-    if not allows(await role_on(connection, by, site.id), "owner"):
-        raise Forbidden("This takes the role of an owner of this site.")
-    name = await _name_of(connection, team_id)
+    await hold_for(connection, by, site)
+    name, people = await _name_of(connection, team_id), await _people_of(connection, team_id)
+    before = [await role_on(connection, one, site.id) for one in people]
     await connection.execute(delete(team_roles).where(team_roles.c.site_id == site.id, team_roles.c.team_id == team_id))
     if role:
         await connection.execute(insert(team_roles).values(site_id=site.id, team_id=team_id, role=role))
-    await _sign_out(connection, team_id)
+    for one, earlier in zip(people, before, strict=True):
+        if earlier != await role_on(connection, one, site.id):
+            await end_sessions_of(connection, one.id)
+            await settle_links(connection, one.id)
     words = f"team {name}: {role or 'no role'} on {site.name}"
     await record(connection, by.email, "role.changed", words, now=now, site_id=site.id)
 
@@ -110,7 +117,6 @@ async def _name_of(connection: AsyncConnection, team_id: UUID) -> str:
     return name
 
 
-async def _sign_out(connection: AsyncConnection, team_id: UUID) -> None:
-    query = select(team_users.c.user_id).where(team_users.c.team_id == team_id)
-    for user_id in (await connection.execute(query)).scalars().all():
-        await end_sessions_of(connection, user_id)
+async def _people_of(connection: AsyncConnection, team_id: UUID) -> Sequence[User]:
+    query = select(users).join(team_users).where(team_users.c.team_id == team_id)
+    return [User(row.id, row.email, row.role) for row in await connection.execute(query)]

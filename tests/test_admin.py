@@ -6,9 +6,11 @@ import csv
 import io
 import re
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from starlette.testclient import TestClient
 
 from collector import accounts
 from collector.web import (
@@ -20,6 +22,7 @@ from collector.web import (
     admin_review,
     admin_surveys,
     admin_teams,
+    http,
 )
 from collector.web.admin_results import STOP_POLLING
 from collector.web.http import templates
@@ -181,6 +184,38 @@ def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
     assert [row["comment"] for row in rows] == wanted
     assert rows[0]["score"] == "4"
     assert rows[0]["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("comment", "cell"),
+    [
+        ("x;=1+1;y", "x;'=1+1;y"),  # what separates cells where a comma separates decimals
+        ("x\n-1", "x\n'-1"),
+        ("x\t@SUM(A1)", "x\t'@SUM(A1)"),
+        ("all good ;-)", "all good ;-)"),
+        ("1 - 1 = 0; fine, @you", "1 - 1 = 0; fine, @you"),
+    ],
+)
+def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: House, comment: str, cell: str) -> None:
+    survey = owner.site.publish()
+    owner.send(response(survey, comment=comment))
+    text = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.csv").content.decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["comment"] == cell
+    split = [one for line in csv.reader(io.StringIO(text, newline=""), delimiter=";") for one in line]
+    assert not [one for one in split if one[:1] in ("=", "+", "@")]
+
+
+def test_fault_of_ours_says_nothing_of_a_link_in_the_log(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(admin_access, "read_reset", broken)
+    monkeypatch.setattr(http, "log", log := Mock())
+    client = TestClient(owner.client.app, base_url="http://collector.test", raise_server_exceptions=False)
+    client.portal = owner.client.portal
+    assert client.get("/admin/reset/a-link-that-is-still-good").status_code == 500
+    assert [call.kwargs["path"] for call in log.error.mock_calls] == ["/admin/reset/…"]
 
 
 def test_unknown_survey_is_a_page_that_says_so(owner: House) -> None:

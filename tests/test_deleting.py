@@ -53,6 +53,22 @@ def left_of(owner: House, survey: dict[str, Any]) -> list[int]:
     return found
 
 
+def test_page_of_a_deleted_survey_says_nothing_of_it(owner: House) -> None:
+    survey = answered(owner, question="How was the secret thing?")
+    path = f"/s/{owner.site.key}-{survey['key']}"
+    assert (reply := owner.client.get(path)).status_code == 410
+    assert "the secret thing" in reply.text
+    assert owner.site.call("DELETE", f"/surveys/{survey['id']}").status_code == 204
+    assert (reply := owner.client.get(path)).status_code == 404
+    assert "the secret thing" not in reply.text
+
+
+def test_survey_can_be_called_whatever_another_is_and_keeps_none_from_being_deleted(owner: House) -> None:
+    survey = answered(owner)
+    owner.site.publish(name=UUID(survey["id"]).hex)
+    assert owner.site.call("DELETE", f"/surveys/{survey['id']}").status_code == 204
+
+
 def remove_at(owner: House, moment: Callable[[], datetime]) -> int:
     """What a worker does now and then."""
     house = inside(owner)

@@ -7,11 +7,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from starlette.testclient import TestClient
 
 from collector import accounts, schema, teams
+from collector.errors import Forbidden
+from collector.invitations import invite
 from collector.members import allows
+from collector.signing import digest
+from collector.sites import site_by_id
 from tests.conftest import PASSWORD, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import ADMIN, ORIGIN
@@ -37,6 +41,7 @@ NEEDS: dict[str, str] = {
     "/admin/sites": "everywhere",
     "/admin/people": "owner",
     "/admin/people/invite": "owner",
+    "/admin/people/invitations/{name}/withdraw": "owner",
     "/admin/people/{user:uuid}/role": "owner",
     "/admin/people/{user:uuid}/remove": "everywhere",
     "/admin/people/{user:uuid}/reset": "everywhere",
@@ -155,7 +160,7 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
 def _filled(house: House, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
     """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
-    async def add(connection: Any) -> tuple[UUID, UUID, UUID]:
+    async def add(connection: Any) -> tuple[UUID, UUID, UUID, str]:
         name, now = f"{uuid4().hex}@example.com", inside(house).clock()
         user = await accounts.add_user(connection, name, "-", now=now, role=None)
         salted = update(schema.users).where(schema.users.c.id == user.id)
@@ -163,12 +168,19 @@ def _filled(house: House, path: str, site: str, survey: str, given: str) -> tupl
         own = await first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
         await accounts.add_token(connection, name, now=now, site_id=own)
         token = await first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
-        team = await teams.add_team(connection, accounts.User(user.id, name, "owner"), name, now=now)
-        return user.id, token, team
+        by = accounts.User(
+            await first(connection, select(schema.users.c.id).where(schema.users.c.email == USER)), USER, "owner"
+        )
+        team = await teams.add_team(connection, by, name, now=now)
+        here = await site_by_id(connection, own)
+        secret = await invite(connection, by, f"{uuid4().hex}@example.com", "viewer", here, now=now)
+        return user.id, token, team, digest(secret or "")[:16]
 
-    user, token, team = in_store(house, add) if re.search("{(user|token|team)", path) else ("", "", "")
+    made = in_store(house, add) if re.search("{(user|token|team|name)", path) else ("", "", "", "")
+    user, token, team, invitation = made
     values = {"{site}": site, "{id:uuid}": survey, "{tab}": "survey", "{act}": "clone", "{ending}": "csv"}
     values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
+    values |= {"{name}": invitation}
     for name, value in values.items():
         path = path.replace(name, str(value))
     return path, str(user or uuid4())
@@ -247,6 +259,111 @@ def test_somebody_always_owns_everything(owner: House) -> None:
     assert post(owner, f"/admin/people/{me}/role", None, role="viewer", site="").status_code == 303
 
 
+def invited(by: TestClient, email: str, role: str, site: str) -> str:
+    reply = by.post("/admin/people/invite", data={"email": email, "role": role, "site": site}, headers=ORIGIN)
+    return link_in(reply.text)
+
+
+def joins(house: House, link: str) -> TestClient | None:
+    """Whoever joins by a link; None where it is not good."""
+    client = another_browser(house)
+    reply = client.post(link, data={"password": "a long enough password"}, headers=ORIGIN)
+    assert reply.status_code in (303, 404)
+    return client if reply.status_code == 303 else None
+
+
+def test_invitation_takes_the_place_of_an_earlier_one_and_is_withdrawn(owner: House) -> None:
+    first_link, second = (invited(owner.client, "jo@example.com", role, "") for role in ("owner", "viewer"))
+    other = invited(owner.client, "jo@example.com", "editor", owner.site.key)
+    assert owner.client.get(first_link).status_code == 404
+    text = plain(owner.client.get("/admin/people").text)
+    assert "Editor on Site" in text
+    assert "Viewer on every site" in text
+    assert "Owner on every site" not in text
+    for path in re.findall(r"/admin/people/invitations/\w+/withdraw", owner.client.get("/admin/people").text):
+        assert post(owner, path).status_code == 303
+        assert post(owner, path).status_code == 404
+    assert [joins(owner, link) for link in (second, other)] == [None, None]
+    assert "Invited" not in plain(owner.client.get("/admin/people").text)
+    assert [act for _, act in acts(owner)[:2]] == ["invitation.withdrawn"] * 2
+
+
+def test_owner_of_one_site_withdraws_what_is_for_it_alone(owner: House) -> None:
+    jo = person(owner, "jo@example.com", "owner")
+    everywhere = invited(owner.client, "al@example.com", "viewer", "")
+    assert "al@example.com" not in jo.get("/admin/people").text
+    (path,) = re.findall(r"/admin/people/invitations/\w+/withdraw", owner.client.get("/admin/people").text)
+    assert jo.post(path, headers=ORIGIN).status_code == 403
+    assert joins(owner, everywhere)
+
+
+def test_person_who_was_removed_has_no_link_left(owner: House) -> None:
+    links = [invited(owner.client, "jo@example.com", "owner", site) for site in ("", owner.site.key)]
+    jo = joins(owner, links[1])
+    assert jo
+    assert post(owner, f"/admin/people/{id_of(owner, 'jo@example.com')}/remove").status_code == 303
+    assert joins(owner, links[0]) is None
+
+
+@pytest.mark.parametrize("how", ["removed", "no owner any more", "on one site"])
+def test_links_of_an_owner_end_with_what_made_them(owner: House, how: str) -> None:
+    role: tuple[accounts.Role | None, accounts.Role | None] = (
+        ("owner", None) if how == "on one site" else (None, "owner")
+    )
+    jo = person(owner, "jo@example.com", *role)
+    mine = invited(owner.client, "me@example.com", "viewer", owner.site.key)
+    theirs = invited(jo, "al@example.com", "owner", owner.site.key)
+    path = f"/admin/people/{id_of(owner, 'jo@example.com')}"
+    if how == "removed":
+        assert post(owner, f"{path}/remove").status_code == 303
+    else:
+        site = owner.site.key if how == "on one site" else ""
+        assert post(owner, f"{path}/role", None, role="editor", site=site).status_code == 303
+    assert joins(owner, theirs) is None
+    assert joins(owner, mine)
+
+
+def test_role_that_changes_nothing_signs_nobody_out(owner: House) -> None:
+    local = person(owner, "local@example.com", "owner")
+    boss = person(owner, "boss@example.com", None, "owner")
+    form = {"email": "boss@example.com", "role": "viewer", "site": owner.site.key}
+    assert local.post("/admin/people/invite", data=form, headers=ORIGIN).status_code == 200
+    assert boss.get("/admin").status_code == 200, "who owns everything is not put out by who owns a part"
+    local_id = id_of(owner, "local@example.com")
+    assert post(owner, f"/admin/people/{local_id}/role", None, role="owner", site=owner.site.key).status_code == 303
+    assert local.get("/admin").status_code == 200
+
+
+def test_request_that_waited_is_looked_at_again(owner: House) -> None:
+    """A person who is removed while their own request waits for its turn hands out nothing."""
+    person(owner, "jo@example.com", None, "owner")
+    jo = accounts.User(id_of(owner, "jo@example.com"), "jo@example.com", "owner")
+    site = in_store(owner, lambda one: first(one, select(schema.sites.c.id)))
+    assert post(owner, f"/admin/people/{jo.id}/role", None, role="editor", site="").status_code == 303
+
+    async def hand_out(connection: Any) -> None:
+        now = inside(owner).clock()
+        for where in (None, await site_by_id(connection, site)):
+            with pytest.raises(Forbidden):
+                await invite(connection, jo, "al@example.com", "owner", where, now=now)
+        with pytest.raises(Forbidden):
+            await teams.add_team(connection, jo, "Team", now=now)
+        await connection.execute(delete(schema.sessions).where(schema.sessions.c.user_id == jo.id))
+        await connection.execute(delete(schema.users).where(schema.users.c.id == jo.id))
+        with pytest.raises(Forbidden, match="removed in this moment"):
+            await invite(connection, jo, "al@example.com", "owner", None, now=now)
+
+    in_store(owner, hand_out)
+
+
+def test_owner_changes_their_own_way_in_with_the_password_alone(owner: House) -> None:
+    me = id_of(owner, USER)
+    for path in (f"/admin/people/{me}/reset", f"/admin/people/{me}/second-step/off"):
+        reply = post(owner, path)
+        assert reply.status_code == 403
+        assert "under Account" in reply.text
+
+
 @pytest.mark.parametrize(
     ("email", "role", "place"),
     [("nobody", "viewer", "e-mail address"), ("jo@example.com", "king", "viewer, editor or")],
@@ -314,6 +431,21 @@ def test_token_that_reads_writes_nothing(owner: House) -> None:
     ):
         reply = owner.client.request(method, f"/api/v1{path}", headers=headers, json={})
         assert (reply.status_code, reply.json()["detail"]) == (403, "This token may only read."), path
+
+
+def test_token_that_reads_is_told_no_secret(owner: House) -> None:
+    owner.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"})
+    reading, writing = (bearer(make(owner, name=scope, scope=scope)) for scope in ("read", "write"))
+    for path, secret in (("/sites", "identify_secret"), ("/webhooks", "secret")):
+        for headers, shown in ((reading, False), (writing, True)):
+            (item,) = owner.client.get(f"/api/v1{path}", headers=headers).json()["items"]
+            assert bool(item[secret]) is shown, path
+
+
+def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: House) -> None:
+    local, everywhere = (bearer(make(owner, name=f"T{site}", site=site)) for site in (owner.site.key, ""))
+    assert f"made by {USER} on" in plain(owner.client.get("/admin/tokens").text)
+    assert [owner.client.get("/metrics", headers=one).status_code for one in (local, everywhere)] == [403, 200]
 
 
 def test_token_of_a_site_knows_no_other(owner: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from collector import schema
+from collector.resets import make_reset
 from tests.conftest import PASSWORD, USER, House
 from tests.stores import run_command
 from tests.test_access import NEW, acts, another_browser, in_store, inside, post
@@ -64,6 +66,43 @@ def test_only_the_latest_link_is_good_and_not_for_long(owner: House) -> None:
     in_store(owner, lambda connection: connection.execute(ended))
     assert owner.client.get(path).status_code == 404
     assert post(owner, path, None, password=NEW).status_code == 404
+
+
+def test_link_ends_with_the_password_that_it_was_made_for(owner: House) -> None:
+    jo = person(owner, "jo@example.com", "viewer")
+    path = path_of(link_for(owner, "jo@example.com"))
+    form = {"current": PASSWORD, "password": NEW}
+    assert jo.post("/admin/account/password", data=form, headers=ORIGIN).status_code == 303
+    assert owner.client.get(path).status_code == 404
+
+
+def test_link_ends_with_the_role_of_who_made_it(owner: House) -> None:
+    al = person(owner, "al@example.com", None, "owner")
+    person(owner, "jo@example.com", "viewer")
+    jos = id_of(owner, "jo@example.com")
+    reply = al.post(f"/admin/people/{jos}/reset", headers=ORIGIN)
+    (link,) = re.findall(r"/admin/reset/[\w-]+", reply.text)
+    assert owner.client.get(link).status_code == 200
+    form = {"site": "", "role": "viewer"}
+    assert post(owner, f"/admin/people/{id_of(owner, 'al@example.com')}/role", None, **form).status_code == 303
+    assert owner.client.get(link).status_code == 404
+
+
+def test_links_that_are_made_at_once_leave_one(owner: House) -> None:
+    person(owner, "jo@example.com", "viewer")
+    jo, made = id_of(owner, "jo@example.com"), inside(owner)
+
+    async def make() -> str:
+        async with made.database.write() as connection:
+            return (await make_reset(connection, "command line", jo, now=made.clock()))[1]
+
+    async def all_at_once() -> list[str]:
+        return list(await asyncio.gather(*(make() for _ in range(5))))
+
+    assert owner.client.portal
+    secrets = owner.client.portal.call(all_at_once)
+    good = [owner.client.get(f"/admin/reset/{one}").status_code for one in secrets]
+    assert sorted(good) == [200, 404, 404, 404, 404]
 
 
 def test_link_of_one_kind_opens_no_other_page(owner: House) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +22,13 @@ from collector.metrics import Metric, differs, figure, interval
 from collector.results import Point, trend
 from collector.rollups import ALWAYS, Span, Total
 from collector.schema import rollups
-from collector.sites import site_by_key
-from collector.surveys.lifecycle import Survey
+from collector.sites import only_site, site_by_key
+from collector.surveys.lifecycle import Survey, get_survey
 from collector.web import admin_results
 from collector.web.admin_results import STOP_POLLING, read_view
 from collector.web.figures import HEIGHT, chart, show_interval, spark
 from tests.conftest import House
+from tests.test_access import inside
 from tests.test_admin_surveys import owner, plain
 from tests.test_editor import SCRIPT
 from tests.test_intake import impression, response
@@ -291,7 +294,20 @@ def test_search_goes_so_far_back_at_once_and_on_from_there(owner: House, monkeyp
         address = further[0].replace("&amp;", "&") if further else ""
         assert ("Looked through the answers back to" in text) is bool(further)
     assert (found, address) == ([["needle 3", "needle 2"], [], ["needle 1"]], "")
-    assert "Look further back" not in owner.client.get(page).text, "what an index knows is there at once"
+
+
+def test_answers_of_robots_are_looked_past_no_further_than_others(
+    owner: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
+    survey = owner.site.publish()
+    owner.send(response(survey, comment="a person"))
+    owner.send(*(response(survey, comment="a robot") for _ in range(5)), headers={"User-Agent": "Googlebot/2.1"})
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    text = owner.client.get(page).text
+    assert comments(text) == []
+    (further,) = re.findall(r'href="([^"]*cursor[^"]*)#responses">Look further back', text)
+    assert comments(owner.client.get(further.replace("&amp;", "&")).text) == ["a person"]
 
 
 def test_every_filter_finds_the_same_however_far_it_looks_at_once(
@@ -371,13 +387,43 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "http://x.example/", "Ünï\
 
 def unframed(content: bytes) -> tuple[list[int], bytes]:
     """How far each frame says it is, and the file."""
+    assert content.endswith(exports.END)
     counts, data, at = [], b"", 0
-    while at < len(content):
+    while at < len(content) - len(exports.END):
         counts.append(int.from_bytes(content[at : at + 4], "big"))
         size = int.from_bytes(content[at + 4 : at + 8], "big")
         data += content[at + 8 : at + 8 + size]
         at += 8 + size
     return counts, data
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
+def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
+    owner: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
+) -> None:
+    monkeypatch.setattr(exports, "AT_ONCE", 1)
+    survey = owner.site.publish()
+    owner.send(*(response(survey) for _ in range(3)))
+    database = inside(owner).database
+
+    async def begin() -> list[Any]:
+        async with database.read() as connection:
+            found = await get_survey(connection, (await only_site(connection)).id, UUID(survey["id"]))
+        export, _ = admin_results.EXPORTS[ending]
+        made = [export(database, found) for _ in range(20)]
+        for one in made:
+            await anext(one)
+            await anext(one)
+        return made
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = len(list(tmp_path.iterdir()))
+    assert owner.client.portal
+    made = owner.client.portal.call(begin)
+    assert owner.client.get("/admin").status_code == 200
+    for one in made:
+        owner.client.portal.call(one.aclose)
+    assert len(list(tmp_path.iterdir())) == before, "what was begun leaves nothing behind"
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])

@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from collector import accounts, schema
+from collector.errors import Conflict
 from collector.second_step import STEP_SECONDS, codes_left, enrolment, step_of, use_code
 from collector.web.throttle import TRIES
 from tests.conftest import PASSWORD, USER, House
@@ -105,6 +106,48 @@ def test_codes_cannot_be_guessed(owner: House) -> None:
     assert tries == [401] * TRIES + [429]
     assert second(owner, other, pending, code_now(secret, 1)).status_code == 429
     assert owner.client.get("/admin").status_code == 200, "who is signed in stays so"
+
+
+def test_guesses_of_others_keep_nobody_out_where_they_came_in_before(owner: House) -> None:
+    _, codes = turn_on(owner)
+    other = another_browser(owner)
+    pending = first_step(owner, other)
+    for number in range(TRIES):
+        assert second(owner, other, pending, f"{number:06}").status_code == 401
+    assert second(owner, other, pending, codes[0]).status_code == 429
+    assert second(owner, owner.client, first_step(owner), codes[0]).status_code == 303
+
+
+def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: House) -> None:
+    """A password that was found to fit before, and a session that is to start after."""
+    user, hashed = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
+    turn_on(owner)
+    with pytest.raises(Conflict):
+        in_store(owner, lambda one: accounts.start_session(one, user, hashed, now=inside(owner).clock()))
+
+
+@pytest.mark.parametrize("turning", ["on", "off"])
+def test_session_that_was_ended_meanwhile_turns_nothing(
+    owner: House, monkeypatch: pytest.MonkeyPatch, turning: str
+) -> None:
+    """Someone is thrown out while their password is looked at."""
+    if turning == "off":
+        turn_on(owner)
+    before = [act for _, act in acts(owner) if act.startswith("step.")]
+    text, is_password = owner.client.get(STEP).text, accounts.is_password
+
+    async def slowly(hashed: str, password: str) -> bool:
+        async with inside(owner).database.write() as connection:
+            await connection.execute(delete(schema.sessions))
+        return await is_password(hashed, password)
+
+    monkeypatch.setattr(accounts, "is_password", slowly)
+    if turning == "on":
+        secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)[0].replace(" ", "")
+        post(owner, STEP, None, setup=value_of("setup", text), code=code_now(secret), current=PASSWORD)
+    else:
+        assert post(owner, f"{STEP}/off", None, off=PASSWORD).status_code == 409
+    assert [act for _, act in acts(owner) if act.startswith("step.")] == before
 
 
 @pytest.mark.parametrize("pending", ["", "forged", "x.y", "00.11.22"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -25,8 +26,9 @@ from collector import schema
 from collector.app import create_app, open_house
 from collector.errors import SettingsError
 from collector.settings import Settings, load
+from collector.single_sign_on import LEFT_ALONE_FOR, Known, account_of
 from tests.conftest import PASSWORD, SECRET, USER, House, add_site
-from tests.test_access import acts, another_browser, in_store, post
+from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import sign_in
 from tests.test_members import id_of
 
@@ -37,6 +39,8 @@ CLIENT, CLIENT_SECRET = "tevreden & co", "a secret: with signs"
 class Provider:
     """An OpenID Connect provider on this machine; a test bends what it says."""
 
+    keys: Any = None
+    """What it says its keys are, where a test bends that."""
     key: Any = field(default_factory=lambda: jwk.RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}))
     signs_with: Any = None
     issuer: str = ""
@@ -56,6 +60,8 @@ class Provider:
                 ends |= {"userinfo_endpoint": "/me"}
                 return {"issuer": self.issuer, **{key: self.issuer + end for key, end in ends.items()}, **self.metadata}
             case "/keys":
+                if self.keys is not None:
+                    return {"keys": self.keys}
                 other = jwk.OctKey.generate_key(256).as_dict(private=True)
                 return {"keys": [self.key.as_dict(private=False), other, {"kty": "new"}]}
             case "/me":
@@ -211,10 +217,12 @@ def test_address_is_asked_for_where_the_token_has_none(house: House, provider: P
         ({}, "Nobody here knows jo@example.com"),
         ({"email": USER, "email_verified": False}, "no verified e-mail address"),
         ({"email": USER, "email_verified": None}, "no verified e-mail address"),
+        ({"email": USER, "email_verified": 1}, "no verified e-mail address"),
         ({"email": "no address", "email_verified": True}, "no verified e-mail address"),
         ({"iss": "https://other.example"}, "not to be relied on"),
         ({"aud": "another client"}, "not to be relied on"),
         ({"aud": [CLIENT, "another client"], "azp": "another client"}, "not to be relied on"),
+        ({"aud": [CLIENT, "another client"]}, "not to be relied on"),
         ({"nonce": "of another sign-in"}, "not to be relied on"),
         ({"nonce": None}, "not to be relied on"),
         ({"exp": 1}, "not to be relied on"),
@@ -266,6 +274,62 @@ def test_sign_in_begun_in_another_browser_is_refused(house: House, provider: Pro
     asked = go(provider, another_browser(house))
     assert come_back(another_browser(house), asked).status_code == 403
     assert provider.asked == []
+
+
+def test_keys_that_cannot_be_read_spoil_none_that_can(house: House, provider: Provider) -> None:
+    provider.claims = {"email": USER}
+    bad = [None, "a", {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA"}]
+    provider.keys = [*bad, provider.key.as_dict(private=False)]
+    browser = another_browser(house)
+    assert come_back(browser, go(provider, browser)).status_code == 303
+
+
+@pytest.mark.parametrize("keys", ["x", ["a"], [None], {"a": 1}, [], 7], ids=str)
+def test_provider_without_a_key_is_told(house: House, provider: Provider, keys: Any) -> None:
+    provider.claims, provider.keys = {"email": USER}, keys
+    browser = another_browser(house)
+    reply = come_back(browser, go(provider, browser))
+    assert reply.status_code == 503
+    assert "no key" in reply.text
+
+
+def test_provider_that_was_away_is_left_alone_for_a_moment(house: House, provider: Provider) -> None:
+    issuer, provider.issuer = provider.issuer, "https://other.example"
+    for _ in range(3):
+        assert house.client.get("/admin/sign-on").status_code == 503
+    provider.issuer = issuer
+    assert house.client.get("/admin/sign-on").status_code == 503
+    sign_on = inside(house).sign_on
+    assert sign_on
+    sign_on._clock = lambda: inside(house).clock() + LEFT_ALONE_FOR
+    assert house.client.get("/admin/sign-on").status_code == 303
+
+
+def test_first_sign_ons_at_once_are_one(house: House) -> None:
+    made, known = inside(house), Known("a subject", USER)
+
+    async def look() -> Any:
+        async with made.database.write() as connection:
+            return await account_of(connection, known, now=made.clock())
+
+    async def all_at_once() -> list[Any]:
+        return list(await asyncio.gather(*(look() for _ in range(5))))
+
+    assert house.client.portal
+    assert len(set(house.client.portal.call(all_at_once))) == 1
+    assert [act for _, act in acts(house)].count("sign.on.joined") == 1
+
+
+def test_link_for_a_new_password_lets_the_provider_change(house: House, provider: Provider) -> None:
+    invite(house)
+    jo = another_browser(house)
+    assert come_back(jo, go(provider, jo)).status_code == 303
+    provider.claims = {"sub": "another"}
+    assert come_back(jo, go(provider, jo)).status_code == 403
+    path = f"/admin/people/{id_of(house, 'jo@example.com')}/reset"
+    (link,) = re.findall(r"/admin/reset/[\w-]+", post(house, path).text)
+    assert post(house, link, another_browser(house), password=PASSWORD).status_code == 200
+    assert come_back(jo, go(provider, jo)).status_code == 303
 
 
 def test_what_the_provider_refuses_is_told(house: House, provider: Provider) -> None:

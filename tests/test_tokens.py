@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
 
+from collector import schema
 from collector.errors import Invalid
 from collector.surveys.document import read_document
 from collector.surveys.tokens import fault_in, fill
 from tests.conftest import CONTRACT, House
+from tests.test_access import in_store, inside
+from tests.test_intake import impression
 
 TABLE = json.loads((CONTRACT / "tokens.json").read_text())
 TOKEN = "Hi {contact.first_name|there}"
@@ -54,6 +59,28 @@ def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(house: House,
     script = house.client.get(f"/w/{house.site.key}.js").text
     assert "Hi there" in script
     assert "contact." not in script
+
+
+def test_token_that_is_refused_since_keeps_no_site_from_being_served(house: House) -> None:
+    """What an earlier release took is in the store, and in backups of it."""
+    survey, other = house.site.publish(), house.site.publish()
+
+    async def write(connection: Any) -> None:
+        for table, own in ((schema.surveys, schema.surveys.c.id), (schema.revisions, schema.revisions.c.survey_id)):
+            mine = own == UUID(survey["id"])
+            stored = (await connection.execute(select(table.c.document).where(mine))).scalar_one()
+            changed = {**stored, "question": "Hi {contact.first_name}, how is {user.name}?"}
+            await connection.execute(update(table).where(mine).values(document=changed))
+
+    in_store(house, write)
+    inside(house).live.forget()
+    script = house.client.get(f"/w/{house.site.key}.js")
+    assert script.status_code == 200
+    assert other["key"] in script.text
+    assert house.send(impression(survey)).status_code == 200
+    found = house.site.call("GET", f"/surveys/{survey['id']}").json()
+    changed = house.site.call("PUT", f"/surveys/{survey['id']}", found["document"])
+    assert (changed.status_code, changed.json()["errors"][0]["at"]) == (422, "/question")
 
 
 def test_page_of_a_survey_fills_them_too(house: House) -> None:

@@ -264,6 +264,7 @@ class PostgreSQL(Database):
             poolclass=AsyncAdaptedQueuePool,
             pool_size=POOL,
             max_overflow=0,
+            hide_parameters=True,  # what people wrote is not for the log
             pool_pre_ping=True,
         )
 

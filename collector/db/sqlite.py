@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
@@ -145,7 +146,7 @@ class SQLite(Database):
         try:
             async with self._readers.connect() as connection, connection.begin():
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, PoolTimeout) as error:
             raise unavailable() from error
 
     @asynccontextmanager
@@ -261,6 +262,7 @@ class SQLite(Database):
             poolclass=AsyncAdaptedQueuePool,
             pool_size=1 if writes else READERS,
             max_overflow=0,
+            hide_parameters=True,  # what people wrote is not for the log
         )
 
         @event.listens_for(engine.sync_engine, "connect")

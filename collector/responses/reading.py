@@ -52,7 +52,7 @@ async def list_responses(
     than it has room for, and a cursor all the same. Raises `Invalid` for a cursor that is none of ours.
     """
     before = _read_cursor(cursor) if cursor else None
-    rarely = look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented))
+    rarely = look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented, wanted.bot))
     edge = await _edge(connection, site_id, wanted, before, look_through or 0) if rarely else None
     query = _newest_first(_filtered(site_id, wanted), before)
     if edge:

@@ -4,14 +4,14 @@ const wrong = document.querySelector("#export-wrong");
 const bar = box.querySelector("progress");
 let underway;
 
-// Reads frames: responses so far and bytes that follow, four bytes each, then those bytes.
+// Reads frames: responses so far and bytes that follow, four bytes each, then those bytes. All bits set: that was all.
 const read = async (reply, told) => {
   const reader = reply.body.getReader();
   const parts = [];
   let head = new Uint8Array(8);
   let filled = 0;
   let left = 0;
-  let done = 0;
+  let ended = false;
   for (;;) {
     const { value, done: over } = await reader.read();
     if (over) break;
@@ -29,14 +29,15 @@ const read = async (reply, told) => {
       at += taken.length;
       if (filled < 8) continue;
       const view = new DataView(head.buffer);
-      done = view.getUint32(0);
-      left = view.getUint32(4);
       filled = 0;
-      told(done);
+      ended = view.getUint32(4) == 0xffffffff;
+      if (ended) break;
+      left = view.getUint32(4);
+      told(view.getUint32(0));
     }
   }
-  if (left || filled) throw new Error("broke off");
-  return { parts, done };
+  if (!ended) throw new Error("broke off");
+  return parts;
 };
 
 const save = (parts, name) => {
@@ -57,11 +58,10 @@ const fetchAll = async (link) => {
     if (!reply.ok || !reply.headers.has("X-Rows")) throw new Error(reply.status);
     const all = Number(reply.headers.get("X-Rows"));
     bar.max = all || 1;
-    const { parts, done } = await read(reply, (count) => {
+    const parts = await read(reply, (count) => {
       bar.value = count;
       bar.textContent = `${count} of ${all}`;
     });
-    if (done < all) throw new Error("broke off");
     const name = /filename="([^"]+)"/.exec(reply.headers.get("Content-Disposition"));
     save(parts, name ? name[1] : link.download);
   } catch {

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.errors import Conflict, Fault, NotFound
 from collector.schema import new_id, revisions, surveys
 from collector.signing import is_key, new_survey_key
-from collector.surveys.document import SurveyDocument
+from collector.surveys.document import SurveyDocument, stored_document
 
 Status = Literal["draft", "published", "paused", "archived"]
 DELETED = "deleted"
@@ -132,7 +132,8 @@ async def replace_survey(
 async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
     """Take it away with its answers; it can be brought back for `KEPT_DELETED`. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
-    await _update(connection, survey, status=DELETED, name=survey.id.hex, updated_at=now)
+    aside = f"\x7f{survey.id.hex}"  # the name is free for others, and none can be given this one
+    await _update(connection, survey, status=DELETED, name=aside, updated_at=now)
     return survey
 
 
@@ -305,7 +306,7 @@ def _survey(row: Row[Any]) -> Survey:
         row.key,
         row.name,
         row.status,
-        SurveyDocument.model_validate(row.document),
+        stored_document(row.document),
         row.revision,
         row.created_at,
         row.updated_at,
@@ -313,5 +314,4 @@ def _survey(row: Row[Any]) -> Survey:
 
 
 def _revision(row: Row[Any]) -> Revision:
-    document = SurveyDocument.model_validate(row.document)
-    return Revision(row.id, row.key, row.status, row.number, document)
+    return Revision(row.id, row.key, row.status, row.number, stored_document(row.document))

@@ -20,6 +20,7 @@ from collector.signing import digest
 from collector.web.auth import (
     by_field,
     clear_session,
+    device_of,
     read_form,
     require_same_origin,
     session_of,
@@ -119,7 +120,9 @@ async def sign_in_code(request: Request) -> Response:
         async with house.database.write() as connection:
             return await use_code(connection, house.signing, user, form.get("code", ""), now=house.clock())
 
-    if not await throttle_of(request).is_right(look, code=user.id.hex):
+    device = device_of(request, user, hashed)
+    names = {"device": device} if device else {"code": user.id.hex}
+    if not await throttle_of(request).is_right(look, **names):
         return _code(pending, failed=True, status=401)
     response = RedirectResponse("/admin", 303)
     await sign_in_here(request, response, user, hashed)

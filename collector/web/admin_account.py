@@ -162,7 +162,7 @@ async def step_on(request: Request) -> Response:
         return _step(request, session, setup, {"code": "is not the code that the app shows now"}, status=422)
     try:
         async with house.database.write() as connection:
-            codes = await turn_on(connection, house.signing, session, salt, step, now=house.clock())
+            codes = await turn_on(connection, house.signing, session, hashed, salt, step, now=house.clock())
     except Conflict:  # in another tab
         return RedirectResponse("/admin/account", 303)
     return _step(request, session, setup, codes=codes)
@@ -179,6 +179,7 @@ async def step_off(request: Request) -> Response:
     if not await is_own_password(request, session, hashed, form.get("off", "")):
         return await _account(request, session, {"off": WRONG}, 422)
     async with house.database.write() as connection:
+        await accounts.require_unchanged(connection, session, hashed)
         await turn_off(connection, session.user.email, session.user.id, now=house.clock())
     return RedirectResponse("/admin/account", 303)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -21,14 +22,13 @@ from collector.accounts import (
     revoke_token,
 )
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from collector.invitations import accept, invite, list_invitations, read_invitation, withdraw
 from collector.members import (
     ROLE_WORDS,
-    accept,
     give_role,
-    invite,
+    hold_for,
     list_members,
     list_users,
-    read_invitation,
     read_role,
     remove_user,
     require_everywhere,
@@ -62,18 +62,23 @@ async def _people(
     given: str = "",
     status: int = 200,
 ) -> Response:
-    async with house_of(request).database.read() as connection:
+    house, is_owner = house_of(request), user.role == "owner"
+    async with house.database.read() as connection:
         owned = [site for site, _ in await sites_for(connection, user, "owner")]
-        if not owned and user.role != "owner":
+        if not owned and not is_owner:
             raise Forbidden("This takes an owner.")
+        ids = [site.id for site in owned]
+        invitations = await list_invitations(connection, ids, everywhere=is_owner, now=house.clock())
         found = [(site, await list_members(connection, site.id)) for site in owned]
-        everybody = await list_users(connection) if user.role == "owner" else []
+        everybody = await list_users(connection) if is_owner else []
     return page(
         "people.html",
         status=status,
         user=user,
         sites=found,
         everybody=everybody,
+        invitations=invitations,
+        moment=moment,
         roles=ROLE_WORDS,
         form=form or {},
         faults=faults or {},
@@ -134,16 +139,34 @@ async def remove(request: Request) -> Response:
     return RedirectResponse("/admin/people", 303)
 
 
+async def withdraw_invitation(request: Request) -> Response:
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        await withdraw(connection, user, request.path_params["name"], now=house.clock())
+    return RedirectResponse("/admin/people", 303)
+
+
+async def _hold_another(connection: AsyncConnection, user: User, other: UUID) -> None:
+    """Raises `Forbidden` for oneself: an owner's unattended browser must not be enough to change how they come in."""
+    if other == user.id:
+        raise Forbidden("For yourself, do this under Account, with your password.")
+    await hold_for(connection, user, None, other)
+
+
 async def reset_link(request: Request) -> Response:
     """Make a link by which a person who forgot their password gives themselves another, and show it this once."""
     require_same_origin(request)
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
-    require_everywhere(user)
-    house = house_of(request)
+    house, other = house_of(request), request.path_params["user"]
     async with house.database.write() as connection:
-        email, secret = await make_reset(connection, user.email, request.path_params["user"], now=house.clock())
+        await _hold_another(connection, user, other)
+        email, secret = await make_reset(connection, user, other, now=house.clock())
     return await _people(request, user, reset=f"{house.settings.public_url}/admin/reset/{secret}", given=email)
 
 
@@ -153,10 +176,10 @@ async def step_off(request: Request) -> Response:
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
-    require_everywhere(user)
-    house = house_of(request)
+    house, other = house_of(request), request.path_params["user"]
     async with house.database.write() as connection:
-        await turn_off(connection, user.email, request.path_params["user"], now=house.clock())
+        await _hold_another(connection, user, other)
+        await turn_off(connection, user.email, other, now=house.clock())
     return RedirectResponse("/admin/people", 303)
 
 
@@ -246,6 +269,7 @@ async def make_token(request: Request) -> Response:
             raise Invalid(faults=[Fault("/scope", "must be read or write")])
         async with house.database.write() as connection:
             site = await _site_in(connection, user, form.get("site", ""))
+            await hold_for(connection, user, site)
             about: dict[str, Any] = {"site_id": site.id if site else None, "scope": scope}
             made = await add_token(connection, form.get("name", ""), now=house.clock(), by=user.email, **about)
     except (Invalid, Conflict) as error:
@@ -271,6 +295,7 @@ async def revoke(request: Request) -> Response:
 routes = [
     Route("/admin/people", people),
     Route("/admin/people/invite", send_invitation, methods=["POST"]),
+    Route("/admin/people/invitations/{name}/withdraw", withdraw_invitation, methods=["POST"]),
     Route("/admin/people/{user:uuid}/role", change_role, methods=["POST"]),
     Route("/admin/people/{user:uuid}/remove", remove, methods=["POST"]),
     Route("/admin/people/{user:uuid}/reset", reset_link, methods=["POST"]),

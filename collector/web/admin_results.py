@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from collector.accounts import Role, User
+from collector.db.store import Database
 from collector.errors import NotFound
 from collector.exports import Piece, count_responses, export_csv, export_json, export_xlsx, framed
 from collector.members import allows, site_for
@@ -239,7 +240,7 @@ async def response(request: Request) -> Response:
 
 # ---- files
 
-Export = Callable[[AsyncConnection, Survey], AsyncIterator[Piece]]
+Export = Callable[[Database, Survey], AsyncIterator[Piece]]
 FRAMED = "application/octet-stream"
 EXPORTS: dict[str, tuple[Export, str]] = {
     "csv": (export_csv, "text/csv; charset=utf-8"),
@@ -265,10 +266,9 @@ async def responses_file(request: Request) -> Response:
     name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:
-        async with house.database.read() as connection:
-            made = export(connection, survey)
-            async for piece in (data async for _, data in made) if rows is None else framed(made):
-                yield piece
+        made = export(house.database, survey)
+        async for piece in (data async for _, data in made) if rows is None else framed(made):
+            yield piece
 
     headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"', "Cache-Control": "no-store"}
     if rows is None:

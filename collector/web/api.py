@@ -35,7 +35,7 @@ from collector.web.resources import (
     SurveyResource,
     read_new_site,
 )
-from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, own_site, site_of
+from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, own_site, signing_for, site_of
 
 # ---- sites
 
@@ -69,7 +69,7 @@ async def sites_get(request: Request) -> Response:
 
 def _site_resource(request: Request, site: Site) -> SiteResource:
     house = house_of(request)
-    return SiteResource.of(site, house.signing, house.settings.public_url)
+    return SiteResource.of(site, signing_for(request), house.settings.public_url)
 
 
 # ---- surveys

@@ -24,7 +24,7 @@ from collector.web.resources import (
     WebhookResource,
     read_new_webhook,
 )
-from collector.web.rest import CURSOR, LIMIT, SITE, answer, limit_of, site_of
+from collector.web.rest import CURSOR, LIMIT, SITE, answer, limit_of, signing_for, site_of
 from collector.webhooks import Webhook, create_webhook, delete_webhook, get_webhook, list_webhooks
 
 
@@ -34,7 +34,7 @@ async def webhooks_list(request: Request) -> Response:
     async with house.database.read() as connection:
         site = await site_of(request, connection)
         found = await list_webhooks(connection, site.id)
-    return answer(WebhookList(items=[WebhookResource.of(one, house.signing) for one in found], next=None))
+    return answer(WebhookList(items=[WebhookResource.of(one, signing_for(request)) for one in found], next=None))
 
 
 async def webhooks_create(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def webhooks_create(request: Request) -> Response:
         await _note(connection, token, "webhook.added", webhook, house.clock())
         await house.database.tell(connection)
     house.live.forget()
-    return answer(WebhookResource.of(webhook, house.signing), 201)
+    return answer(WebhookResource.of(webhook, signing_for(request)), 201)
 
 
 async def webhooks_get(request: Request) -> Response:
@@ -57,7 +57,7 @@ async def webhooks_get(request: Request) -> Response:
     async with house.database.read() as connection:
         site = await site_of(request, connection)
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
-    return answer(WebhookResource.of(webhook, house.signing))
+    return answer(WebhookResource.of(webhook, signing_for(request)))
 
 
 async def webhooks_delete(request: Request) -> Response:

@@ -85,10 +85,10 @@ async def sign_in_here(request: Request, response: Response, user: User, hashed:
     """Start a session in this browser for the user whose password fits this hash. Raises `Conflict`."""
     house = house_of(request)
     agent = read_user_agent(request.headers.get("user-agent"))
+    earlier = house.signing.read_session(kept(request, SESSION))
+    about = {"browser": agent.browser, "system": agent.system, "instead_of": earlier}
     async with house.database.write() as connection:
-        secret = await start_session(
-            connection, user, hashed, now=house.clock(), browser=agent.browser, system=agent.system
-        )
+        secret = await start_session(connection, user, hashed, now=house.clock(), **about)
     keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
     if device_of(request, user, hashed) is None:
         devices = [house.signing.device_cookie(user.id, hashed), *_devices(request)][:MOST_DEVICES]

@@ -203,7 +203,9 @@ async def render_problem(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException):
         problem = _BY_STATUS.get(error.status_code, BadRequest)(headers=error.headers)
     else:
-        log.error("unexpected", path=request.url.path, exc_info=error)
+        secret = request.path_params.get("secret")
+        path = request.url.path.replace(secret, "…") if secret else request.url.path  # a link that may still be good
+        log.error("unexpected", path=path, exc_info=error)
         problem = Problem()
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         home = "/admin" if request.url.path.startswith("/admin") else ""

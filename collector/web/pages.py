@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from collector.errors import NotFound
 from collector.sites import list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
-from collector.surveys.lifecycle import get_revision
+from collector.surveys.lifecycle import DELETED, get_revision
 from collector.web.http import PICTURED, house_of, page
 from collector.web.packed import Packed
 from collector.web.resources import tag
@@ -42,6 +42,8 @@ async def survey_page(request: Request) -> Response:
     async with house_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
         revision = await get_revision(connection, site.id, request.path_params["survey"], None)
+    if revision.status == DELETED:
+        raise NotFound("There is no such survey.")
     texts = LANGUAGES[revision.document.language]
     return page(
         "survey.html",

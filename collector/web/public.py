@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from collector.devices import read_user_agent
-from collector.errors import Fault, NotFound, Problem
+from collector.errors import Fault, Forbidden, NotFound, Problem
 from collector.outbox import backlog
 from collector.responses.events import Envelope, read_envelope, read_event
 from collector.responses.intake import Arrival, Arrived, Receipt, check
@@ -255,7 +255,8 @@ async def frozen(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """For Prometheus, with an API token: not open to the world."""
-    await require_token(request)
+    if (await require_token(request)).site_id is not None:
+        raise Forbidden("This takes a token for every site.")
     house = house_of(request)
     async with house.database.read() as connection:
         jobs = await backlog(connection)

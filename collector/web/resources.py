@@ -46,18 +46,19 @@ class SiteResource(Resource):
     key: str = Field(description="Public; it stands in the tag.")
     name: str
     tag: str = Field(description="What to paste into every page.")
-    identify_secret: str = Field(
+    identify_secret: str | None = Field(
         description="What your server signs e-mail addresses with for identify(). Keep it there."
+        " Null for a token that only reads."
     )
     created_at: Moment
 
     @classmethod
-    def of(cls, site: Site, signing: Signing, public_url: str) -> SiteResource:
+    def of(cls, site: Site, signing: Signing | None, public_url: str) -> SiteResource:
         return cls(
             key=site.key,
             name=site.name,
             tag=tag(public_url, site.key),
-            identify_secret=signing.identify_secret(site.id),
+            identify_secret=signing.identify_secret(site.id) if signing else None,
             created_at=site.created_at,
         )
 
@@ -169,12 +170,14 @@ def read_new_webhook(value: object) -> str:
 class WebhookResource(Resource):
     id: UUID
     url: str
-    secret: str = Field(description="What events are signed with, in the Standard Webhooks form.")
+    secret: str | None = Field(
+        description="What events are signed with, in the Standard Webhooks form. Null for a token that only reads."
+    )
     created_at: Moment
 
     @classmethod
-    def of(cls, webhook: Webhook, signing: Signing) -> WebhookResource:
-        secret = signing.webhook_secret(webhook.id)
+    def of(cls, webhook: Webhook, signing: Signing | None) -> WebhookResource:
+        secret = signing.webhook_secret(webhook.id) if signing else None
         return cls(id=webhook.id, url=webhook.url, secret=secret, created_at=webhook.created_at)
 
 

@@ -11,8 +11,10 @@ from starlette.responses import Response
 
 from collector.errors import Fault, Invalid, NotFound
 from collector.responses.reading import MOST
+from collector.signing import Signing
 from collector.sites import Site, only_site, site_by_id, site_by_key
 from collector.web.auth import token_of
+from collector.web.http import house_of
 from collector.web.openapi import Query
 
 PREFIX = "/api/v1"
@@ -41,6 +43,11 @@ def own_site(site: Site, own: UUID | None) -> Site:
     if own not in (None, site.id):
         raise NotFound("No site has this key.")
     return site
+
+
+def signing_for(request: Request) -> Signing | None:
+    """What makes the secrets that a resource shows; nothing for a token that only reads."""
+    return house_of(request).signing if token_of(request).scope == "write" else None
 
 
 def limit_of(request: Request) -> int:

@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("subject", sa.String(length=300), nullable=True))
     op.create_index(op.f("ix_users_subject"), "users", ["subject"], unique=True)
     op.add_column("links", sa.Column("user_id", sa.Uuid(), nullable=True))
+    op.add_column("links", sa.Column("by_user_id", sa.Uuid(), nullable=True))
+    op.add_column("tokens", sa.Column("made_by", sa.String(length=254), nullable=True))
     op.create_table(
         "recovery_codes",
         sa.Column("user_id", sa.Uuid(), nullable=False),
