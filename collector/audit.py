@@ -46,6 +46,7 @@ Act = Literal[
     "survey.cloned",
     "survey.deleted",
     "response.deleted",
+    "responses.exported",
     "webhook.added",
     "webhook.removed",
 ]
@@ -82,6 +83,7 @@ SENTENCES: dict[Act, str] = {
     "survey.cloned": "copied a survey",
     "survey.deleted": "deleted a survey",
     "response.deleted": "deleted a response",
+    "responses.exported": "took all answers of a survey as a file",
     "webhook.added": "added a webhook",
     "webhook.removed": "removed a webhook",
 }

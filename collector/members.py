@@ -157,14 +157,16 @@ async def give_role(
         raise NotFound("There is no such person.")
     row = held[user_id]
     person = User(row.id, row.email, row.role)
+    here = and_(members.c.site_id == (site.id if site else None), members.c.user_id == user_id)
+    if role == (await connection.scalar(select(members.c.role).where(here)) if site else person.role):
+        return
     if site is None:
-        changes = role != person.role
+        changes = True
         if role != "owner":
             _require_another_owner(held, user_id)
         await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
     else:
         before = await role_on(connection, person, site.id)
-        here = and_(members.c.site_id == site.id, members.c.user_id == user_id)
         await connection.execute(delete(members).where(here))
         if role:
             await connection.execute(insert(members).values(site_id=site.id, user_id=user_id, role=role))

@@ -8,6 +8,7 @@ from tests.conftest import USER, House
 from tests.test_access import acts, post
 from tests.test_admin_surveys import owner
 from tests.test_intake import response
+from tests.test_members import id_of
 
 __all__ = ["owner"]
 
@@ -83,8 +84,16 @@ def test_each_act_of_a_person_is_one_row(owner: House) -> None:
         post(owner, f"{page}/{act}")
         wanted += [(USER, row)] if row else []
         assert since(owner, before) == wanted, act
+    for ending in ("csv", "json", "xlsx"):
+        assert owner.client.get(f"{page}/responses.{ending}").status_code == 200
+        wanted.append((USER, "responses.exported"))
     post(owner, "/admin/sites", None, name="Another")
     post(owner, "/admin/tokens", None, name="Dashboard", scope="read", site="")
     post(owner, "/admin/people/invite", None, email="jo@example.com", role="viewer", site="")
     wanted += [(USER, row) for row in ("site.added", "token.added", "user.invited")]
+    me = id_of(owner, USER)
+    post(owner, f"/admin/people/{me}/role", None, role="owner", site="")  # as it was
+    post(owner, f"/admin/people/{me}/role", None, role="viewer", site=owner.site.key)
+    post(owner, f"/admin/people/{me}/role", None, role="viewer", site=owner.site.key)  # as it was
+    wanted.append((USER, "role.changed"))
     assert since(owner, before) == wanted

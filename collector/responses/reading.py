@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import Fault, Invalid, NotFound
@@ -21,6 +21,8 @@ from collector.schema import impressions, jobs, responses, surveys
 from collector.surveys.lifecycle import DELETED
 
 MOST = 200
+AT_FIRST = 4
+"""So many pages' worth of responses are looked through before going further back."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,25 @@ async def list_responses(
     than it has room for, and a cursor all the same. Raises `Invalid` for a cursor that is none of ours.
     """
     before = _read_cursor(cursor) if cursor else None
-    rarely = look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented, wanted.bot))
-    edge = await _edge(connection, site_id, wanted, before, look_through or 0) if rarely else None
-    query = _newest_first(_filtered(site_id, wanted), before)
-    if edge:
-        at, row_id = edge.created_at, edge.id
-        query = query.where(
-            or_(responses.c.created_at > at, and_(responses.c.created_at == at, responses.c.id >= row_id))
-        )
-    rows = (await connection.execute(query.limit(limit + 1))).all()
+    query = _newest_first(_filtered(site_id, wanted), before).limit(limit + 1)
+    edge = None
+    if look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented, wanted.bot)):
+        near = AT_FIRST * limit  # what is found there mostly fills the page, and the way to the edge is short
+        for count in (near, look_through) if near < look_through else (look_through,):
+            edge = await _edge(connection, site_id, wanted, before, count)
+            rows = (await connection.execute(query if edge is None else query.where(_back_to(edge)))).all()
+            if edge is None or len(rows) > limit:
+                break
+    else:
+        rows = (await connection.execute(query)).all()
     last = rows[limit - 1] if len(rows) > limit else edge
     return rows[:limit], _cursor(last) if last else None
+
+
+def _back_to(edge: Row[Any]) -> ColumnElement[bool]:
+    """Not before this one, which is of them."""
+    same = and_(responses.c.created_at == edge.created_at, responses.c.id >= edge.id)
+    return or_(responses.c.created_at > edge.created_at, same)
 
 
 async def _edge(

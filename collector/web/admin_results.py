@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -16,8 +17,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from collector.accounts import Role, User
+from collector.audit import record
 from collector.db.store import Database
-from collector.errors import NotFound
+from collector.errors import NotFound, Unavailable
 from collector.exports import Piece, count_responses, export_csv, export_json, export_xlsx, framed
 from collector.members import allows, site_for
 from collector.metrics import GOOD_RANGE, GROUPS, Group, group_of
@@ -263,6 +265,10 @@ async def responses_file(request: Request) -> Response:
     async with house.database.read() as connection:
         _, _, survey = await _survey(request, connection, user)
         rows = await count_responses(connection, survey) if "framed" in request.query_params else None
+    with suppress(Unavailable):  # who can store nothing any more has all the more reason to take what there is
+        async with house.database.write() as connection:
+            about = {"now": house.clock(), "site_id": survey.site_id}
+            await record(connection, user.email, "responses.exported", f"{survey.name} as {ending}", **about)
     name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -29,7 +29,7 @@ _LOADER = (FOLDER / "loader.js").read_text("utf-8")
 
 _NAMES: dict[str, str] = _MANIFEST["names"]
 _HASHES: dict[str, str] = _MANIFEST["hashes"]
-UI_HASH = hashlib.sha256((_HASHES["ui.js"] + _HASHES["explain.js"]).encode()).hexdigest()[:8]
+UI_HASH = hashlib.sha256((_HASHES["ui.js"] + _HASHES["explain.js"]).encode()).hexdigest()[:6]
 """In the names of the files that the loader asks for: of the one that draws, and of the one that explains."""
 FROZEN_HASH = _HASHES["frozen.js"]
 FROZEN = (FOLDER / "frozen.js").read_text("utf-8")

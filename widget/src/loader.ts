@@ -103,7 +103,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
           if (view.taken || !may()) return;
           if (document.hidden) return document.addEventListener("visibilitychange", due, { once: true });
           if (survey.sample && recall(host, survey.key).draw === undefined)
-            remember(host, survey.key, { draw: Math.floor(Math.random() * 100) });
+            remember(host, survey.key, { draw: (Math.random() * 100) | 0 });
           if (may()) show(survey, may);
         });
       if (may())
