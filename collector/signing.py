@@ -32,7 +32,7 @@ class Signing:
         self._visitors = lru_cache(maxsize=1024)(self._make_visitor_signer)
 
     def visitor_token(self, site_id: UUID, visitor: str) -> str:
-        """What a browser keeps to be known again by: 50 characters safe in a cookie, valid on one site alone.
+        """What a browser keeps to be known again by: 45 characters safe in a cookie, valid on one site alone.
 
         ``visitor`` is the visitor's id in hex.
         """
@@ -40,11 +40,10 @@ class Signing:
 
     def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
         """The visitor of a token made for this site, or None if it was not."""
-        try:
-            value = self._signer("visitor", site_id).unsign(token.encode())
-            return UUID(bytes=urlsafe_b64decode(value + b"=="))
-        except (BadSignature, ValueError):
+        value = token.partition(".")[0].encode() if token.isascii() else b""
+        if not (value and hmac.compare_digest(self._visitors(site_id)(value), token)):
             return None
+        return UUID(bytes=urlsafe_b64decode(value + b"=="))
 
     def identify_secret(self, site_id: UUID) -> str:
         """What the site owner's server signs e-mail addresses with for ``identify()``."""
@@ -129,13 +128,13 @@ class Signing:
         return Signer(signer.derive_key(), key_derivation="none", digest_method=hashlib.sha256)
 
     def _make_visitor_signer(self, site_id: UUID) -> Callable[[bytes], str]:
-        """The same tokens as the signer's, at a third of the work: every new visitor costs one."""
+        """Half a signature is enough (RFC 2104, 5): every answer carries it, and every new visitor costs one."""
         keyed = hmac.new(self._signer("visitor", site_id).derive_key(), digestmod="sha256")
 
         def sign(value: bytes) -> str:
             own = keyed.copy()
             own.update(value)
-            return (value + b"." + _base64(own.digest())).decode()
+            return (value + b"." + _base64(own.digest()[:16])).decode()
 
         return sign
 

@@ -123,6 +123,16 @@ def test_visitor_is_given_a_token_once_and_kept(house: House, survey: dict[str, 
     assert len({one["visitor"] for one in house.site.responses()}) == 1
 
 
+def test_token_that_is_not_quite_ours_is_nobody(house: House, survey: dict[str, Any]) -> None:
+    token = house.send(impression(survey)).json()["visitor"]
+    value, signature = token.split(".")
+    other = "A" if signature[0] != "A" else "B"
+    forged = ["", ".", token[:-1], token + "A", value, f"{value}.", f".{signature}", f"{value}.{other}{signature[1:]}"]
+    for one in [*forged, f"{value}..{signature}", "ü", "\ud800", "\x00", "A" * 3000]:
+        assert "visitor" in house.send(response(survey), visitor=one).json(), one
+    assert "visitor" not in house.send(response(survey), visitor=token).json()
+
+
 def test_answer_sent_before_the_token_arrived_belongs_to_its_impression(house: House, survey: dict[str, Any]) -> None:
     shown = impression(survey)
     token = house.send(shown).json()["visitor"]

@@ -267,8 +267,8 @@ async def responses_file(request: Request) -> Response:
         rows = await count_responses(connection, survey) if "framed" in request.query_params else None
     with suppress(Unavailable):  # who can store nothing any more has all the more reason to take what there is
         async with house.database.write() as connection:
-            about = {"now": house.clock(), "site_id": survey.site_id}
-            await record(connection, user.email, "responses.exported", f"{survey.name} as {ending}", **about)
+            words, now = f"{survey.name} as {ending}", house.clock()
+            await record(connection, user.email, "responses.exported", words, now=now, site_id=survey.site_id)
     name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:
