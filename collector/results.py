@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.metrics import Figure, differs, figure, interval, scores
-from collector.rollups import ALWAYS, Dimension, Span, Total, total_of, totals_by_value
+from collector.rollups import ALWAYS, Dimension, Span, Total, for_figures, total_of, totals_by_value
 from collector.surveys.lifecycle import Survey
 
 
@@ -135,7 +135,8 @@ async def breakdown(
     connection: AsyncConnection, survey: Survey, dimension: Dimension, span: Span, *, most: int = 20
 ) -> list[Point]:
     """One figure for each value of a dimension, those with the most answers first, at most so many."""
-    totals = await totals_by_value(connection, survey.site_id, survey.id, dimension, span)
+    wanted = for_figures(scores(survey.document.metric, survey.document.points))
+    totals = await totals_by_value(connection, survey.site_id, survey.id, dimension, span, wanted)
     found = [_point(survey, value, total) for value, total in totals.items()]
     return sorted(found, key=lambda point: (-point.figure.total, -point.shown, point.name))[:most]
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from collector.audit import record
 from collector.errors import Conflict, Invalid, NotFound
 from collector.members import allows, hold_for, site_for, sites_for
-from collector.metrics import Figure, figure
-from collector.rollups import Span, Total, answers_by_day, totals_by_survey
+from collector.metrics import Figure, figure, scores
+from collector.rollups import Span, Total, answers_by_day, for_figures, totals_by_survey
 from collector.sites import Site, create_site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Deleted, Survey, create_survey, free_name, list_deleted, list_surveys
@@ -65,12 +65,12 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
     now, today = house.clock(), house.clock().date()
     async with house.database.read() as connection:
         for site, role in await sites_for(connection, user):
-            totals = await totals_by_survey(connection, site.id)
-            lately = await answers_by_day(connection, site.id, Span(today - timedelta(days=SPARK_DAYS - 1), today))
-            lines = [
-                _line(one, totals.get(one.id, Total()), lately.get(one.id, {}), today)
-                for one in await list_surveys(connection, site.id)
-            ]
+            surveys = await list_surveys(connection, site.id)
+            wanted = for_figures(score for one in surveys for score in scores(one.document.metric, one.document.points))
+            totals = await totals_by_survey(connection, site.id, wanted)
+            days = Span(today - timedelta(days=SPARK_DAYS - 1), today)
+            lately = await answers_by_day(connection, site.id, [one.id for one in surveys], days)
+            lines = [_line(one, totals.get(one.id, Total()), lately.get(one.id, {}), today) for one in surveys]
             kept = [line for line in lines if line.survey.status != "archived"]
             may_edit = allows(role, "editor")
             deleted = await list_deleted(connection, site.id, now=now) if may_edit else []
@@ -93,8 +93,8 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
 
 
 def _line(survey: Survey, total: Total, lately: Mapping[date, int], today: date) -> Line:
-    scores = sum(total.scores.values())
-    rate = min(100.0, 100 * scores / total.impressions) if total.impressions else None
+    answers = sum(total.scores.values())
+    rate = min(100.0, 100 * answers / total.impressions) if total.impressions else None
     found = figure(survey.document.metric, survey.document.points, total.scores)
     return Line(survey, found, total.impressions, rate, spark(lately, today), sum(lately.values()))
 
