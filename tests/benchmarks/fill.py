@@ -12,7 +12,10 @@ DAYS = 365
 
 
 def with_responses(file: Path, site_key: str, survey_id: str, number: int) -> None:
-    """Add ``number`` responses over a year, with their sums as the intake keeps them."""
+    """Add ``number`` responses over a year, with their sums as the intake keeps them.
+
+    Of ten thousand on, every day has every page: so stores of different size differ in responses, not in sums.
+    """
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-1000000")
@@ -29,7 +32,7 @@ def with_responses(file: Path, site_key: str, survey_id: str, number: int) -> No
             :survey, 1, 1, 1, 1 + i * 7 % 5, 'positive', 0,
             strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
             strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
-            'https://shop.example/' || (i % 50), 'shop.example/' || (i % 50),
+            'https://shop.example/' || (i % 25), 'shop.example/' || (i % 25),
             CASE i % 3 WHEN 0 THEN 'en' WHEN 1 THEN 'nl' ELSE 'ar' END,
             CASE i % 3 WHEN 0 THEN 'desktop' WHEN 1 THEN 'phone' ELSE 'tablet' END, 0
         FROM n
