@@ -19,6 +19,7 @@ from starlette.datastructures import QueryParams
 
 from collector import exports
 from collector.metrics import Metric, differs, figure, interval
+from collector.responses.reading import Filter, list_responses
 from collector.results import Point, trend
 from collector.rollups import ALWAYS, Span, Total
 from collector.schema import rollups
@@ -294,6 +295,30 @@ def test_search_goes_so_far_back_at_once_and_on_from_there(owner: House, monkeyp
         address = further[0].replace("&amp;", "&") if further else ""
         assert ("Looked through the answers back to" in text) is bool(further)
     assert (found, address) == ([["needle 3", "needle 2"], [], ["needle 1"]], "")
+
+
+@pytest.mark.parametrize("look_through", [9, 20, 33, 1000])
+def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: House, look_through: int) -> None:
+    survey = owner.site.publish()
+    unhappy = {0, 1, 2, 9, 10, 25, 39}
+    for number in range(40):
+        owner.send(response(survey, score=1 if number in unhappy else 5, comment=f"n{number}"))
+
+    async def page_through() -> list[str]:
+        found: list[str] = []
+        async with inside(owner).database.read() as connection:
+            site = (await only_site(connection)).id
+            wanted, cursor = Filter(survey_id=UUID(survey["id"]), group="negative", bot=False), None
+            while True:
+                about: dict[str, Any] = {"limit": 2, "cursor": cursor, "look_through": look_through}
+                rows, cursor = await list_responses(connection, site, wanted, **about)
+                assert len(rows) <= 2
+                found += [row.comment for row in rows]
+                if cursor is None:
+                    return found
+
+    assert owner.client.portal
+    assert owner.client.portal.call(page_through) == [f"n{number}" for number in sorted(unhappy, reverse=True)]
 
 
 def test_answers_of_robots_are_looked_past_no_further_than_others(
