@@ -117,7 +117,9 @@ def _browser() -> Iterator[Browser]:
     try:
         playwright = import_module("playwright.sync_api")  # a server needs no browser
     except ImportError:
-        raise CheckError("checking a page takes a browser: pip install 'tevreden[kit]'") from None
+        raise CheckError(
+            "checking a page takes a browser: install Tevreden with its kit, from its folder by pip install '.[kit]'"
+        ) from None
     with playwright.sync_playwright() as driver:
         own = Path(driver.chromium.executable_path)
         system = None if own.exists() else next(filter(None, map(shutil.which, SYSTEM_BROWSERS)), None)

@@ -94,7 +94,7 @@ async def read_invitation(connection: AsyncConnection, secret: str, *, now: date
     """Raises `NotFound` unless the link is good."""
     row = (await connection.execute(_open(now).where(links.c.hash == digest(secret)))).one_or_none()
     if row is None:
-        raise NotFound("This invitation was used or is too old. Ask for another.")
+        raise NotFound("This invitation was used or withdrawn, or is too old. Ask for another.")
     return _invitation(row)
 
 

@@ -26,7 +26,11 @@ def survey(request: pytest.FixtureRequest, tevreden_collector: Collector) -> Ite
     try:
         page = request.getfixturevalue("page")
     except pytest.FixtureLookupError:
-        pytest.fail("the survey fixture works on a Playwright page: pip install 'tevreden[kit]'", pytrace=False)
+        pytest.fail(
+            "the survey fixture works on a Playwright page: install Tevreden with its kit,"
+            " from its folder by pip install '.[kit]'",
+            pytrace=False,
+        )
     kit: SurveyKit = import_module("collector.kit").SurveyKit(page, tevreden_collector)
     yield kit
     kit.close()

@@ -11,7 +11,7 @@ import pytest
 from collector.surveys.document import read_document
 from collector.surveys.lifecycle import Revision, Survey
 from collector.surveys.patterns import Compiled, compile_pattern
-from collector.surveys.review import covers, problems_of
+from collector.surveys.review import EVERYWHERE, covers, problems_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SITE, FIRST, SECOND, THIRD = (UUID(int=number) for number in range(4))
@@ -55,7 +55,23 @@ def test_pattern_lies_within_another(wide: str, narrow: str, within: bool) -> No
 
 
 def found(mine: Survey, *others: Revision) -> dict[str, str]:
-    return {one.at: one.sentence for one in problems_of(mine, others)}
+    """By place, but for what is said of any survey without a place of its own."""
+    return {one.at: one.sentence for one in problems_of(mine, others) if one.sentence != EVERYWHERE}
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({}, True),
+        ({"where": {"include": ["/a"]}}, False),
+        ({"where": {"exclude": ["/a"]}}, False),
+        ({"delivery": "link"}, False),
+    ],
+    ids=str,
+)
+def test_survey_that_shows_everywhere_says_so(document: dict[str, Any], told: bool) -> None:
+    problems = problems_of(survey(**document), [])
+    assert [(one.weight, one.at) for one in problems] == ([("mind", "where/include")] if told else [])
 
 
 def test_survey_as_it_should_be_has_nothing_wrong() -> None:

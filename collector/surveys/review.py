@@ -19,6 +19,7 @@ Weight = Literal["wrong", "mind"]
 
 LEAST_CONTRAST = 3.0
 """Of a button with what is around it (WCAG 2.2, 1.4.11)."""
+EVERYWHERE = "It shows on every page of the site. If it asks about some of them, say which."
 CARDS = {"light": "#ffffff", "dark": "#121212"}
 """What the browsers draw a card on."""
 
@@ -114,6 +115,8 @@ def _colors(document: SurveyDocument) -> Iterator[Problem]:
 
 
 def _where(document: SurveyDocument) -> Iterator[Problem]:
+    if not document.where.include and not document.where.exclude:
+        yield Problem("mind", "where/include", EVERYWHERE)
     include, exclude = document.where.include, document.where.exclude
     excludes = [(pattern, compile_pattern(pattern)) for pattern in exclude]
     swallowed = [
