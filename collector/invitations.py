@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, or_, select
+from sqlalchemy import Row, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import Role, User, add_user, email_address
@@ -36,7 +36,7 @@ class Invitation:
     expires_at: datetime
 
 
-def _open(now: datetime) -> Any:
+def _open(now: datetime) -> Select[Any]:
     query = select(links, sites.c.name.label("site")).join(sites, links.c.site_id == sites.c.id, isouter=True)
     return query.where(links.c.purpose == PURPOSE, links.c.expires_at > now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from collector.resets import make_reset
 from collector.schema import moment
 from collector.second_step import turn_off
 from collector.sites import Site
-from collector.web.auth import by_field, read_form, require_same_origin, sign_in_here, signed_in
+from collector.web.auth import by_field, press, read_form, require_same_origin, sign_in_here, signed_in
 from collector.web.http import house_of, page
 
 SIGN_IN = "/admin/sign-in"
@@ -129,25 +130,17 @@ async def change_role(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
-        await remove_user(connection, user, request.path_params["user"], now=house.clock())
-    return RedirectResponse("/admin/people", 303)
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        await remove_user(connection, user, request.path_params["user"], now=now)
+
+    return await press(request, act, "/admin/people")
 
 
 async def withdraw_invitation(request: Request) -> Response:
-    require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
-        await withdraw(connection, user, request.path_params["name"], now=house.clock())
-    return RedirectResponse("/admin/people", 303)
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        await withdraw(connection, user, request.path_params["name"], now=now)
+
+    return await press(request, act, "/admin/people")
 
 
 async def _hold_another(connection: AsyncConnection, user: User, other: UUID) -> None:
@@ -172,15 +165,13 @@ async def reset_link(request: Request) -> Response:
 
 async def step_off(request: Request) -> Response:
     """For a person who lost their phone and their recovery codes."""
-    require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, other = house_of(request), request.path_params["user"]
-    async with house.database.write() as connection:
+
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        other = request.path_params["user"]
         await _hold_another(connection, user, other)
-        await turn_off(connection, user.email, other, now=house.clock())
-    return RedirectResponse("/admin/people", 303)
+        await turn_off(connection, user.email, other, now=now)
+
+    return await press(request, act, "/admin/people")
 
 
 # ---- where an invitation leads

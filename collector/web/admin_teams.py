@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -12,7 +14,7 @@ from collector.accounts import User
 from collector.errors import Conflict, Fault, Forbidden, Invalid
 from collector.members import ROLE_WORDS, list_users, read_role, site_for, sites_for
 from collector.teams import add_team, give_team_role, list_teams, put_in_team, remove_team
-from collector.web.auth import by_field, read_form, require_same_origin, signed_in
+from collector.web.auth import by_field, press, read_form, signed_in
 from collector.web.http import house_of, page, uuid_of
 
 SIGN_IN = "/admin/sign-in"
@@ -62,14 +64,10 @@ async def add(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
-        await remove_team(connection, user, request.path_params["team"], now=house.clock())
-    return RedirectResponse(TEAMS, 303)
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        await remove_team(connection, user, request.path_params["team"], now=now)
+
+    return await press(request, act, TEAMS)
 
 
 async def put_in(request: Request) -> Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from collector.accounts import (
     SEEN_EVERY,
@@ -143,6 +145,20 @@ def require_same_origin(request: Request) -> None:
         same = bool(scheme and host) and host == request.headers.get("host")
     if not same:
         raise Forbidden("This form was sent from another site.")
+
+
+async def press(
+    request: Request, act: Callable[[AsyncConnection, User, datetime], Awaitable[object]], back: str
+) -> Response:
+    """A button that one form of ours is: let who is signed in do this, in one transaction, and lead ``back``."""
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        await act(connection, user, house.clock())
+    return RedirectResponse(back, 303)
 
 
 async def read_form(request: Request) -> dict[str, str]:
