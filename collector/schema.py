@@ -31,6 +31,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -100,6 +101,10 @@ sites = Table(
     Column("key", String(32), nullable=False, unique=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
+    # every visitor must have agreed before a survey shows, whatever a tag says
+    Column("consent_required", Boolean, nullable=False, server_default=false()),
+    # the query parameters that are stored with a page's address; all others are dropped
+    Column("kept_parameters", JSON, nullable=False, server_default="[]"),
 )
 
 surveys = Table(
@@ -159,6 +164,7 @@ impressions = Table(
     Column("shown_at", Instant, nullable=False),
     Column("dismissed_at", Instant, nullable=True),
     Column("answered_at", Instant, nullable=True),
+    Column("secret_hash", String(32), nullable=True),  # of the secret of the browser that it was shown in
     *_circumstances(),
 )
 
@@ -181,6 +187,7 @@ responses = Table(
     Column("consent_text", Text, nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("secret_hash", String(32), nullable=True),  # of the secret of the browser that sent it
     *_circumstances(),
     Index(None, "site_id", "created_at", "id"),
     Index(None, "site_id", "survey_id", "created_at", "id"),

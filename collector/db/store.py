@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.db.verbs import Result, Steps
 from collector.errors import Unavailable
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration."""
 
 log = structlog.get_logger()

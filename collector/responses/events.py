@@ -47,7 +47,8 @@ Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Sent(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # keys that are not known are passed over: a script may be newer than the collector that it meets
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class Identity(Sent):
@@ -75,6 +76,8 @@ class Event(Sent):
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,35}$")] | None = None
     automated: bool = False
     touch: bool = False
+    secret: Annotated[str, Field(min_length=16, max_length=128)] | None = None
+    """Made by the browser for this showing of the survey, and known to it alone."""
     identity: Annotated[Identity | None, BeforeValidator(_readable_claim)] = None
 
 

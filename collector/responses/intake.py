@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from collector.db.verbs import Call, Insert, Steps
@@ -225,6 +226,7 @@ class _Batch:
             "shown_at": self.now,
             "dismissed_at": None,
             "answered_at": None,
+            "secret_hash": hash_secret(event.secret),
         }
         return self.impressions.add(values | circumstances)
 
@@ -252,6 +254,7 @@ class _Batch:
                 "consent_text": None,
                 "created_at": self.now,
                 "updated_at": self.now,
+                "secret_hash": hash_secret(event.secret),
                 **one.content,
                 **circumstances,
             }
@@ -348,6 +351,11 @@ class _Sender:
         if self.visitor is None and not self.anonymous:
             self.visitor = new_hex_id()
         return self.visitor
+
+
+def hash_secret(secret: str | None) -> str | None:
+    """What is stored of the secret of a showing: half a SHA-256, enough for 128 random bits."""
+    return sha256(secret.encode(errors="surrogatepass")).hexdigest()[:32] if secret else None
 
 
 _impressions = Stored(impressions, ("dismissed_at", "answered_at"))
