@@ -34,6 +34,8 @@ from tests.postgres import Cluster, missing, running
 ROOT = Path(__file__).parent.parent
 CONTRACT = Path(__file__).parent / "contract"
 SECRET = "a secret that only the tests know of, 0123456789"
+BROWSER_SECRET = "what one browser made"
+"""Of the showings whose events the tests send, so that later states of them are taken."""
 PASSWORD = "correct horse battery"
 USER = "owner@example.com"
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"

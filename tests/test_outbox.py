@@ -20,7 +20,7 @@ from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound
 from collector.outbox import KEPT, LEASE, MOST_ATTEMPTS, WAITS, Job, Outcome, failed, new_job, put_jobs
 from collector.schema import new_id
-from tests.conftest import House
+from tests.conftest import BROWSER_SECRET, House
 from tests.faults.times import times
 from tests.jobs import NOW, Jobs, open_jobs
 
@@ -340,7 +340,14 @@ def test_transaction_that_is_undone_leaves_no_job(jobs: Jobs) -> None:
 
 
 def answer(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
-    about = {"type": "response", "id": str(uuid4()), "survey": survey["key"], "revision": 1, "language": "en"}
+    about = {
+        "type": "response",
+        "id": str(uuid4()),
+        "survey": survey["key"],
+        "revision": 1,
+        "language": "en",
+        "secret": BROWSER_SECRET,
+    }
     return {**about, "state": 1, "score": 4, "page": "https://shop.example/", **change}
 
 

@@ -20,7 +20,7 @@ from collector.db.statements import find_all, write_all
 from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
 from collector.schema import impressions, new_hex_id, pages, rollups
-from tests.conftest import House
+from tests.conftest import BROWSER_SECRET, House
 from tests.postgres import Cluster
 from tests.stores import opened
 
@@ -283,7 +283,14 @@ def test_neighbours_of_an_answer_that_always_comes_second_are_stored(
         return await run(begin)
 
     def answer(name: str) -> dict[str, Any]:
-        about = {"type": "response", "id": name, "survey": survey["key"], "revision": 1, "language": "en"}
+        about = {
+            "type": "response",
+            "id": name,
+            "survey": survey["key"],
+            "revision": 1,
+            "language": "en",
+            "secret": BROWSER_SECRET,
+        }
         return {**about, "state": 1, "score": 4, "page": "https://shop.example/"}
 
     monkeypatch.setattr(database, "batch", batch)

@@ -20,7 +20,7 @@ from collector.app import create_app, open_house
 from collector.errors import Conflict
 from collector.settings import Settings
 from collector.webhooks import MOST, create_webhook, list_webhooks
-from tests.conftest import SECRET, House, Site, add_site
+from tests.conftest import BROWSER_SECRET, SECRET, House, Site, add_site
 from tests.jobs import NOW, open_jobs
 from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
 
@@ -47,7 +47,14 @@ def telling(tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPa
 
 
 def answer(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
-    about = {"type": "response", "id": str(uuid4()), "survey": survey["key"], "revision": 1, "language": "en"}
+    about = {
+        "type": "response",
+        "id": str(uuid4()),
+        "survey": survey["key"],
+        "revision": 1,
+        "language": "en",
+        "secret": BROWSER_SECRET,
+    }
     return {**about, "state": 1, "score": 4, "page": "https://shop.example/order?id=7", **change}
 
 

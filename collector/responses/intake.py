@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from hmac import compare_digest
 from typing import Any
 
 from collector.db.verbs import Call, Insert, Steps
@@ -208,6 +209,8 @@ class _Batch:
             shown = self._show(sender, event, event.id, survey, self._circumstances(sender, event, survey))
         elif shown.values["survey_id"] != survey.id:
             raise Conflict(faults=[Fault(f"{one.at}/id", "is the impression of another survey")])
+        elif not sender.sent(shown, event):
+            raise _not_yours(one)
         else:
             sender.adopt(shown)
         if isinstance(event, Dismissal) and shown.values["dismissed_at"] is None and not shown.values["answered_at"]:
@@ -234,20 +237,23 @@ class _Batch:
         assert one.content is not None
         earlier = self.responses.get(sender.site, event.id)
         if earlier is not None:
-            is_news = _replace(earlier, event, survey, one, self.now)
+            if earlier.values["survey_id"] != survey.id:
+                raise Conflict(faults=[Fault(f"{one.at}/id", "is the response to another survey")])
+            if not sender.sent(earlier, event):
+                raise _not_yours(one)
+            is_news = _replace(earlier, event, one, self.now)
             sender.adopt(earlier)
             if is_news:
                 self._answered(sender, event, survey, self._circumstances(sender, event, survey))
                 self._tell(sender.arrival.site, survey, earlier)
             return
         circumstances = self._circumstances(sender, event, survey)
-        self._answered(sender, event, survey, circumstances)
         row = self.responses.add(
             {
                 "site_id": sender.site,
                 "id": event.id,
                 "survey_id": survey.id,
-                "impression_id": event.impression,
+                "impression_id": self._answered(sender, event, survey, circumstances),
                 "visitor_id": sender.ensure_visitor(),
                 "email": None,
                 "email_verified": False,
@@ -261,19 +267,25 @@ class _Batch:
         )
         self._tell(sender.arrival.site, survey, row)
 
-    def _answered(self, sender: _Sender, event: Response, survey: OpenSurvey, circumstances: dict[str, Any]) -> None:
-        """Whoever closed it and came back did not leave without a score."""
+    def _answered(
+        self, sender: _Sender, event: Response, survey: OpenSurvey, circumstances: dict[str, Any]
+    ) -> str | None:
+        """Note on the impression that it was answered: whoever closed it and came back did not leave without a score.
+
+        The impression's id; None where there is none, or where it is another browser's or another survey's.
+        """
         if event.impression is None:
-            return
+            return None
         shown = self.impressions.get(sender.site, event.impression)
         if shown is None:
             shown = self._show(sender, event, event.impression, survey, circumstances)
-        elif shown.values["survey_id"] != survey.id:
-            return
+        elif shown.values["survey_id"] != survey.id or not sender.sent(shown, event):
+            return None
         else:
             sender.adopt(shown)
         if shown.values["answered_at"] is None:
             shown.change({"answered_at": self.now, "dismissed_at": None})
+        return event.impression
 
     def _tell(self, site: OpenSite, survey: OpenSurvey, row: Row) -> None:
         """Jobs for whoever wants to hear of an answer; nobody wants to hear of robots."""
@@ -316,12 +328,14 @@ class _Batch:
         return label
 
 
-def _replace(earlier: Row, event: Response, survey: OpenSurvey, one: Arrived, now: datetime) -> bool:
+def _not_yours(one: Arrived) -> Conflict:
+    return Conflict(faults=[Fault(f"{one.at}/secret", "is not the secret of the browser that sent this id first")])
+
+
+def _replace(earlier: Row, event: Response, one: Arrived, now: datetime) -> bool:
     """Put a later state in the place of an earlier one; whether it says anything new."""
     stored, content = earlier.values, one.content
     assert content is not None
-    if stored["survey_id"] != survey.id:
-        raise Conflict(faults=[Fault(f"{one.at}/id", "is the response to another survey")])
     if event.state > stored["state"]:
         earlier.change({**content, "updated_at": now})
         return True
@@ -340,6 +354,15 @@ class _Sender:
         self.site = arrival.site.hex
         self.visitor = arrival.visitor
         self.anonymous = arrival.anonymous
+
+    def sent(self, stored: Row, event: AnyEvent) -> bool:
+        """Whether what is stored came from this browser: an id is a name, known to whoever reads responses, and no
+        right to change anything. What came without a secret is changed by its known visitor alone."""
+        known = stored.values["secret_hash"]
+        if known is None:
+            return self.visitor is not None and stored.values["visitor_id"] == self.visitor
+        given = hash_secret(event.secret)
+        return given is not None and compare_digest(given, known)
 
     def adopt(self, stored: Row) -> None:
         """Be whoever sent this before: the reply that told this browser its id may not have reached it."""

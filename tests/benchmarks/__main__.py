@@ -118,6 +118,7 @@ def answer_of(survey_key: str) -> str:
     """What the widget sends when a visitor has chosen a score and written a comment."""
     event: dict[str, Any] = {"type": "response", "id": "@ID@", "survey": survey_key, "revision": 1}
     event |= {"page": "https://shop.example/order/7", "language": "en", "automated": False, "touch": False}
+    event |= {"secret": "dGhlIHNlY3JldCBvZiBvbm"}
     event |= {"impression": "@ID@", "state": 1, "score": 4, "comment": COMMENT, "complete": True}
     return json.dumps({"events": [event]}, separators=(",", ":"))
 

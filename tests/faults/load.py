@@ -26,7 +26,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from collector.schema import new_id
-from tests.conftest import PERSON, Site
+from tests.conftest import BROWSER_SECRET, PERSON, Site
 from tests.postgres import wait_until
 
 PAGE = "https://shop.example/order?id=7"
@@ -116,7 +116,7 @@ class Answer:
         return {"state": state, "score": self.number % 5 + 1, "complete": state == LAST_STATE, **comment}
 
     def event(self, survey: dict[str, Any], state: int) -> dict[str, Any]:
-        about = {"survey": survey["key"], "revision": 1, "page": PAGE, "language": "en"}
+        about = {"survey": survey["key"], "revision": 1, "page": PAGE, "language": "en", "secret": BROWSER_SECRET}
         if state == 0:
             return {"type": "impression", "id": self.impression, **about}
         own = {"type": "response", "id": self.id, "impression": self.impression}

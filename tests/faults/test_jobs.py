@@ -22,7 +22,7 @@ import httpx2 as httpx
 import pytest
 
 from collector.schema import new_id
-from tests.conftest import PERSON, ROOT, Process, Site, add_site
+from tests.conftest import BROWSER_SECRET, PERSON, ROOT, Process, Site, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster, wait_until
 from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
@@ -104,7 +104,14 @@ class Visitors:
                     self.acknowledged[response.replace("-", ""), "response.updated"] += 1
 
     def _send(self, http: httpx.Client, values: dict[str, Any]) -> None:
-        event = {"type": "response", "survey": self._survey["key"], "revision": 1, "language": "en", **values}
+        event = {
+            "type": "response",
+            "survey": self._survey["key"],
+            "revision": 1,
+            "language": "en",
+            "secret": BROWSER_SECRET,
+            **values,
+        }
         body = json.dumps({"events": [event]})
         while not self._giving_up.is_set():
             try:

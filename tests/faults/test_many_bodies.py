@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
+from tests.conftest import BROWSER_SECRET
 from tests.faults.conftest import Place
 from tests.faults.load import Answer
 from tests.faults.times import times
@@ -27,7 +28,13 @@ TOKENS = [
 
 def seeds(place: Place) -> Iterator[bytes]:
     """Bodies as a browser sends them, of every kind, for ever."""
-    common = {"survey": place.survey["key"], "revision": 1, "page": "https://shop.example/a?b=ü", "language": "en"}
+    common = {
+        "survey": place.survey["key"],
+        "revision": 1,
+        "page": "https://shop.example/a?b=ü",
+        "language": "en",
+        "secret": BROWSER_SECRET,
+    }
     for number in range(10**9):
         answer = Answer(number)
         shown = {"type": "impression", "id": answer.impression, **common}

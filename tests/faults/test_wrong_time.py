@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.conftest import House
+from tests.conftest import BROWSER_SECRET, House
 
 NOW = datetime.now(UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -24,7 +24,13 @@ CLOCKS = {
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_answer_of_a_browser_with_a_wrong_clock_is_dated_by_the_server(house: House, clock: str) -> None:
     survey = house.site.publish()
-    about = {"survey": survey["key"], "revision": 1, "page": "https://shop.example/", "language": "en"}
+    about = {
+        "survey": survey["key"],
+        "revision": 1,
+        "page": "https://shop.example/",
+        "language": "en",
+        "secret": BROWSER_SECRET,
+    }
     shown = {"type": "impression", "id": id_at(CLOCKS[clock], 1), **about}
     given = {"type": "response", "id": id_at(CLOCKS[clock], 2), "impression": shown["id"], **about}
     later = {**given, "state": 2, "score": 5, "comment": "Better"}
