@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -26,18 +27,21 @@ from collector.web.packed import Head, problem_answer
 
 
 class _HeadWithBody:
-    """What an answer is written to: its head goes out with the first of its body, in one call to the system."""
+    """What an answer is written to: its head goes out with the first of its body, in one call to the system; nothing
+    goes out once the client has gone, whichever of its requests is being answered."""
 
     __slots__ = ("_head", "_is_held", "_transport", "close", "is_closing")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, *, has_body: bool) -> None:
         self._transport = transport
-        self._is_held = True
+        self._is_held = has_body
         self._head = b""
         self.is_closing = transport.is_closing
         self.close = transport.close
 
     def write(self, data: bytes) -> None:
+        if self.is_closing():
+            return
         if not self._is_held:
             self._transport.write(data)
         elif self._head:
@@ -47,6 +51,38 @@ class _HeadWithBody:
             self._transport.write(data)
         else:
             self._head = data
+
+
+class _Flow(FlowControl):
+    """Reading pauses while the application says so, and while bytes that were read already wait to be parsed."""
+
+    def __init__(self, transport: asyncio.Transport, go_on: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._go_on = go_on
+        self.is_holding = False
+
+    def pause_reading(self) -> None:
+        if self.is_holding:
+            self.read_paused = True
+        else:
+            super().pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.is_holding:
+            super().resume_reading()
+        elif self.read_paused:
+            self.read_paused = False
+            self._go_on()
+
+    def hold(self) -> None:
+        if not self.is_holding and not self.read_paused:
+            self._transport.pause_reading()
+        self.is_holding = True
+
+    def release(self) -> None:
+        if self.is_holding and not self.read_paused:
+            self._transport.resume_reading()
+        self.is_holding = False
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -61,7 +97,9 @@ class GuardedProtocol(HttpToolsProtocol):
         "admitted_as",
         "door",
         "head_bytes",
+        "held",
         "in_body",
+        "is_going_on",
         "peer",
         "receiving_since",
         "refused_since",
@@ -69,6 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "unread_since",
     )
 
+    flow: _Flow
     MOST_HEAD_BYTES = 16 * 1024
     """Request line and headers in all; as much again of trailers and other framing between two pieces of a body."""
     MOST_HEADERS = 100
@@ -79,6 +118,9 @@ class GuardedProtocol(HttpToolsProtocol):
     """How long a client may take nothing of an answer that waits for it."""
     LINGER_SECONDS = 2.0
     """How long the rest of a refused request is read and dropped: closing at once would lose the answer to it."""
+    PARSED_AT_ONCE = 4 * 1024
+    """Bytes. Requests that came together are parsed as far as that and queued; the rest waits as bytes until these are
+    answered, and reading pauses. A parsed request takes a hundred times the memory of its bytes."""
     MOST_CONNECTIONS = 10_000
     MOST_PER_ADDRESS = 2_000
     """Connections of one IPv4 address, or of one IPv6 network of 64 bits."""
@@ -116,9 +158,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.door = _door_of(server_state)
         self.admitted_as: str | None = None
         self.peer = ""
+        self.held = bytearray()
+        """What was read and is not parsed yet, because the answers before it are not taken."""
+        self.is_going_on = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport, self._go_on)
         self.peer = self.client[0] if self.client else ""
         address = _address(self.peer)
         share = "" if not address or self.is_exempt(address) else share_of(address)
@@ -136,6 +182,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        self.held.clear()
         if isinstance(cast("RequestResponseCycle | Exchange | None", self.cycle), Exchange):
             self.cycle = cast("RequestResponseCycle", None)  # it holds the connection
         if self.admitted_as is not None:
@@ -144,13 +191,39 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # The parser's calls are passed on by naming the class: super() would cost a request half a microsecond.
     def data_received(self, data: bytes) -> None:
-        most = self.MOST_HEAD_BYTES
-        if len(data) > most:
-            for start in range(0, len(data), most):
-                self.data_received(data[start : start + most])
-            return
         if self.refused_since is not None:
             return
+        if len(data) <= self.PARSED_AT_ONCE and not self.held and not self._is_busy():
+            self._parse(data)
+            return
+        self.held += data
+        self.flow.hold()
+        self._go_on()
+
+    def _is_busy(self) -> bool:
+        """Whether what comes next is to wait: for the application, for an answer, or for the client to take one."""
+        return self.flow.read_paused or (not self.in_body and (self.flow.write_paused or self._is_answering()))
+
+    def _go_on(self) -> None:
+        """Parse more of what is held, after others had their turn."""
+        if not self.is_going_on:
+            self.is_going_on = True
+            self.loop.call_soon(self._parse_held)
+
+    def _parse_held(self) -> None:
+        self.is_going_on = False
+        if self.transport.is_closing() or self.refused_since is not None or self._is_busy():
+            return
+        some = bytes(self.held[: self.PARSED_AT_ONCE])
+        del self.held[: self.PARSED_AT_ONCE]
+        if some:
+            self._parse(some)
+        if self.held:
+            self._go_on()
+        else:
+            self.flow.release()
+
+    def _parse(self, data: bytes) -> None:
         if self.receiving_since is None:
             self.receiving_since = self.loop.time()
         self.head_bytes += len(data)
@@ -165,7 +238,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(self._oversize() or BadRequest(), linger=True)
         if self.url and self.receiving_since is None:  # the head came together with the end of the request before it
             self.receiving_since = self.loop.time()
-        if self.head_bytes > most:
+        if self.head_bytes > self.MOST_HEAD_BYTES:
             self._refuse(self._oversize() or HeadersTooLarge(), linger=True)
 
     def on_message_begin(self) -> None:
@@ -209,8 +282,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         HttpToolsProtocol.on_headers_complete(self)
-        if self.scope["method"] != "HEAD":  # whose answer has no body to wait for
-            self.cycle.transport = cast("asyncio.Transport", _HeadWithBody(self.transport))
+        answer = _HeadWithBody(self.transport, has_body=self.scope["method"] != "HEAD")
+        self.cycle.transport = cast("asyncio.Transport", answer)
 
     def write_answer(self, head: Head, body: bytes, *, last: bool) -> None:
         """Send a whole answer in one call to the system."""
@@ -250,6 +323,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.unread_since = None
+        if self.held:
+            self._go_on()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.held:
+            self._go_on()
 
     def check_deadlines(self, now: float) -> None:
         """Close what has waited too long; called about once in `SWEEP_SECONDS`."""
@@ -260,7 +340,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if now - self.refused_since >= self.LINGER_SECONDS and not self._is_answering():
                 self.transport.close()
         elif self.receiving_since is not None:
-            if self.flow.read_paused or (self.in_body and self.cycle.waiting_for_100_continue):
+            if self.flow.read_paused or self.flow.is_holding or (self.in_body and self.cycle.waiting_for_100_continue):
                 self.receiving_since = now
             elif now - self.receiving_since >= self.RECEIVE_SECONDS and (self.in_body or not self._is_answering()):
                 self._refuse(TooSlow(), linger=False)
@@ -298,6 +378,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.refused_since is not None:
             return
         self.refused_since = self.loop.time()
+        self.held.clear()
+        self.flow.release()
         if not self.in_body and self._is_answering():
             self.cycle.keep_alive = False  # the requests before this one are answered, which closes
             return

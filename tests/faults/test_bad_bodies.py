@@ -59,12 +59,10 @@ def bad_bodies(place: Place) -> Iterator[tuple[str, bytes]]:
     yield "a lone surrogate in UTF-8", with_text("comment", b"\xed\xa0\x80")
     yield "a lone surrogate in the id", with_text("id", b"\\ud800")
     yield "a lone surrogate in the survey", with_text("survey", b"\\ud800")
-    yield "a lone surrogate as a key", with_text("comment", b'", "\\ud800": "')
     yield "no UTF-8", with_text("comment", b"\xff\xfe")
     yield "UTF-16", body.encode("utf-16")
     yield "a key twice", body.replace('"score": 1', '"score": 1, "score": 1').encode()
     yield "events twice", body.replace('"events"', '"events": [], "events"').encode()
-    yield "a key of its own", body.replace('"score": 1', '"score": 1, "role": "admin"').encode()
     yield "a text too long", with_text("comment", b"a" * 10_001)
     yield "nothing", b""
     yield "no object", b"null"
