@@ -65,7 +65,7 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
     settings = settings.with_secret()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings, serving=True))
-        live, measures, signing = Live(database), Measures(), Signing(settings.secret)
+        live, measures, signing = Live(database, clock), Measures(), Signing(settings.secret)
         worker = await stack.enter_async_context(_working(settings, database, signing))
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)

@@ -5,14 +5,11 @@ What a row counts for depends on the row alone, so that the sums can be made aga
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
@@ -24,9 +21,6 @@ from collector.schema import COUNTERS, HIGHEST_SCORE, SCORE_COUNTERS, impression
 Dimension = Literal["revision", "page", "device", "language"]
 DIMENSIONS: tuple[Dimension, ...] = ("revision", "page", "device", "language")
 """What results can be broken down by. Every answer counts once in each, so any one of them sums up to all."""
-MOST_PAGES = 200
-"""Pages that a survey's results name; the rest count together under no name."""
-LONGEST_LABEL = 200
 
 KEYS = ("site_id", "dimension", "survey_id", "day", "value", "lane")
 NUMBERS = (*COUNTERS, *SCORE_COUNTERS)
@@ -39,22 +33,6 @@ _kind = itemgetter("site_id", "survey_id", "revision", "page_label", "device", "
 """Site, survey, and a value for each of `DIMENSIONS`."""
 
 add_to_rollups = Add(rollups, KEYS, NUMBERS)
-
-_MANY = re.compile(r"\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
-
-
-@lru_cache(maxsize=4096)
-def page_label(page: str | None) -> str:
-    """A page as results name it: host and path, with numbers and hashes in it as ``*``; "" where there is none."""
-    if not page:
-        return ""
-    try:
-        parts = urlsplit(page)
-    except ValueError:
-        return ""
-    path = "/".join("*" if _MANY.fullmatch(step) else step for step in parts.path.split("/"))
-    return f"{parts.hostname or ''}{path.rstrip('/') or '/'}"[:LONGEST_LABEL]
-
 
 Key = tuple[Any, str, Any, date, str]
 """Site, dimension, survey, day and value; ids as the caller has them."""
@@ -209,6 +187,22 @@ async def totals_by_day(
     query = _one_survey(select(rollups.c.day, *EVERYTHING.sums), site_id, survey_id, span)
     rows = await connection.execute(query.group_by(rollups.c.day).order_by(rollups.c.day))
     return {day: EVERYTHING.total(numbers) for day, *numbers in rows}
+
+
+async def names_since(connection: AsyncConnection, site_id: UUID, survey_id: UUID, first: date, most: int) -> set[str]:
+    """The pages that a survey's results name since a day, so many at most."""
+    query = (
+        select(rollups.c.value)
+        .distinct()
+        .where(
+            rollups.c.site_id == site_id,
+            rollups.c.dimension == "page",
+            rollups.c.survey_id == survey_id,
+            rollups.c.day >= first,
+            rollups.c.value != "",
+        )
+    )
+    return set((await connection.execute(query.limit(most))).scalars())
 
 
 async def answers_by_day(

@@ -220,15 +220,6 @@ rollups = Table(
     *map(_counter, SCORE_COUNTERS),
 )
 
-# The pages that a survey's results name, up to a limit; all others count as one.
-pages = Table(
-    "pages",
-    metadata,
-    Column("site_id", Uuid, primary_key=True),
-    Column("survey_id", Uuid, primary_key=True),
-    Column("label", String(200), primary_key=True),
-)
-
 webhooks = Table(
     "webhooks",
     metadata,

@@ -22,6 +22,10 @@ class Site:
     key: str
     name: str
     created_at: datetime
+    consent_required: bool = False
+    """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
+    kept_parameters: frozenset[str] = frozenset()
+    """The query parameters that are stored with the address of a page; all others are dropped."""
 
 
 async def create_site(connection: AsyncConnection, name: str, *, now: datetime) -> Site:
@@ -65,4 +69,4 @@ async def only_site(connection: AsyncConnection) -> Site:
 
 
 def _site(row: Row[Any]) -> Site:
-    return Site(row.id, row.key, row.name, row.created_at)
+    return Site(row.id, row.key, row.name, row.created_at, row.consent_required, frozenset(row.kept_parameters))

@@ -23,6 +23,7 @@ import httpx2 as httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 from argon2 import PasswordHasher
+from sqlalchemy import Column, select
 from starlette.testclient import TestClient
 
 from collector import accounts
@@ -232,6 +233,20 @@ class House:
             content=json.dumps({"events": list(events), **envelope}),
             headers={"User-Agent": PERSON, **(headers or {})},
         )
+
+    def come_from(self, address: str) -> None:
+        """Send from now on what is sent from this address."""
+        self.client._transport.client = (address, 50_000)  # type: ignore[attr-defined]
+
+    def rows(self, *columns: Column[Any]) -> list[tuple[Any, ...]]:
+        """What the store holds in some columns of a table."""
+
+        async def read() -> list[tuple[Any, ...]]:
+            async with self.client.app.state.house.database.read() as connection:  # type: ignore[attr-defined]
+                return [tuple(row) for row in await connection.execute(select(*columns))]
+
+        assert self.client.portal
+        return self.client.portal.call(read)
 
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

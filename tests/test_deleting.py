@@ -23,7 +23,7 @@ from tests.test_admin_surveys import owner, plain
 from tests.test_intake import impression, response
 
 __all__ = ["owner"]
-ABOUT = (schema.responses, schema.impressions, schema.rollups, schema.pages, schema.revisions)
+ABOUT = (schema.responses, schema.impressions, schema.rollups, schema.revisions)
 
 
 def page_of(owner: House, survey: dict[str, Any]) -> str:

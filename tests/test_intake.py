@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.schema import impressions
 from tests.conftest import BROWSER_SECRET, House
 
-PAGE = "https://shop.example/order?id=7"
+PAGE = "https://shop.example/order"
 
 
 @pytest.fixture
@@ -263,6 +264,48 @@ def test_anonymous_visitor_has_no_id_and_no_address(house: House, survey: dict[s
     assert "visitor" not in reply.json()
     (stored,) = house.site.responses()
     assert (stored["visitor"], stored["email"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("https://shop.example/order?token=secret&email=jo@example.com#jo", "https://shop.example/order"),
+        ("https://shop.example/order#token=secret?x", "https://shop.example/order"),
+        ("https://jo:password@shop.example:8443/a/b?", "https://shop.example:8443/a/b"),
+        ("https://shop.example?q=1", "https://shop.example"),
+        ("http://localhost:3000/", "http://localhost:3000/"),
+        ("data:text/html,<p>jo@example.com", None),
+        ("about:srcdoc", None),
+        ("file:///home/jo/page.html", None),
+        ("/order?token=secret", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_address_of_a_page_is_stored_without_what_may_be_personal(
+    house: House, survey: dict[str, Any], sent: str | None, stored: str | None
+) -> None:
+    shown = impression(survey, page=sent)
+    house.send(shown, response(survey, impression=shown["id"], page=sent))
+    assert house.site.responses()[0]["page"] == stored
+    assert house.rows(impressions.c.page) == [(stored,)]
+
+
+def test_with_global_privacy_control_no_page_is_stored(house: House, survey: dict[str, Any]) -> None:
+    shown = impression(survey)
+    house.send(shown, response(survey, impression=shown["id"]), anonymous=True)
+    assert house.site.responses()[0]["page"] is None
+    assert house.rows(impressions.c.page, impressions.c.page_label, impressions.c.visitor_id) == [(None, "", None)]
+
+
+def test_deleted_response_takes_its_impression_along(house: House, survey: dict[str, Any]) -> None:
+    shown, other = impression(survey), impression(survey)
+    given_ = response(survey, impression=shown["id"], comment="Mine")
+    house.send(shown, other, given_)
+    assert house.site.call("DELETE", f"/responses/{given_['id']}").status_code == 204
+    assert house.rows(impressions.c.id) == [(UUID(other["id"]),)]
+    counts = house.site.results(survey)["counts"]
+    assert (counts["impressions"], counts["scores"]) == (1, 0)
 
 
 def test_consent_text_is_the_published_one_in_the_language_that_was_shown(house: House) -> None:

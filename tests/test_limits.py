@@ -107,15 +107,15 @@ def test_who_counts_as_one(one: str, other: str, same: bool) -> None:
 def test_when_to_come_again_is_whole_seconds_that_suffice(clock: Clock) -> None:
     for per_minute in (1, 7, 60, 6000):
         both = Limits(per_address=per_minute, per_site=per_minute)
-        for check in (both.check_address, both.check_site):
+        for check in (both.check_events, both.check_site):
             for _ in range(per_minute):
-                check("a")
+                check("a", 1)
             with pytest.raises(TooManyTries) as caught:
-                check("a")
+                check("a", 1)
             seconds = int(caught.value.headers["Retry-After"])
             assert 1 <= seconds <= 60 / per_minute + 2
             clock.now += seconds
-            check("a")
+            check("a", 1)
 
 
 # ---- through the door

@@ -7,28 +7,24 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import text
 
+from collector import app
 from collector.db.verbs import Steps
 from collector.errors import Unavailable
-from collector.rollups import (
-    DIMENSIONS,
-    LONGEST_LABEL,
-    MOST_PAGES,
-    Difference,
-    add_to_rollups,
-    page_label,
-    totals_by_value,
-)
-from collector.schema import pages, rollups
+from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
+from collector.rollups import DIMENSIONS, Difference, add_to_rollups, totals_by_value
+from collector.schema import rollups
 from collector.sites import site_by_key
 from collector.web.http import House as OpenHouse
+from collector.web.limits import NAMES_PER_ADDRESS
 from tests.conftest import PERSON, House
 from tests.faults.times import times
 from tests.stores import differences_in, run_command
@@ -126,6 +122,8 @@ class Given:
     comment: bool
     email: bool
     complete: bool
+    shown: str | None
+    """The impression that it came of."""
 
 
 @dataclass
@@ -156,6 +154,7 @@ class Recount:
             bool((event["comment"] or "").strip()),
             bool(event["email"]),
             event["complete"],
+            event["impression"],
         )
         if earlier and now.state <= earlier.state:
             return False  # the sequences below never send the very same again but as a duplicate
@@ -165,8 +164,16 @@ class Recount:
         if earlier:  # where it was given and by whom stays, and so does an address; the revision does not
             now.where, now.robot = (now.where[0], *earlier.where[1:]), earlier.robot
             now.email |= earlier.email
+            now.shown = earlier.shown
         self.given[event["id"]] = now
         return True
+
+    def delete(self, name: str) -> bool:
+        """A response and the impression that it came of; whether it was there."""
+        given = self.given.pop(name, None)
+        if given and given.shown:
+            self.shown.pop(given.shown, None)
+        return given is not None
 
     def totals(self, dimension: int) -> dict[str, dict[str, Any]]:
         values: dict[str, Counter[str]] = {}
@@ -233,7 +240,7 @@ class Story:
             self.send()
             name = self._given[step["given"]]
             status = self.house.site.call("DELETE", f"/responses/{name}").status_code
-            assert status == (204 if self.recount.given.pop(name, None) else 404)
+            assert status == (204 if self.recount.delete(name) else 404)
             return
         if step["agent"] != self._agent or not step["together"]:
             self.send()
@@ -312,32 +319,63 @@ def test_results_are_what_counting_by_hand_gives(house: House, steps: list[dict[
 # ---- the pages that results name
 
 
-def labels_of(house: House, survey: dict[str, Any]) -> tuple[dict[str, int], set[str]]:
-    """Impressions by page as the sums have them, and the pages that are noted as named."""
+def labels_of(house: House, survey: dict[str, Any]) -> dict[str, int]:
+    """Impressions by page."""
 
-    async def read() -> tuple[dict[str, int], set[str]]:
+    async def read() -> dict[str, int]:
         async with open_house(house).database.read() as connection:
             site_id = (await site_by_key(connection, house.site.key)).id
             totals = await totals_by_value(connection, site_id, UUID(survey["id"]), "page")
-            named = await connection.execute(select(pages.c.label).where(pages.c.survey_id == UUID(survey["id"])))
-            return {value: total.impressions for value, total in totals.items()}, set(named.scalars())
+            return {value: total.impressions for value, total in totals.items()}
 
-    found: tuple[dict[str, int], set[str]] = in_house(house, read)
+    found: dict[str, int] = in_house(house, read)
     return found
+
+
+def show_pages(house: House, survey: dict[str, Any], numbers: range) -> None:
+    for start in range(numbers.start, numbers.stop, 40):
+        some = range(start, min(start + 40, numbers.stop))
+        sent = [impression(survey, page=f"https://shop.example/page-{number}") for number in some]
+        assert house.send(*sent).status_code == 200
 
 
 def test_two_hundred_pages_are_named_and_the_rest_count_as_one(house: House) -> None:
     survey = house.site.publish()
-    addresses = [f"https://shop.example/page-{number}" for number in range(MOST_PAGES + 30)]
-    for start in range(0, len(addresses), 46):
-        assert house.send(*(impression(survey, page=page) for page in addresses[start : start + 46])).status_code == 200
-    house.send(impression(survey, page=addresses[0]), impression(survey, page=addresses[-1]))
-    counts, named = labels_of(house, survey)
-    assert len(named) == MOST_PAGES
-    assert set(counts) == named | {""}
-    assert counts[""] == 31
+    for part in range(6):
+        house.come_from(f"192.0.2.{part}")
+        show_pages(house, survey, range(part * 40, part * 40 + 40))
+    show_pages(house, survey, range(2))
+    counts = labels_of(house, survey)
+    assert len(counts) == MOST_NAMES + 1
+    assert counts[""] == 40
     assert counts["shop.example/page-0"] == 2
     assert differences(house) == []
+
+
+def test_one_address_names_forty_pages_a_day_and_leaves_room_for_others(house: House) -> None:
+    survey = house.site.publish()
+    house.come_from("192.0.2.1")
+    show_pages(house, survey, range(400))
+    assert len(labels_of(house, survey)) == NAMES_PER_ADDRESS + 1
+    house.come_from("192.0.2.2")
+    show_pages(house, survey, range(1000, 1020))
+    counts = labels_of(house, survey)
+    assert len(counts) == NAMES_PER_ADDRESS + 21
+    assert sum(counts.values()) == 420
+
+
+def test_a_new_month_names_pages_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = house.site.publish()
+    for part in range(5):
+        house.come_from(f"192.0.2.{part}")
+        show_pages(house, survey, range(part * 40, part * 40 + 40))
+    house.come_from("192.0.2.9")
+    show_pages(house, survey, range(500, 501))
+    assert "shop.example/page-500" not in labels_of(house, survey)
+    later = datetime.now(UTC) + timedelta(days=32)
+    monkeypatch.setattr(app, "clock", lambda: later)
+    show_pages(house, survey, range(500, 501))
+    assert labels_of(house, survey)["shop.example/page-500"] == 1
 
 
 def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(
@@ -362,7 +400,7 @@ def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(
     assert house.send(shown).status_code == 503
     monkeypatch.undo()
     assert house.send(shown).status_code == 200
-    assert labels_of(house, survey) == ({"shop.example/new": 1}, {"shop.example/new"})
+    assert labels_of(house, survey) == {"shop.example/new": 1}
 
 
 # ---- many at once

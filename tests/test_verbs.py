@@ -19,7 +19,7 @@ from collector.db.postgres import BY_INDEX
 from collector.db.statements import find_all, write_all
 from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
-from collector.schema import impressions, new_hex_id, pages, rollups
+from collector.schema import impressions, new_hex_id, rollups
 from tests.conftest import BROWSER_SECRET, House
 from tests.postgres import Cluster
 from tests.stores import opened
@@ -33,7 +33,6 @@ SITE = new_hex_id()
 find = Find(impressions, KEY, ("id", "revision", "answered_at", "bot"))
 insert = Insert(impressions, (*KEY, *SHOWN))
 replace = Replace(impressions, KEY, ("revision", "answered_at"))
-name_page = Insert(pages, ("site_id", "survey_id", "label"), ignore_known=True)
 add = Add(rollups, ("site_id", "dimension", "survey_id", "day", "value", "lane"), ("impressions", "robots"))
 
 
@@ -93,13 +92,8 @@ def test_several_things_are_found_at_once_each_by_its_own(batches: Batches) -> N
 def test_one_row_that_cannot_be_written_undoes_the_rest(batches: Batches) -> None:
     one, two = new_hex_id(), new_hex_id()
     with pytest.raises((sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)):
-        batches.write(Call(insert, [shown(one)]), Call(name_page, [(SITE, SITE, None)]))
+        batches.write(Call(insert, [shown(one)]), Call(add, [(SITE, "page", SITE, NOW.date(), None, 0, 1, 0)]))
     assert batches.found(one, two) == []
-
-
-def test_known_names_are_passed_over_where_that_is_said(batches: Batches) -> None:
-    batches.write(Call(name_page, [(SITE, SITE, "a"), (SITE, SITE, "b")]))
-    batches.write(Call(name_page, [(SITE, SITE, "b"), (SITE, SITE, "c")]))
 
 
 def test_numbers_are_added_to_what_is_there(batches: Batches) -> None:

@@ -199,8 +199,8 @@ class Writer(Verb):
 class _Inserter(Writer):
     """New rows, and what becomes of those whose key is there."""
 
-    _if_known: dict[str, str]
-    """The end of the statement, by database."""
+    _if_known: str
+    """The end of the statement."""
 
     @cached_property
     def _into(self) -> str:
@@ -208,10 +208,10 @@ class _Inserter(Writer):
 
     @cached_property
     def _for_sqlite(self) -> str:
-        return f"{self._into} VALUES ({self._columns.marks}) {self._if_known['sqlite']}"
+        return f"{self._into} VALUES ({self._columns.marks}) {self._if_known}"
 
     def postgres(self, first: int) -> str:
-        return f"{self._into} SELECT {self._columns.each(first)} {self._if_known['postgresql']}"
+        return f"{self._into} SELECT {self._columns.each(first)} {self._if_known}"
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
         connection.executemany(self._for_sqlite, self._columns.to_sqlite(rows))
@@ -219,12 +219,9 @@ class _Inserter(Writer):
 
 
 class Insert(_Inserter):
-    """Rows that were looked for and are new; with ``ignore_known``, those of them that are new."""
+    """Rows that were looked for and are new; one that is there after all fails the statement."""
 
-    def __init__(self, table: Table, names: Sequence[str], *, ignore_known: bool = False) -> None:
-        super().__init__(table, names)
-        nothing = "ON CONFLICT DO NOTHING" if ignore_known else ""  # without it a row that is there fails the statement
-        self._if_known = {"sqlite": nothing, "postgresql": nothing}
+    _if_known = ""
 
 
 class Replace(Writer):
@@ -272,7 +269,7 @@ class Add(_Inserter):
         super().__init__(table, [*keys, *names])
         sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names)
         add = f"ON CONFLICT ({', '.join(map(_quote, keys))}) DO UPDATE SET {sums}"
-        self._if_known = {"sqlite": add, "postgresql": add}
+        self._if_known = add
 
     async def outside(self, connection: AsyncConnection, rows: Rows) -> None:
         """The same in a transaction that is no batch."""

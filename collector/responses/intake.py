@@ -6,23 +6,24 @@ each is stored or refused by itself, and a refusal is final. Ids are hex in here
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
-from collector.db.verbs import Call, Insert, Steps
+from collector.db.verbs import Call, Steps
 from collector.devices import Device
 from collector.errors import Conflict, Fault, Invalid, Problem
 from collector.metrics import group_of, scores
 from collector.outbox import new_job, put_jobs
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
+from collector.responses.pages import page_label, stored_page
 from collector.responses.rows import Row, Rows, Stored
-from collector.rollups import MOST_PAGES, Sums, add_to_rollups, page_label
-from collector.schema import impressions, new_hex_id, pages, responses
+from collector.rollups import Sums, add_to_rollups
+from collector.schema import impressions, new_hex_id, responses
 from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
 from collector.webhooks import KIND, EventType, event_body
@@ -49,6 +50,8 @@ class Arrival:
     anonymous: bool
     device: Device
     events: list[Arrived]
+    may_name: Callable[[], bool] = lambda: True
+    """Whether whoever sent it may name one more page in the results; each call that says yes counts."""
 
 
 @dataclass(slots=True)
@@ -130,7 +133,6 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
         Call(_impressions.replace, batch.impressions.changed()),
         Call(_responses.insert, batch.responses.new()),
         Call(_responses.replace, batch.responses.changed()),
-        Call(_new_pages, batch.new_pages()),
         Call(put_jobs, batch.jobs),
         Call(add_to_rollups, batch.sums(lane).rows()),
     ]
@@ -162,7 +164,7 @@ class _Batch:
         self.impressions = Rows(_impressions)
         self.responses = Rows(_responses)
         self.pages: list[tuple[OpenSurvey, str]] = []
-        self._labels: dict[tuple[str, str], set[str]] = {}
+        self._names: dict[str, set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
 
     def take(self, arrival: Arrival) -> Receipt | Problem:
@@ -299,12 +301,13 @@ class _Batch:
         device = sender.arrival.device
         kind = "tablet" if event.touch and device.system == "Mac OS X" else device.kind  # an iPad says Mac
         document = survey.revisions[event.revision]
+        page = None if sender.anonymous else stored_page(event.page, sender.arrival.site.kept_parameters)
         language = event.language
         if language != document.language and language not in document.translations:
             language = None  # it was shown in none but its own
         return {
-            "page": event.page,
-            "page_label": self._label(sender.site, survey, event.page),
+            "page": page,
+            "page_label": self._label(sender, survey, page),
             "language": language,
             "device": kind,
             "browser": device.browser,
@@ -312,20 +315,20 @@ class _Batch:
             "bot": device.robot or event.automated,
         }
 
-    def new_pages(self) -> list[tuple[str, str, str]]:
-        return [(*survey, label) for survey, labels in self._labels.items() for label in labels]
-
-    def _label(self, site: str, survey: OpenSurvey, page: str | None) -> str:
+    def _label(self, sender: _Sender, survey: OpenSurvey, page: str | None) -> str:
+        """What results count the page as: by name while there is room for names in this month, else under none."""
         label = page_label(page)
-        if not label or label in survey.labels:
+        if not label or survey.names(label, self.now) or label in self._new_names(survey):
             return label
-        new = self._labels.setdefault((site, survey.id), set())
-        if label not in new:
-            if len(survey.labels) + len(new) >= MOST_PAGES:
-                return ""
-            new.add(label)
-            self.pages.append((survey, label))
+        new = self._new_names(survey)
+        if survey.room_for_names - len(new) <= 0 or not sender.arrival.may_name():
+            return ""
+        new.add(label)
+        self.pages.append((survey, label))
         return label
+
+    def _new_names(self, survey: OpenSurvey) -> set[str]:
+        return self._names.setdefault(survey.id, set())
 
 
 def _not_yours(one: Arrived) -> Conflict:
@@ -389,4 +392,3 @@ _responses = Stored(
         *("email", "email_verified", "consent_text", "updated_at"),
     ),
 )
-_new_pages = Insert(pages, ("site_id", "survey_id", "label"), ignore_known=True)

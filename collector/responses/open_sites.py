@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.errors import NotFound
-from collector.rollups import MOST_PAGES
-from collector.schema import pages, surveys
+from collector.responses.pages import MOST_NAMES
+from collector.rollups import names_since
+from collector.schema import surveys
 from collector.sites import site_by_key
 from collector.surveys.document import SurveyDocument
 from collector.surveys.lifecycle import DELETED, get_revision
@@ -30,7 +32,19 @@ class OpenSurvey:
     revisions: dict[int, SurveyDocument] = field(default_factory=dict)
     """The documents that were asked for so far; they never change."""
     labels: set[str] = field(default_factory=set)
-    """The pages that results name."""
+    """The pages that results name in the month of `named_in`."""
+    named_in: tuple[int, int] = (0, 0)
+    """A year and a month of it, in UTC."""
+
+    def names(self, label: str, now: datetime) -> bool:
+        """Whether the results of this month name a page; a new month begins with none."""
+        if self.named_in != (now.year, now.month):
+            self.named_in, self.labels = (now.year, now.month), set()
+        return label in self.labels
+
+    @property
+    def room_for_names(self) -> int:
+        return MOST_NAMES - len(self.labels)
 
 
 @dataclass(slots=True)
@@ -40,10 +54,17 @@ class OpenSite:
     id: UUID
     surveys: dict[str, OpenSurvey]
     webhooks: Sequence[str]
+    kept_parameters: frozenset[str] = frozenset()
+    """The query parameters that are stored with a page's address."""
     hex: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.hex = self.id.hex
+
+    def has(self, key: str, revision: int) -> bool:
+        """Whether a survey had this revision when the site was loaded."""
+        survey = self.surveys.get(key)
+        return survey is not None and revision <= survey.latest
 
     def at_hand(self, key: str, revision: int) -> OpenSurvey | None:
         """A survey whose document of this revision was asked for before."""
@@ -51,7 +72,7 @@ class OpenSite:
         return survey if survey is not None and revision in survey.revisions else None
 
 
-async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSite | None) -> OpenSite:
+async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSite | None, *, now: datetime) -> OpenSite:
     """The site as it is now; what never changes is taken over from ``earlier``. Raises `NotFound`."""
     site = await site_by_key(connection, key)
     columns = surveys.c.id, surveys.c.key, surveys.c.name, surveys.c.status, surveys.c.revision
@@ -61,14 +82,13 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
         survey = OpenSurvey(row.id.hex, row.key, row.name, row.status in ("archived", DELETED), row.revision)
         known = earlier.surveys.get(row.key) if earlier else None
         if known:
-            survey.revisions, survey.labels = known.revisions, known.labels
+            survey.revisions, survey.labels, survey.named_in = known.revisions, known.labels, known.named_in
         else:
-            mine = pages.c.site_id == site.id, pages.c.survey_id == row.id
-            survey.labels = set(
-                (await connection.execute(select(pages.c.label).where(*mine).limit(MOST_PAGES))).scalars()
-            )
+            survey.labels = await names_since(connection, site.id, row.id, now.date().replace(day=1), MOST_NAMES)
+            survey.named_in = now.year, now.month
         found[row.key] = survey
-    return OpenSite(site.id, found, [one.id.hex for one in await list_webhooks(connection, site.id)])
+    webhooks = [one.id.hex for one in await list_webhooks(connection, site.id)]
+    return OpenSite(site.id, found, webhooks, site.kept_parameters)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

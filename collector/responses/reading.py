@@ -121,13 +121,19 @@ async def history_of(connection: AsyncConnection, response: Row[Any]) -> History
 
 
 async def delete_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> None:
-    """Remove a response, what was counted for it, and what was still to happen because of it. Raises `NotFound`."""
+    """Remove a response with the impression that it came of, what was counted for both, and what was still to happen
+    because of it. Raises `NotFound`."""
     here = responses.c.site_id == site_id, responses.c.id == response_id
     row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
     if row is None:
         raise NotFound("This site has no such response.")
     sums = Sums(lane=0)
     sums.count_response(row, -1)
+    shown = impressions.c.site_id == site_id, impressions.c.id == row["impression_id"]
+    query = select(impressions).where(*shown).with_for_update()
+    for impression in (await connection.execute(query)).mappings().all():
+        sums.count_impression(impression, -1)
+    await connection.execute(delete(impressions).where(*shown))
     await add_up(connection, sums)
     await forget_subject(connection, site_id, response_id)
     await connection.execute(delete(responses).where(*here))

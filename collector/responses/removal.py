@@ -1,4 +1,4 @@
-"""Removes for good what was deleted long ago: a survey with its answers, sums, pages and what was still to be sent.
+"""Removes for good what was deleted long ago: a survey with its answers, sums and what was still to be sent.
 
 In steps that are short transactions each, because there may be millions of answers; whoever is interrupted, or meets
 another worker at it, goes on from what is left.
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.schema import impressions, jobs, pages, responses, revisions, rollups, surveys
+from collector.schema import impressions, jobs, responses, revisions, rollups, surveys
 from collector.surveys.lifecycle import DELETED, KEPT_DELETED
 
 GRACE = timedelta(hours=1)
@@ -59,6 +59,6 @@ async def remove_impressions(connection: AsyncConnection, site_id: UUID, ids: Se
 
 async def remove_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
     """The survey itself, once its responses and impressions are gone."""
-    for table in (rollups, pages, revisions):
+    for table in (rollups, revisions):
         await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.survey_id == survey_id))
     await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))

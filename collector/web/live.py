@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from collector.db.store import Database
@@ -25,6 +26,8 @@ FRESH_SECONDS = 4.0
 """From this age on a request waits for the store."""
 LOAD_SECONDS = 3.0
 """How long the store may take before what was kept is served."""
+SEEK_SECONDS = 0.2
+"""Between two loads of a value because something was not in it."""
 
 Value = TypeVar("Value")
 
@@ -42,6 +45,8 @@ class Kept(Generic[Value]):
         self._load = load
         self._entries: dict[str, _Entry[Value]] = {}
         self._loading: dict[str, asyncio.Task[Value]] = {}
+        self._seeking: dict[str, asyncio.Task[Value]] = {}
+        self._sought: dict[str, float] = {}
         self._age = 0
 
     def fresh(self, name: str) -> Value | None:
@@ -73,6 +78,24 @@ class Kept(Generic[Value]):
             raise Unavailable(headers={"Retry-After": "5"})
         return entry.value
 
+    async def seek(self, name: str) -> Value:
+        """The value as the store has it after this moment, for what was not in the one at hand. Whoever asks for what
+        is nowhere causes one load in `SEEK_SECONDS`, together with all others."""
+        task = self._seeking.get(name)
+        if task is None:
+            task = self._seeking[name] = asyncio.create_task(self._seek(name))
+        return await asyncio.shield(task)
+
+    async def _seek(self, name: str) -> Value:
+        try:
+            await asyncio.sleep(self._sought.get(name, 0.0) + SEEK_SECONDS - time.monotonic())
+            if running := self._loading.get(name):  # it began before what is sought was there, perhaps
+                await asyncio.wait([running], timeout=LOAD_SECONDS)
+        finally:
+            del self._seeking[name]  # who asks from now on asks for another load
+        self._sought[name] = time.monotonic()
+        return await self.renew(name)
+
     def _begin(self, name: str) -> asyncio.Task[Value]:
         task = self._loading[name] = asyncio.create_task(self._renew(name))
         task.add_done_callback(lambda done: self._loading.pop(name) if self._loading.get(name) is done else None)
@@ -103,8 +126,8 @@ class Kept(Generic[Value]):
 class Live:
     """The scripts and sites of one process."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database, self._clock = database, clock
         self.scripts = Kept(self._load_script)
         self.sites = Kept(self._load_site)
 
@@ -113,14 +136,11 @@ class Live:
         self.scripts.forget()
         self.sites.forget()
 
-    async def find(self, site_key: str, site: OpenSite, survey_key: str, revision: int) -> OpenSurvey | None:
-        """A survey with the document of a revision at hand; None when the store has no such thing either."""
-        survey = site.surveys.get(survey_key)
-        for _ in range(2):  # the first may join a load that began before the survey was published
-            if survey is None or revision > survey.latest:
-                survey = (await self.sites.renew(site_key)).surveys.get(survey_key)
-        if survey is None or revision > survey.latest:
+    async def find(self, site: OpenSite, survey_key: str, revision: int) -> OpenSurvey | None:
+        """A survey with the document of a revision at hand; None when there is no such thing."""
+        if not site.has(survey_key, revision):
             return None
+        survey = site.surveys[survey_key]
         if revision not in survey.revisions:
             async with self._database.read() as connection:
                 await load_revision(connection, site, survey, revision)
@@ -128,7 +148,7 @@ class Live:
 
     async def _load_site(self, key: str, earlier: OpenSite | None) -> OpenSite:
         async with self._database.read() as connection:
-            return await load_open_site(connection, key, earlier)
+            return await load_open_site(connection, key, earlier, now=self._clock())
 
     async def _load_script(self, name: str, earlier: Script | None) -> Script:
         key, _, survey = name.partition("-")

@@ -58,8 +58,9 @@ def _send_script(script: Script, asked: Asked) -> None:
 
 def events(house: House, key: str, asked: Asked) -> Later | None:
     """Takes events in; answered 200 only once they are on disk."""
-    house.limits.check_address(asked.address)
+    house.limits.check_body(asked.address, len(asked.body))
     envelope = read_envelope(parse_json(asked.body))
+    house.limits.check_events(asked.address, len(envelope.events))
     site = house.live.sites.fresh(key)
     if site is None:
         return _load_site(house, key, envelope, asked)
@@ -73,8 +74,8 @@ async def _load_site(house: House, key: str, envelope: Envelope, asked: Asked) -
 
 
 def _take(house: House, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
-    house.limits.check_site(key)
-    arrival = _arrival(house, site, envelope, asked.headers.get(b"user-agent", b"").decode("latin-1"))
+    house.limits.check_site(key, len(envelope.events))
+    arrival = _arrival(house, site, envelope, asked)
     unknown = [one for one in arrival.events if one.survey is None and one.problem is None]
     if unknown:
         return _look_up(house, key, arrival, unknown, asked)
@@ -83,8 +84,11 @@ def _take(house: House, key: str, site: OpenSite, envelope: Envelope, asked: Ask
 
 
 async def _look_up(house: House, key: str, arrival: Arrival, unknown: Sequence[Arrived], asked: Asked) -> None:
+    site = arrival.site
+    if any(one.event and not site.has(one.event.survey, one.event.revision) for one in unknown):
+        site = await house.live.sites.seek(key)  # once for all of them: it may have been published just now
     for one in unknown:
-        await _find_survey(house, key, arrival, one)
+        await _find_survey(house, site, arrival, one)
     _hand_in(house, arrival, asked)
 
 
@@ -174,10 +178,12 @@ def ordinary(hot: Hot, *, has_body: bool) -> Callable[[Request], Awaitable[Respo
     return endpoint
 
 
-def _arrival(house: House, site: OpenSite, envelope: Envelope, user_agent: str) -> Arrival:
+def _arrival(house: House, site: OpenSite, envelope: Envelope, asked: Asked) -> Arrival:
     """An envelope with what can be said of its events at once; the surveys of some may have to be looked up."""
     token, anonymous = envelope.visitor, envelope.anonymous
     visitor = house.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
+    if visitor:
+        house.limits.check_visitor(visitor.hex, len(envelope.events))
     events = []
     for index, value in enumerate(envelope.events):
         one = Arrived(at := f"/events/{index}", at)
@@ -191,14 +197,16 @@ def _arrival(house: House, site: OpenSite, envelope: Envelope, user_agent: str) 
         one.survey = site.at_hand(one.event.survey, one.event.revision)
         if one.survey is not None:
             check(one, site, house.signing, anonymous)
-    return Arrival(site, visitor.hex if visitor else None, anonymous, read_user_agent(user_agent), events)
+    device = read_user_agent(asked.headers.get(b"user-agent", b"").decode("latin-1"))
+    may_name = partial(house.limits.may_name, asked.address)
+    return Arrival(site, visitor.hex if visitor else None, anonymous, device, events, may_name)
 
 
-async def _find_survey(house: House, key: str, arrival: Arrival, one: Arrived) -> None:
+async def _find_survey(house: House, site: OpenSite, arrival: Arrival, one: Arrived) -> None:
     """Have the survey of an event at hand, or its problem."""
     assert one.event is not None
     try:
-        one.survey = await house.live.find(key, arrival.site, one.event.survey, one.event.revision)
+        one.survey = await house.live.find(site, one.event.survey, one.event.revision)
     except Problem as problem:
         one.problem = problem
         return
