@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from starlette.testclient import TestClient
 from collector import __version__
 from collector.app import create_app, open_house
 from collector.errors import TooManyTries
+from collector.responses.open_sites import load_open_site
 from collector.settings import Settings
-from collector.web import limits
-from collector.web.limits import MOST_KEPT, Buckets, Limits, share_of
+from collector.web import limits, live
+from collector.web.limits import BYTES_PER_EVENT, EVENTS_PER_VISITOR, MOST_KEPT, Buckets, Limits, share_of
 from tests.conftest import PERSON, SECRET, House, add_site
 from tests.test_intake import impression, response
 from tests.test_rollups import open_house as house_within
@@ -233,3 +236,84 @@ def test_failed_batch_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(house_within(house).database, "batch", fail)
     assert house.send(response(survey)).status_code == 429
     assert measured(house)["tevreden_batches_failed_total"] == before + 1
+
+
+# ---- what a stranger can cost
+
+
+def test_limit_counts_events_and_not_requests(tmp_path: Path, store: tuple[str, str], clock: Clock) -> None:  # noqa: ARG001
+    with collector_with(tmp_path, store, rate_per_address=100) as house:
+        survey = house.site.publish()
+        assert house.send(*(impression(survey) for _ in range(50))).status_code == 200
+        assert house.send(*(impression(survey) for _ in range(49))).status_code == 200
+        assert house.send(impression(survey), impression(survey)).status_code == 429
+        assert house.site.results(survey)["counts"]["impressions"] == 99
+
+
+def test_limit_counts_bytes_whatever_they_say(tmp_path: Path, store: tuple[str, str], clock: Clock) -> None:  # noqa: ARG001
+    with collector_with(tmp_path, store, rate_per_address=1000) as house:
+        body, taken = b" " * 60_000, 0
+        while (status := house.client.post(f"/w/{house.site.key}/events", content=body).status_code) == 400:
+            taken += len(body)
+            assert taken < 2 * 1000 * BYTES_PER_EVENT
+        assert status == 429
+        assert taken <= 1000 * BYTES_PER_EVENT
+
+
+def test_one_visitor_cannot_have_thousands_of_answers_counted(house: House, clock: Clock) -> None:  # noqa: ARG001
+    survey = house.site.publish()
+    token = house.send(impression(survey)).json()["visitor"]
+    statuses = [house.send(*(response(survey) for _ in range(50)), visitor=token).status_code for _ in range(40)]
+    assert statuses.count(200) == EVENTS_PER_VISITOR // 50
+    assert house.site.results(survey)["counts"]["scores"] <= EVENTS_PER_VISITOR
+
+
+def test_surveys_that_nobody_knows_cost_one_look_a_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = house.site.publish()
+    house.send(response(survey))
+    loads: list[float] = []
+
+    async def load(*arguments: Any, **named: Any) -> Any:
+        loads.append(time.monotonic())
+        return await load_open_site(*arguments, **named)
+
+    monkeypatch.setattr(live, "load_open_site", load)
+    began = time.monotonic()
+    for _ in range(10):
+        reply = house.send(*(response(survey, survey=f"nosuch{number}") for number in range(50)))
+        assert reply.status_code == 404
+    took = time.monotonic() - began
+    assert len(loads) <= took / live.SEEK_SECONDS + took / live.RENEW_SECONDS + 2
+
+
+def test_fifty_surveys_that_nobody_knows_cost_little_more_than_fifty_answers(house: House) -> None:
+    survey = house.site.publish()
+    house.send(response(survey))
+
+    def cost(**change: Any) -> float:
+        """Seconds of processor, at best; those of the client are in both."""
+        found = []
+        for _ in range(5):
+            events = [response(survey, **change) for _ in range(50)]
+            began = time.process_time()
+            house.send(*events)
+            found.append(time.process_time() - began)
+        return min(found)
+
+    assert cost(survey="nosuch") <= 3 * cost()
+
+
+def test_survey_published_just_now_is_found_by_its_first_answer(house: House) -> None:
+    house.send(response(house.site.publish()))  # the site is at hand
+    for _ in range(3):
+        assert house.send(response(house.site.publish())).status_code == 200
+
+
+@contextmanager
+def collector_with(folder: Path, store: tuple[str, str], **given: Any) -> Iterator[House]:
+    url, token = store
+    settings = Settings(database_url=url, secret=SECRET, **given)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
+        client.portal = portal
+        yield House(client, folder, add_site(client, "", token))
