@@ -1,7 +1,8 @@
 """Partitions by month on PostgreSQL.
 
 Ids are UUIDv7, whose first 48 bits are the Unix time in milliseconds, so a month is a range of ids. What claims another
-time than those months (a browser's clock may be off by years) lies in a partition for all the rest.
+time than those months (a browser's clock may be off by years) lies in a partition for all the rest, and moves into its
+month once that is near: a month whose rows are there already could not be made otherwise.
 """
 
 from __future__ import annotations
@@ -10,16 +11,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.schema import PARTITIONED
 
 MONTHS_AHEAD = 3
-
-log = structlog.get_logger()
 
 
 def first_id(moment: datetime) -> UUID:
@@ -37,18 +34,27 @@ def months(now: datetime) -> list[tuple[datetime, datetime]]:
 async def make_partitions(connection: AsyncConnection, now: datetime) -> None:
     """Make the partitions that are not there yet."""
     for table in PARTITIONED:
-        await _make(connection, table.name, f"{table.name}_other", "DEFAULT")
+        rest = f"{table.name}_other"
+        if not await _is_there(connection, rest):
+            await connection.execute(text(f"CREATE TABLE {rest} PARTITION OF {table.name} DEFAULT"))
         for first, after in months(now):
-            span = f"FOR VALUES FROM ('{first_id(first)}') TO ('{first_id(after)}')"
-            await _make(connection, table.name, f"{table.name}_{first:%Y_%m}", span)
+            name = f"{table.name}_{first:%Y_%m}"
+            if not await _is_there(connection, name):
+                await _make_month(connection, table.name, rest, name, first_id(first), first_id(after))
 
 
-async def _make(connection: AsyncConnection, table: str, name: str, values: str) -> None:
+async def _is_there(connection: AsyncConnection, name: str) -> bool:
     there = await connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
-    if there.scalar_one():
-        return
-    try:
-        async with connection.begin_nested():
-            await connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table} {values}"))
-    except IntegrityError:  # the rest holds rows of that month; they stay where they are
-        log.warning("a month stays in the partition for all the rest", partition=name)
+    return bool(there.scalar_one())
+
+
+async def _make_month(connection: AsyncConnection, table: str, rest: str, name: str, first: UUID, after: UUID) -> None:
+    """A partition with what the rest holds of it. Answers wait meanwhile: nothing may come in between."""
+    span = f"id >= '{first}' AND id < '{after}'"
+    for statement in (
+        f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE",
+        f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)",
+        f"WITH moved AS (DELETE FROM {rest} WHERE {span} RETURNING *) INSERT INTO {name} SELECT * FROM moved",  # noqa: S608
+        f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{after}')",
+    ):
+        await connection.execute(text(statement))

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Table, text
 
+from collector.schema import impressions, responses
 from tests.conftest import BROWSER_SECRET, House
 
 NOW = datetime.now(UTC)
@@ -49,6 +51,53 @@ def test_answer_of_a_browser_with_a_wrong_clock_is_dated_by_the_server(house: Ho
     assert (counts["impressions"], counts["scores"], counts["comments"]) == (2, 2, 1)
     since = (before - MILLISECOND).isoformat()
     assert len(house.site.responses(since=since)) == 2
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_months_that_strangers_named_in_advance_have_their_partition_when_they_come(house: House) -> None:
+    survey = house.site.publish()
+    about = {"survey": survey["key"], "revision": 1, "secret": BROWSER_SECRET}
+    ahead = [NOW + timedelta(days=30 * month) for month in range(4, 49)]
+    shown = [{"type": "impression", "id": id_at(at, 1), **about} for at in ahead]
+    given = {
+        "type": "response",
+        "id": id_at(ahead[0], 2),
+        "impression": shown[0]["id"],
+        "state": 1,
+        "score": 5,
+        **about,
+    }
+    assert house.send(*shown, given).status_code == 200
+    assert partition_of(house, impressions, shown[0]["id"]) == "impressions_other"
+
+    later = ahead[0]
+    database = house.client.app.state.house.database  # type: ignore[attr-defined]
+    assert house.client.portal
+    house.client.portal.call(database.keep_house, later)
+    assert partition_of(house, impressions, shown[0]["id"]) == f"impressions_{later:%Y_%m}"
+    assert partition_of(house, responses, given["id"]) == f"responses_{later:%Y_%m}"
+    fresh = {**given, "id": id_at(later, 3), "impression": id_at(later, 4)}
+    assert house.send(fresh, {**given, "state": 2, "comment": "Later"}, *shown).status_code == 200
+    assert partition_of(house, responses, fresh["id"]) == f"responses_{later:%Y_%m}"
+    assert house.site.results(survey)["counts"] | {"emails": 0, "robots": 0} == {
+        "impressions": 46,
+        "dismissals": 0,
+        "scores": 2,
+        "comments": 1,
+        "emails": 0,
+        "robots": 0,
+    }
+
+
+def partition_of(house: House, table: Table, row: str) -> str:
+    async def read() -> str:
+        async with house.client.app.state.house.database.read() as connection:  # type: ignore[attr-defined]
+            query = text(f"SELECT tableoid::regclass::text FROM {table.name} WHERE id = '{row}'")
+            found: str = (await connection.execute(query)).scalar_one()
+            return found
+
+    assert house.client.portal
+    return house.client.portal.call(read)
 
 
 def moment(written: Any) -> datetime:
