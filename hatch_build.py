@@ -20,7 +20,8 @@ def sources_hash() -> str:
     total = hashlib.sha256()
     for file in sorted((ROOT / "widget" / "src").iterdir()):
         total.update(file.name.encode() + b"\0" + file.read_bytes())
-    total.update((ROOT / "widget" / "build.mjs").read_bytes())
+    for name in ("build.mjs", "formats.json"):
+        total.update((ROOT / "widget" / name).read_bytes())
     return total.hexdigest()
 
 

@@ -21,28 +21,42 @@ const target = new URL("../collector/static/widget/", here);
 
 /** Bytes in brotli 11. The loader's leaves room for the texts of one survey, see `tests/test_script.py` for the sums. */
 const BUDGETS = {
-  "loader.js": 2640,
-  "frozen.js": 2690,
-  "ui.js": 4940,
+  "loader.js": 2940,
+  "frozen.js": 3000,
+  "ui.js": 6100,
   "explain.js": 3400, // and draws a draft; no visitor loads it
   "preview.js": 6200, // the admin's, which no visitor loads
   "editor.js": 2600,
 };
 
 /**
- * Properties that only these files know of, and those of the configuration that the collector writes for them, with what
- * they are called in what is served. The manifest has the table, for the collector (`collector/web/script.py`).
+ * The names of the configuration, by the number of their format. A format never changes, because loaders that were pinned
+ * ask for theirs for ever: to add a name, copy the newest format under the next number and add it there.
  */
-const NAMES = Object.fromEntries(
-  [
-    "allowed answered claim closed destroy era flush hears held named remember still taken targeted turn waiting watched",
-    "again callout delay element ends exclude exit first follow heading include ink invalid labels large link link_text",
-    "manual neutral path image points position query renew reopen root rtl sample scheme scroll surveys texts thanks",
-  ]
-    .join(" ")
-    .split(" ")
-    .map((name, index) => [name, String.fromCharCode((index < 26 ? 97 : 65 - 26) + index)]),
-);
+const FORMATS = JSON.parse(readFileSync(new URL("formats.json", here)));
+const FORMAT = Math.max(...Object.keys(FORMATS));
+
+/**
+ * Of these, words that browsers or the page's own calls use too; in TypeScript they end with a line. The browser's `host`,
+ * `port` and `hash` are asked for as `url["port"]` instead, which the build leaves alone.
+ */
+const CLASHING = "all body close color consent email event key question revision send site".split(" ");
+
+/** Properties that only these files know of, all of one build: one letter each, whichever. */
+const OWN =
+  "allowed answered claim closed destroy era flush hears held named remember root still taken targeted turn waiting watched";
+
+/** What properties are called in what is served. */
+const NAMES = Object.fromEntries([
+  ...Object.entries(FORMATS[FORMAT]).map(([name, short]) => [
+    CLASHING.includes(name) ? name + "_" : name,
+    short,
+  ]),
+  ...OWN.split(" ").map((name, index) => [name, String.fromCharCode((index < 26 ? 97 : 65 - 26) + index)]),
+]);
+
+/** The files that are loaded when they are needed have this hash of them all in their names; the loader knows it. */
+let further = "";
 
 const bundle = async (entry, format) => {
   const result = await build({
@@ -56,7 +70,11 @@ const bundle = async (entry, format) => {
     mangleCache: { ...NAMES },
     legalComments: "none",
     external: ["./ui.js", "./explain.js"], // beside the package's index.js, for whoever bundles it to split off
-    define: { __PACKAGED__: `${entry == "index.ts"}` },
+    define: {
+      __PACKAGED__: `${entry == "index.ts"}`,
+      __FORMAT__: FORMAT + "",
+      __FURTHER__: JSON.stringify(further),
+    },
     loader: { ".css": "text" },
     plugins: [
       {
@@ -106,13 +124,17 @@ for (const name of readdirSync(new URL("src/", here)).sort())
     .update(name)
     .update("\0")
     .update(readFileSync(new URL(`src/${name}`, here)));
-sources.update(readFileSync(new URL("build.mjs", here)));
+for (const name of ["build.mjs", "formats.json"]) sources.update(readFileSync(new URL(name, here)));
 
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const ui = await bundle("ui.ts", "esm");
+const explain = await bundle("explain.ts", "esm");
+further = sha256(ui + explain).slice(0, 6);
 const files = {
+  "ui.js": ui,
+  "explain.js": explain,
   "loader.js": await bundle("embed.ts", "iife"),
   "frozen.js": await bundle("frozen.ts", "iife"),
-  "ui.js": await bundle("ui.ts", "esm"),
-  "explain.js": await bundle("explain.ts", "esm"),
   "preview.js": await bundle("preview.ts", "iife"),
   "editor.js": await bundle("editor.ts", "iife"),
 };
@@ -122,17 +144,14 @@ for (const [name, text] of Object.entries(files)) {
   bytes[name] = brotliCompressSync(text, quality).length;
   console.log(`${name}: ${text.length} characters, ${bytes[name]} bytes in brotli (budget ${BUDGETS[name]})`);
 }
+files["formats.json"] = readFileSync(new URL("formats.json", here), "utf8"); // for the collector
 files["manifest.json"] =
   JSON.stringify(
     {
       sources: sources.digest("hex"),
-      names: NAMES,
-      hashes: Object.fromEntries(
-        Object.entries(files).map(([name, text]) => [
-          name,
-          createHash("sha256").update(text).digest("hex").slice(0, 12),
-        ]),
-      ),
+      format: FORMAT,
+      further,
+      hashes: Object.fromEntries(Object.keys(bytes).map((name) => [name, sha256(files[name]).slice(0, 12)])),
       bytes,
     },
     null,

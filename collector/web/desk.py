@@ -16,7 +16,7 @@ from collector.surveys.draft import value_at
 from collector.surveys.lifecycle import Survey, as_if_published, get_survey, has_changes
 from collector.surveys.patterns import compile_pattern
 from collector.web.fields import TAB_WORDS, Field, Section, Tab, fields_in, sections_of
-from collector.web.script import config_of, to_widget
+from collector.web.script import as_text, config_of, in_format
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def drawn(desk: Desk) -> dict[str, str]:
     """What the preview draws, and the patterns that an address is tried against."""
     survey, where = desk.survey, desk.survey.document.where
     patterns = {
-        name: [[pattern, compile_pattern(pattern)] for pattern in lines]
+        name: [[pattern, in_format(compile_pattern(pattern))] for pattern in lines]
         for name, lines in (("shows", where.include), ("never", where.exclude))
     }
     return {
         "config": config_of(desk.site.key, [as_if_published(survey)], own_page=True),
         "language": desk.language or survey.document.language,
-        "patterns": to_widget(patterns),
+        "patterns": as_text(patterns),
     }

@@ -29,7 +29,7 @@ from collector.web.direct import Asked, Begin
 from collector.web.http import House, house_of, log, parse_json, read_body
 from collector.web.measures import CONTENT_TYPE
 from collector.web.packed import Head, problem_answer, response_of
-from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, Script, config_of
+from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, Script, config_of, format_asked
 
 _TAKEN = Head(200, {**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
@@ -233,23 +233,25 @@ async def survey_script(request: Request) -> Response:
 
 
 async def site_config(request: Request) -> Response:
-    """What the tag's script holds, as JSON for the frozen loader."""
+    """What the tag's script holds, for loaders that ask for it, in the format that theirs is."""
+    number = format_asked(request.query_params.get("format"))
     async with house_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-        config = config_of(site.key, await live_revisions(connection, site.id))
+        config = config_of(site.key, await live_revisions(connection, site.id), number=number)
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
 async def draft(request: Request) -> Response:
     """A survey as it was last saved, for a test on the site's own pages: a link that the editor makes leads here."""
     house, token = house_of(request), request.path_params["token"]
+    number = format_asked(request.query_params.get("format"))
     async with house.database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
         survey_id = house.signing.read_test(site.id, token, now=house.clock())
         if survey_id is None:
             raise NotFound("This test link is too old, or was cut off.")
         survey = await get_survey(connection, site.id, survey_id)
-    config = config_of(site.key, [as_if_published(survey)], own_page=True)
+    config = config_of(site.key, [as_if_published(survey)], own_page=True, number=number)
     return Response(config, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"}, media_type="application/json")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collector.errors import NotFound
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey
 from collector.web.packed import Packed
@@ -27,9 +28,15 @@ FROZEN_HEADERS = {**OPEN_TO_ALL, "Cache-Control": "public, max-age=31536000, imm
 _MANIFEST = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
 _LOADER = (FOLDER / "loader.js").read_text("utf-8")
 
-_NAMES: dict[str, str] = _MANIFEST["names"]
+FORMATS: dict[int, dict[str, str]] = {
+    int(number): names for number, names in json.loads((FOLDER / "formats.json").read_text("utf-8")).items()
+}
+"""What a name of the configuration is called in each format. None ever changes: loaders that were pinned and packages
+that were bundled ask for theirs for as long as they are there."""
+FORMAT: int = _MANIFEST["format"]
+"""What the widget that is served here reads."""
 _HASHES: dict[str, str] = _MANIFEST["hashes"]
-UI_HASH = hashlib.sha256((_HASHES["ui.js"] + _HASHES["explain.js"]).encode()).hexdigest()[:6]
+UI_HASH: str = _MANIFEST["further"]
 """In the names of the files that the loader asks for: of the one that draws, and of the one that explains."""
 FROZEN_HASH = _HASHES["frozen.js"]
 FROZEN = (FOLDER / "frozen.js").read_text("utf-8")
@@ -44,27 +51,48 @@ INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).deco
 """Of the frozen loader, for the tag of those who pin their scripts."""
 
 
-def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = False) -> str:
-    """What the loader works with, as JSON. On its ``own_page``, outside ``/w/``, a survey shows when that page asks."""
+def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = False, number: int = FORMAT) -> str:
+    """What a loader works with, as JSON in the format of that number.
+
+    On its ``own_page``, outside ``/w/``, a survey shows when that page asks.
+    """
     config = {
         "site": site_key,
         **({"base": "../w/"} if own_page else {}),
-        "hash": UI_HASH,
         "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
     }
-    return to_widget(config)
+    return as_text(in_format(config, number))
 
 
-def to_widget(value: Any) -> str:
-    """JSON for what is built from the widget's sources."""
-    return json.dumps(_shortened(value), ensure_ascii=False, separators=(",", ":"))
+def format_asked(text: str | None) -> int:
+    """The number of a format that there is, the first where none is asked for. Raises `NotFound`, which says which there
+    are."""
+    known = " and ".join(map(str, sorted(FORMATS)))
+    number = 1 if text is None else next((number for number in FORMATS if str(number) == text), None)
+    if number is None:
+        raise NotFound(f"This collector knows no such format of its surveys. It knows {known}.")
+    return number
 
 
-def _shortened(value: Any) -> Any:
-    """Under the names that the build of the widget gave to what it reads."""
-    if isinstance(value, dict):
-        return {_NAMES.get(key, key): _shortened(item) for key, item in value.items()}
-    return [_shortened(item) for item in value] if isinstance(value, list) else value
+def in_format(value: Any, number: int = FORMAT) -> Any:
+    """A configuration, or a part of one, under the names of a format; what has none there is left out."""
+    if isinstance(value, list | tuple):
+        return [in_format(item, number) for item in value]
+    if not isinstance(value, dict):
+        return value
+    names = FORMATS[number]
+    return {names[key]: _inside(key, item, number) for key, item in value.items() if key in names}
+
+
+def _inside(key: str, value: Any, number: int) -> Any:
+    if key == "texts":  # by language, which is no name of ours
+        return {language: in_format(texts, number) for language, texts in value.items()}
+    return in_format(value, number)
+
+
+def as_text(value: Any) -> str:
+    """JSON, as short as it can be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

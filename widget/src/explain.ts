@@ -6,6 +6,9 @@ import { decide, matches, SMALL, TINY } from "./rules";
 import { recall } from "./storage";
 import type { Config, Explanation, Memory, Pattern, Rule, Survey, View } from "./types";
 
+/** Which format of the configuration this build reads. */
+declare const __FORMAT__: number;
+
 const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
   (scheme ? scheme + "://" : "") +
   (host ?? (path ? "" : "*")) +
@@ -25,7 +28,7 @@ const alone = (survey: Partial<Survey>, memory: Memory = {}, width = innerWidth)
 /** The rules on the page, the screen and what this browser remembers. */
 const standing = (survey: Survey, { host }: View): Rule[] => {
   const { include, exclude, large, sample, renew, again } = survey;
-  const memory = recall(host, survey.key);
+  const memory = recall(host, survey.key_);
   const { shown, answered, draw } = memory;
   const rules: Rule[] = [
     {
@@ -89,7 +92,7 @@ const standing = (survey: Survey, { host }: View): Rule[] => {
 
 /** The moments that a survey waits for. */
 const moments = (survey: Survey, { named, watched }: View): Rule[] => {
-  const { delay, scroll, exit, event, element } = survey;
+  const { delay, scroll, exit, event_: event, element } = survey;
   const met = watched.get(survey);
   const rules: Rule[] = [];
   const add = (rule: string, wanted: string, here: string) =>
@@ -113,7 +116,7 @@ const explainOne = (survey: Survey, view: View): Explanation => {
   const rules = standing(survey, view);
   const moment = moments(survey, view);
   const due =
-    !moment.length || (survey.all ? moment.every(({ holds }) => holds) : moment.some(({ holds }) => holds));
+    !moment.length || (survey.all_ ? moment.every(({ holds }) => holds) : moment.some(({ holds }) => holds));
   const broken = rules.find(({ holds }) => !holds);
   const turn = !taken || taken == survey;
   const reason = visible
@@ -128,8 +131,8 @@ const explainOne = (survey: Survey, view: View): Explanation => {
             ? (document.hidden && "hidden") || "loading"
             : "waiting";
   return {
-    survey: survey.key,
-    question: Object.values(survey.texts)[0]!.question,
+    survey: survey.key_,
+    question: Object.values(survey.texts)[0]!.question_,
     shown: visible,
     reason: host.allowed ? reason : "consent",
     rules: [
@@ -238,7 +241,9 @@ const test = async (view: View, token: string) => {
   const { host } = view;
   host.allowed = false; // from here on nothing of this page is
   try {
-    const reply = await fetch(host.url.replace(/events$/, `test/${token}.json`), { credentials: "omit" });
+    const reply = await fetch(host.url.replace(/events$/, `test/${token}.json?format=${__FORMAT__}`), {
+      credentials: "omit",
+    });
     if (!reply.ok) throw reply;
     const [survey] = ((await reply.json()) as Config).surveys;
     const show = () => view.show!(survey!);

@@ -4,6 +4,9 @@ import { start } from "./loader";
 import type { Call, Explanation, Tevreden } from "./tevreden";
 import type * as Package from "./tevreden";
 
+/** Which format of the configuration this build reads. */
+declare const __FORMAT__: number;
+
 /** What waits for the loader, and whether the site's surveys have come; none if nobody has asked for them. */
 type Queue = Iterable<unknown>[] & { asked?: Promise<boolean> | undefined };
 
@@ -17,7 +20,8 @@ const queue = (): Queue | undefined => {
 };
 
 const begin = async ({ collector, site, ...dataset }: Package.Options) => {
-  const src = new URL(`${collector.replace(/\/$/, "")}/w/${site}.json`, location.href).href;
+  const src = new URL(`${collector.replace(/\/$/, "")}/w/${site}.json?format=${__FORMAT__}`, location.href)
+    .href;
   const response = await fetch(src, { credentials: "omit" });
   if (!response.ok) throw response;
   const config = await response.json();

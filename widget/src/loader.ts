@@ -15,6 +15,8 @@ export interface Tag {
 
 /** Whether this is the npm package, which brings its own further files and has no address to ask for. */
 declare const __PACKAGED__: boolean;
+/** In the names of the further files of this build. */
+declare const __FURTHER__: string;
 
 /** Further files, by name: `ui` draws, `explain` explains. */
 export type Files = (name: string) => Promise<unknown>;
@@ -29,12 +31,12 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
 
   const { surveys } = config;
   const url = (relative: string) => new URL((config.base || "") + relative, src).href;
-  const file = __PACKAGED__ ? files! : files || ((name) => import(url(`${name}-${config.hash}.js`)));
+  const file = __PACKAGED__ ? files! : files || ((name) => import(url(`${name}-${__FURTHER__}.js`)));
   const host: Host = {
-    name: "tv_" + config.site,
+    name: "tv_" + config.site_,
     held: {},
     era: 0,
-    url: url(config.site + "/events"),
+    url: url(config.site_ + "/events"),
     allowed: dataset.consent != "required",
     visitor,
     remember,
@@ -56,7 +58,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
   let ui: Promise<Ui> | undefined;
 
   const reason = (survey: Survey) =>
-    decide(survey, new URL(location.href), innerWidth, recall(host, survey.key), Date.now() / 1000);
+    decide(survey, new URL(location.href), innerWidth, recall(host, survey.key_), Date.now() / 1000);
 
   const withUi = (use: (ui: Ui) => void) => {
     ui ||= file("ui").then((loaded) => (loaded as { create: (host: Host) => Promise<Ui> }).create(host));
@@ -102,8 +104,8 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
         guard(() => {
           if (view.taken || !may()) return;
           if (document.hidden) return document.addEventListener("visibilitychange", due, { once: true });
-          if (survey.sample && recall(host, survey.key).draw === undefined)
-            remember(host, survey.key, { draw: (Math.random() * 100) | 0 });
+          if (survey.sample && recall(host, survey.key_).draw === undefined)
+            remember(host, survey.key_, { draw: (Math.random() * 100) | 0 });
           if (may()) show(survey, may);
         });
       if (may())
@@ -146,7 +148,7 @@ export const start = ({ dataset, src }: Tag, config: Config, files?: Files) => {
       for (const hear of view.hears) hear();
     },
     show(key: string, options?: { mount?: Element }) {
-      const survey = surveys.find((one) => one.key == key);
+      const survey = surveys.find((one) => one.key_ == key);
       if (survey && host.allowed) show(survey, undefined, options?.mount);
     },
     dismiss: () => view.shown?.dismiss(),

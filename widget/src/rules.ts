@@ -45,9 +45,9 @@ export const matches = (pattern: Pattern, url: URL): boolean => {
   return (
     glob(scheme, url.protocol.slice(0, -1)) &&
     (glob(host, name) || glob(host, name.replace(/^www\./, ""))) &&
-    glob(port, url.port || (url.protocol == "http:" ? "80" : "443")) &&
+    glob(port, url["port"] || (url.protocol == "http:" ? "80" : "443")) &&
     glob(path, decode(url.pathname).replace(/\/*$/, "/")) &&
-    glob(hash, decode(url.hash.slice(1))) &&
+    glob(hash, decode(url["hash"].slice(1))) &&
     (query || []).every(([key, value]) =>
       [...url.searchParams].some((pair) => glob(key, literal(pair[0])) && glob(value, literal(pair[1]))),
     )

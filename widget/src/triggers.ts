@@ -17,7 +17,7 @@ export const watch = (
   due: () => void,
   undo: (() => void)[],
 ): void => {
-  const { delay, scroll, exit, event, element } = survey;
+  const { delay, scroll, exit, event_: event, element } = survey;
   let needed = 0;
   const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
     target.addEventListener(name, handler);
@@ -25,7 +25,7 @@ export const watch = (
   };
   const hold = (condition: string) => {
     met.add(condition);
-    if (!survey.all || met.size == needed) due();
+    if (!survey.all_ || met.size == needed) due();
   };
 
   if (element) {

@@ -3,7 +3,12 @@ import type { Explanation } from "./tevreden";
 
 export type { Explanation, Rule } from "./tevreden";
 
-/** What travels on the wire. The server's side of each stands beside its name. */
+/**
+ * What travels on the wire. The server's side of each stands beside its name.
+ *
+ * The build gives each name of the configuration the two letters that it has in `widget/formats.json`. A word that
+ * browsers or the page's own calls use as well ends with a line here, so that it is not taken for theirs: `key_`.
+ */
 
 /** A URL pattern as the server compiled it (`collector/surveys/patterns.py`); a part left out matches anything. */
 export interface Pattern {
@@ -20,7 +25,7 @@ export type Group = 0 | 1 | 2;
 
 export interface Thanks {
   heading?: string;
-  body?: string;
+  body_?: string;
   /** The address of a picture; empty for none at all, left out for the tick. */
   image?: string;
   link?: string;
@@ -29,7 +34,7 @@ export interface Thanks {
 
 /** Everything that is said in one language. */
 export interface Texts {
-  question: string;
+  question_: string;
   /** What the lowest and the highest score mean. */
   ends?: [string, string];
   /** A name for each score: it is a scale of faces. */
@@ -37,11 +42,11 @@ export interface Texts {
   follow: [string, string, string];
   /** One for each group, or one for all. */
   thanks: Thanks[];
-  close: string;
-  send: string;
-  email?: string;
+  close_: string;
+  send_: string;
+  email_?: string;
   invalid?: string;
-  consent?: string;
+  consent_?: string;
   callout?: string;
   reopen?: string;
   rtl?: boolean;
@@ -51,8 +56,8 @@ export type Position = "slide-in-left" | "slide-in-right" | "callout-left" | "ca
 
 /** A published survey (`collector/surveys/published.py`); what is at its default is left out. */
 export interface Survey {
-  key: string;
-  revision: number;
+  key_: string;
+  revision_: number;
   /** The lowest score: 1, or 0 for NPS. */
   first?: number;
   points: number;
@@ -60,7 +65,7 @@ export interface Survey {
   neutral?: [number, number];
   /** None for `slide-in-right`. */
   position?: Position;
-  color: string;
+  color_: string;
   /** On the colour; none for white. */
   ink?: string;
   scheme?: "light" | "dark";
@@ -73,9 +78,9 @@ export interface Survey {
   /** Percent. */
   scroll?: number;
   exit?: boolean;
-  event?: string;
+  event_?: string;
   element?: string;
-  all?: boolean;
+  all_?: boolean;
   /** Days until someone who gave no answer is asked again; 0 always, none never. */
   again?: number;
   /** Days until someone who answered is asked again; none never. */
@@ -85,18 +90,16 @@ export interface Survey {
   /** Shows only when asked to. */
   manual?: boolean;
   /** Whoever is not known is asked for an e-mail address. */
-  email?: boolean;
+  email_?: boolean;
   /** The survey's own language first. */
   texts: Record<string, Texts>;
 }
 
 /** What the server writes into the script (`collector/web/script.py`). */
 export interface Config {
-  site: string;
+  site_: string;
   /** Where the other files are, relative to the script; none if beside it. */
   base?: string;
-  /** In the names of those files. */
-  hash: string;
   /** The one to show first stands first. */
   surveys: Survey[];
 }

@@ -46,7 +46,7 @@ const languageOf = ({ texts }: Survey, preferred: string | undefined) => {
     wishes
       .flatMap((wish) => [wish, wish?.split("-")[0]])
       .map((name) => (name || "").toLowerCase())
-      .find((name) => texts[name]?.question);
+      .find((name) => texts[name]?.question_);
   return (
     spoken([preferred, document.documentElement.lang]) ||
     spoken(navigator.languages) ||
@@ -59,7 +59,7 @@ export const create = async (host: Host): Promise<Ui> => {
   const outbox = openOutbox(host);
 
   const show = (survey: Survey, { language, mount, still, closed }: Showing): Shown => {
-    const { key, revision, points, first = 1, position = "slide-in-right" } = survey;
+    const { key_: key, revision_: revision, points, first = 1, position = "slide-in-right" } = survey;
     const spoken = languageOf(survey, language);
     const texts = survey.texts[spoken]!;
     const callout = !mount && texts.callout;
@@ -117,7 +117,7 @@ export const create = async (host: Host): Promise<Ui> => {
       });
     };
 
-    const close = h("button", { class: "close", "aria-label": texts.close, onclick: () => dismiss() }, "×");
+    const close = h("button", { class: "close", "aria-label": texts.close_, onclick: () => dismiss() }, "×");
     const radios = [...Array(points).keys()].map((index) =>
       h(
         "label",
@@ -148,7 +148,7 @@ export const create = async (host: Host): Promise<Ui> => {
     const form = h<HTMLFormElement>(
       "form",
       { novalidate: "", onsubmit: (event: SubmitEvent) => (event.preventDefault(), submit()) },
-      h("h2", { id: "question" }, texts.question),
+      h("h2", { id: "question" }, texts.question_),
       h(
         "div",
         {
@@ -167,7 +167,7 @@ export const create = async (host: Host): Promise<Ui> => {
     const said = h("div", { role: "status", class: "thanks" });
     const dialog = h<HTMLElement>(
       "section",
-      { role: "dialog", "aria-label": texts.question, tabindex: -1, class: "card" },
+      { role: "dialog", "aria-label": texts.question_, tabindex: -1, class: "card" },
       !mount && close,
       form,
       said,
@@ -186,7 +186,7 @@ export const create = async (host: Host): Promise<Ui> => {
     shadow.adoptedStyleSheets = [sheet];
     const style = (name: string, value: string | number) =>
       root.style.setProperty("--" + name, value + "", "important");
-    style("color", survey.color);
+    style("color", survey.color_);
     style("ink", survey.ink || "#fff");
     style("scheme", survey.scheme || "light dark");
     const news = h("div", { role: "status", class: "news" });
@@ -225,17 +225,17 @@ export const create = async (host: Host): Promise<Ui> => {
       score = chosen;
       answer();
       const question = followUp(survey, texts, score);
-      const asked = survey.email && !host.identity;
+      const asked = survey.email_ && !host.identity;
       if (!question && !asked && pointed) return thank();
       put(ask, question && h("label", { for: "comment" }, question));
       put(
         more,
         question && (comment ||= h("textarea", { id: "comment", maxlength: LONGEST_COMMENT })),
-        asked && h("label", { for: "email" }, texts.email),
+        asked && h("label", { for: "email" }, texts.email_),
         asked && email,
-        asked && texts.consent && h("p", { id: "consent" }, texts.consent),
+        asked && texts.consent_ && h("p", { id: "consent" }, texts.consent_),
         hint,
-        h("button", {}, texts.send),
+        h("button", {}, texts.send_),
       );
     };
     const submit = () => {
@@ -253,11 +253,11 @@ export const create = async (host: Host): Promise<Ui> => {
     const thank = () => {
       if (over) return; // someone who heard the answer took it off
       if (!complete) answer({ complete: true });
-      const { heading, body, image, link, link_text } = thanksFor(survey, texts, score!);
+      const { heading, body_: body, image, link, link_text } = thanksFor(survey, texts, score!);
       const inside = focused();
       root.dataset.state = "thanks";
       form.remove();
-      dialog.setAttribute("aria-label", heading || body || texts.question);
+      dialog.setAttribute("aria-label", heading || body || texts.question_);
       put(
         said,
         image !== "" && h(image ? "img" : "i", { src: image, alt: "" }),
@@ -306,7 +306,7 @@ export const create = async (host: Host): Promise<Ui> => {
       send({ type: "impression", id: impression });
       tell("shown");
       await pause(SOON);
-      news.textContent = callout || texts.question;
+      news.textContent = callout || texts.question_;
     };
     /** Show it once the visitor is free, in one tab alone, and from then on only where it can be reached. */
     const attend = () =>

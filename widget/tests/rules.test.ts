@@ -29,12 +29,12 @@ test("a pattern of many stars takes no longer than its text", () => {
 });
 
 const survey = (change: Partial<Survey> = {}): Survey => ({
-  key: "k",
-  revision: 1,
+  key_: "k",
+  revision_: 1,
   points: 5,
   neutral: [3, 3],
   position: "banner",
-  color: "#000",
+  color_: "#000",
   ink: "#fff",
   texts: {},
   ...change,
