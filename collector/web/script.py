@@ -65,8 +65,7 @@ def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = 
 
 
 def format_asked(text: str | None) -> int:
-    """The number of a format that there is, the first where none is asked for. Raises `NotFound`, which says which there
-    are."""
+    """The number of a format, the first where none is asked for. Raises `NotFound`, which says which there are."""
     known = " and ".join(map(str, sorted(FORMATS)))
     number = 1 if text is None else next((number for number in FORMATS if str(number) == text), None)
     if number is None:
