@@ -21,8 +21,8 @@ const target = new URL("../collector/static/widget/", here);
 
 /** Bytes in brotli 11. The loader's leaves room for the texts of one survey, see `tests/test_script.py` for the sums. */
 const BUDGETS = {
-  "loader.js": 2940,
-  "frozen.js": 3000,
+  "loader.js": 3030,
+  "frozen.js": 3400,
   "ui.js": 6100,
   "explain.js": 3400, // and draws a draft; no visitor loads it
   "preview.js": 6200, // the admin's, which no visitor loads
@@ -44,7 +44,7 @@ const CLASHING = "all body close color consent email event key question revision
 
 /** Properties that only these files know of, all of one build: one letter each, whichever. */
 const OWN =
-  "allowed answered claim closed destroy era flush hears held named remember root still taken targeted turn waiting watched";
+  "allowed answered arrive bases claim closed destroy era flush hears files held named onPage pending ready remember root still stops taken turn waiting watched";
 
 /** What properties are called in what is served. */
 const NAMES = Object.fromEntries([
@@ -57,6 +57,8 @@ const NAMES = Object.fromEntries([
 
 /** The files that are loaded when they are needed have this hash of them all in their names; the loader knows it. */
 let further = "";
+/** What a pinned loader holds each of them against. */
+const integrity = {};
 
 const bundle = async (entry, format) => {
   const result = await build({
@@ -71,9 +73,10 @@ const bundle = async (entry, format) => {
     legalComments: "none",
     external: ["./ui.js", "./explain.js"], // beside the package's index.js, for whoever bundles it to split off
     define: {
-      __PACKAGED__: `${entry == "index.ts"}`,
+      __GIVEN__: `${entry == "index.ts" || entry == "frozen.ts"}`,
       __FORMAT__: FORMAT + "",
       __FURTHER__: JSON.stringify(further),
+      __INTEGRITY__: JSON.stringify(integrity),
     },
     loader: { ".css": "text" },
     plugins: [
@@ -104,7 +107,7 @@ const bundle = async (entry, format) => {
     toplevel: format == "esm", // a script of the page must not spill names into it
     compress: { passes: 3, unsafe_arrows: true, keep_fargs: false },
   });
-  return code + "\n";
+  return code.replace(/^"use strict";/, "") + "\n"; // it would change nothing here
 };
 
 /** The files that draw and explain are the same as the collector's; the one that loads them is the package's own. */
@@ -130,6 +133,11 @@ const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const ui = await bundle("ui.ts", "esm");
 const explain = await bundle("explain.ts", "esm");
 further = sha256(ui + explain).slice(0, 6);
+for (const [name, text] of [
+  ["ui", ui],
+  ["explain", explain],
+])
+  integrity[name] = "sha384-" + createHash("sha384").update(text).digest("base64");
 const files = {
   "ui.js": ui,
   "explain.js": explain,

@@ -110,8 +110,8 @@ const moments = (survey: Survey, { named, watched }: View): Rule[] => {
 };
 
 const explainOne = (survey: Survey, view: View): Explanation => {
-  const { shown, taken, host } = view;
-  const mine = shown?.survey == survey && shown;
+  const { onPage, taken, host } = view;
+  const mine = onPage?.survey == survey && onPage;
   const visible = !!mine && !!mine.root.isConnected;
   const rules = standing(survey, view);
   const moment = moments(survey, view);
@@ -241,7 +241,7 @@ const test = async (view: View, token: string) => {
   const { host } = view;
   host.allowed = false; // from here on nothing of this page is
   try {
-    const reply = await fetch(host.url.replace(/events$/, `test/${token}.json?format=${__FORMAT__}`), {
+    const reply = await fetch(new URL(`test/${token}.json?format=${__FORMAT__}`, host.url), {
       credentials: "omit",
     });
     if (!reply.ok) throw reply;

@@ -1,6 +1,7 @@
 /** The loader for those who bundle it: it asks for the site's surveys, and takes the further files from this package. */
 import { guard } from "./guard";
 import { start } from "./loader";
+import { own } from "./page";
 import type { Call, Explanation, Tevreden } from "./tevreden";
 import type * as Package from "./tevreden";
 
@@ -15,17 +16,17 @@ const file = (name: string) => (name == "ui" ? import("./ui.js") : import("./exp
 /** What the page has before the loader: a queue, which is made if there is none. None on a server, or after the loader. */
 const queue = (): Queue | undefined => {
   if (typeof window == "undefined") return;
-  if (typeof window.tevreden?.push != "function") window.tevreden = []; // nothing yet, or an element with this id
+  if (typeof own<{ push: unknown }>("tevreden")?.push != "function") window.tevreden = []; // nothing yet, or an element with this id
   return Array.isArray(window.tevreden) ? window.tevreden : undefined;
 };
 
-const begin = async ({ collector, site, ...dataset }: Package.Options) => {
-  const src = new URL(`${collector.replace(/\/$/, "")}/w/${site}.json?format=${__FORMAT__}`, location.href)
-    .href;
-  const response = await fetch(src, { credentials: "omit" });
+const begin = async ({ collector, site, ...options }: Package.Options) => {
+  const base = new URL(`${collector.replace(/\/$/, "")}/w/`, location.href).href;
+  const response = await fetch(`${base}${site}.json?format=${__FORMAT__}`, { credentials: "omit" });
   if (!response.ok) throw response;
   const config = await response.json();
-  guard(() => start({ src, dataset }, config, file));
+  const said = (name: string) => options[name as keyof typeof options];
+  guard(() => start({ bases: [base], said, files: file }, config));
   return true;
 };
 

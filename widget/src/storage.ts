@@ -35,9 +35,9 @@ export const visitor = (place: Place): string => read(place).split("!")[0]!;
 
 /** What is remembered of a survey. */
 export const recall = (place: Place, survey: string): Memory => {
-  const [, shown, answered, draw] = (
-    read(place).match(`!${survey}:([0-9a-z]*):([0-9a-z]*):([0-9a-z]*)`) || []
-  ).map((text) => (text ? parseInt(text, 36) : undefined));
+  const [, shown, answered, draw] = (read(place).match(`!${survey}:(\\w*):(\\w*):(\\w*)`) || []).map(
+    (text) => (text ? parseInt(text, 36) : undefined),
+  );
   return { shown, answered, draw };
 };
 
@@ -80,7 +80,7 @@ export const remember = (place: Place, survey: string, memory: Memory, token?: s
   const numbers = [shown, answered, draw].map((number) => number?.toString(36));
   const [known, ...seen] = read(place).split("!");
   const others = seen
-    .filter((entry) => /^\w+(:[0-9a-z]*){3}$/.test(entry) && !entry.startsWith(survey + ":"))
+    .filter((entry) => /^\w+(:\w*){3}$/.test(entry) && !entry.startsWith(survey + ":"))
     .slice(1 - MOST);
   write(place, [token || known, ...others, [survey, ...numbers].join(":")].join("!"));
 };

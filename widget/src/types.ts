@@ -1,3 +1,4 @@
+import type { Reason } from "./rules";
 import type { Place } from "./storage";
 import type { Explanation } from "./tevreden";
 
@@ -98,11 +99,16 @@ export interface Survey {
 /** What the server writes into the script (`collector/web/script.py`). */
 export interface Config {
   site_: string;
-  /** Where the other files are, relative to the script; none if beside it. */
+  /** The collector's folder of scripts; never in what a pinned loader asks for, which takes no address from it. */
   base?: string;
+  /** Nothing shows before the page says that consent was given, whatever the tag says. */
+  consent_required?: boolean;
   /** The one to show first stands first. */
   surveys: Survey[];
 }
+
+/** Further files, by name: `ui` draws, `explain` explains. */
+export type Files = (name: string) => Promise<unknown>;
 
 /** What a browser remembers of one survey; moments in seconds since 1970. */
 export interface Memory {
@@ -168,15 +174,25 @@ export interface View {
   /** One survey a page view: the one that had it. */
   taken?: Survey | undefined;
   /** On the page, or about to be. */
-  shown?: Shown | undefined;
+  onPage?: Shown | undefined;
   /** Show one, whatever its rules say. */
   show?: (survey: Survey) => void;
+  /** Undo the waiting. */
+  stops: (() => void)[];
+  /** The page is there and looked at. */
+  ready?: boolean;
+  /** What is on its way to being shown; the page asked for a manual one. */
+  pending?: { manual: boolean } | undefined;
+  files: Files;
+  ui?: Promise<Ui> | undefined;
+  /** What the tag prefers. */
+  language: string | null | undefined;
 }
 
 /** How one survey is to be shown. */
 export interface Showing {
   /** What the tag prefers, over the page's and the browser's own. */
-  language: string | undefined;
+  language: string | null | undefined;
   /** An element to draw in, instead of floating over the page. */
   mount?: Element | undefined;
   /** Whether it may still show; none if the page asked for it, whatever its rules say. */
@@ -189,10 +205,8 @@ export interface Showing {
 export interface Shown {
   survey: Survey;
   root: HTMLElement;
-  /** By its rules, not because the page asked for it. */
-  targeted: boolean;
-  /** Someone has given a score. */
-  answered: () => boolean;
+  /** Another page view, and whether its rules let it show there: it goes unless it may stay. */
+  arrive: (reason: Reason) => void;
   /** As if the visitor pressed the close button. */
   dismiss: () => void;
   /** Take it off the page and record nothing. */

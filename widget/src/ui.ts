@@ -5,6 +5,7 @@ import { followUp, groupOf, thanksFor } from "./flow";
 import { h, pause, put } from "./dom";
 import { guard } from "./guard";
 import css from "./style.css";
+import type { Reason } from "./rules";
 import { json } from "./storage";
 import type { Events, ShownDetail } from "./tevreden";
 import { takeTurn } from "./turns";
@@ -41,8 +42,8 @@ const newId = () => {
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** The first language wished for that the survey speaks: the tag's, the page's, the browser's, else the survey's. */
-const languageOf = ({ texts }: Survey, preferred: string | undefined) => {
-  const spoken = (wishes: readonly (string | undefined)[]) =>
+const languageOf = ({ texts }: Survey, preferred: string | null | undefined) => {
+  const spoken = (wishes: readonly (string | null | undefined)[]) =>
     wishes
       .flatMap((wish) => [wish, wish?.split("-")[0]])
       .map((name) => (name || "").toLowerCase())
@@ -328,7 +329,12 @@ export const create = async (host: Host): Promise<Ui> => {
       });
     onChange(attend, life.signal);
     pause().then(attend); // when the loader knows of it
-    return { survey, root, targeted: !!still, answered: () => !!state, dismiss, destroy };
+    const arrive = (reason: Reason) => {
+      const gone = still && !state && ["page", "excluded", "answered"].includes(reason);
+      // what the page asked for may still wait, without a state
+      if (gone || (!root.isConnected && (still || root.dataset.state))) destroy();
+    };
+    return { survey, root, arrive, dismiss, destroy };
   };
 
   return { show, flush: outbox.flush, age: outbox.age };
