@@ -5,23 +5,18 @@ Sources: NPS after Reichheld, "The One Number You Need to Grow", Harvard Busines
 five points). CES after Dixon, Freeman and Toman, "Stop Trying to Delight Your Customers", Harvard Business Review,
 July 2010, in the seven-point agreement form of 2013: the mean, and the share of 6 and 7.
 
-How sure a figure is: csat by Wilson's score interval (Wilson, "Probable Inference, the Law of Succession, and
-Statistical Inference", JASA 22, 1927). nps by the adjusted Wald interval, with three answers added, 3/4 of a promoter,
-3/2 of a passive and 3/4 of a detractor (Rocks, "Interval Estimation for the Net Promoter Score", The American
-Statistician 70(4), 2016). ces by Student's t over the sample's deviation. Two csat figures are compared after Agresti
-and Caffo, "Simple and Effective Confidence Intervals for Proportions and Differences of Proportions", The American
-Statistician 54(4), 2000 (one success and one failure added to each), two nps figures likewise with Rocks's weights, two
-ces figures by the normal distribution over Welch's standard error ("The generalization of 'Student's' problem",
-Biometrika 34, 1947).
+How sure a figure is, and whether two differ: `collector.confidence`, where all three are means of whole numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
-from math import sqrt
 from typing import Literal
+
+from collector.confidence import interval_of_mean, means_differ
 
 Metric = Literal["csat", "nps", "ces"]
 Group = Literal["negative", "neutral", "positive"]
@@ -68,6 +63,7 @@ class Figure:
 
     ``unit`` is ``percent`` (csat, 0 to 100), ``points`` (nps, −100 to 100) or ``mean`` (ces, 1 to 7).
     ``positive_share`` is the percentage of positive scores: for ces the second figure that the field reports.
+    ``exact`` is the value without rounding.
     """
 
     value: float | None
@@ -75,6 +71,7 @@ class Figure:
     total: int
     groups: Mapping[Group, int]
     positive_share: float | None
+    exact: Fraction | None = None
 
 
 def figure(metric: Metric, scale: int, counts: Mapping[int, int]) -> Figure:
@@ -86,23 +83,27 @@ def figure(metric: Metric, scale: int, counts: Mapping[int, int]) -> Figure:
     for score, count in counts.items():
         groups[group_of(metric, scale, score)] += count
     total = sum(counts.values())
-    share = groups["positive"] / total * 100 if total else None
     unit: Literal["percent", "points", "mean"] = {"csat": "percent", "nps": "points", "ces": "mean"}[metric]  # type: ignore[assignment]
     if not total:
-        value = None
-    elif metric == "csat":
-        value = share
+        return Figure(None, unit, 0, groups, None)
+    positive = Fraction(100 * groups["positive"], total)
+    if metric == "csat":
+        value = positive
     elif metric == "nps":
-        value = (groups["positive"] - groups["negative"]) / total * 100
+        value = Fraction(100 * (groups["positive"] - groups["negative"]), total)
     else:
-        value = sum(score * count for score, count in counts.items()) / total
-    return Figure(value, unit, total, groups, share)
+        value = Fraction(sum(score * count for score, count in counts.items()), total)
+    return Figure(float(value), unit, total, groups, float(positive), value)
 
 
-Z = 1.959963984540054
-"""The normal quantile of a two-sided 95 %."""
 LEAST_FOR_MEAN = 4
-"""Answers from which a mean has an interval: below, the expansion of t is not good."""
+"""Answers from which the mean of a scale has an interval: below, it is hardly narrower than the scale."""
+
+_WORTH: Mapping[Metric, tuple[Mapping[Group, int], int]] = {
+    "csat": ({"negative": 0, "neutral": 0, "positive": 1}, 100),
+    "nps": ({"negative": -1, "neutral": 0, "positive": 1}, 100),
+}
+"""What an answer of each group is worth, and by what the mean is multiplied to be the figure; ces takes the scores."""
 
 
 def interval(metric: Metric, scale: int, counts: Mapping[int, int]) -> tuple[float, float] | None:
@@ -110,56 +111,27 @@ def interval(metric: Metric, scale: int, counts: Mapping[int, int]) -> tuple[flo
 
     None without answers, and for ces with fewer than `LEAST_FOR_MEAN`.
     """
-    found = figure(metric, scale, counts)
-    total = found.total
+    total = sum(counts.values())
     if not total or (metric == "ces" and total < LEAST_FOR_MEAN):
         return None
-    if metric == "csat":
-        share, spread = found.groups["positive"] / total, Z * Z / total
-        middle = (share + spread / 2) / (1 + spread)
-        half = Z / (1 + spread) * sqrt(share * (1 - share) / total + spread / (4 * total))
-        low, high, least, most = 100 * (middle - half), 100 * (middle + half), 0.0, 100.0
-    else:
-        middle, error = _estimate(metric, scale, counts)
-        half = (Z if metric == "nps" else _student(total - 1)) * error
-        low, high = middle - half, middle + half
-        least, most = (-100.0, 100.0) if metric == "nps" else (1.0, float(scale))
-    value = found.value or 0.0  # what was added to the answers may move the middle past the figure itself
-    return max(min(low, value), least), min(max(high, value), most)
+    times = _WORTH[metric][1] if metric in _WORTH else 1
+    least, most = (-1 if metric == "nps" else 0, 1) if metric in _WORTH else (1, scale)
+    low, high = interval_of_mean(_worths(metric, scale, counts), least, most)
+    value = figure(metric, scale, counts).value or 0.0  # the last digit of a sum may differ
+    return min(times * low, value), max(times * high, value)
 
 
 def differs(metric: Metric, scale: int, first: Mapping[int, int], second: Mapping[int, int]) -> bool | None:
     """Whether two figures differ by more than chance, at 95 %; None where there are too few answers to tell."""
-    least = LEAST_FOR_MEAN if metric == "ces" else 1
-    if min(sum(first.values()), sum(second.values())) < least:
-        return None
-    (one, its), (other, others) = (_estimate(metric, scale, counts) for counts in (first, second))
-    return abs(one - other) > Z * sqrt(its * its + others * others)
+    return means_differ(_worths(metric, scale, first), _worths(metric, scale, second))
 
 
-def _estimate(metric: Metric, scale: int, counts: Mapping[int, int]) -> tuple[float, float]:
-    """A figure that is steady with few answers, and its standard error, both in the figure's unit."""
-    found = figure(metric, scale, counts)
-    groups, total = found.groups, found.total
-    if metric == "csat":
-        share = (groups["positive"] + 1) / (total + 2)
-        return 100 * share, 100 * sqrt(share * (1 - share) / (total + 2))
-    if metric == "nps":
-        promoters, detractors = ((groups[group] + 0.75) / (total + 3) for group in ("positive", "negative"))
-        net = promoters - detractors
-        return 100 * net, 100 * sqrt((promoters + detractors - net * net) / (total + 3))
-    mean = found.value or 0.0
-    variance = sum(count * (score - mean) ** 2 for score, count in counts.items()) / (total - 1)
-    return mean, sqrt(variance / total)
-
-
-def _student(freedom: int) -> float:
-    """The two-sided 95 % quantile of Student's t, by its expansion in 1/freedom (Abramowitz and Stegun, 26.7.5)."""
-    z, terms = Z, float(freedom)
-    return (
-        z
-        + (z**3 + z) / (4 * terms)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * terms**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * terms**3)
-        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * terms**4)
-    )
+def _worths(metric: Metric, scale: int, counts: Mapping[int, int]) -> Mapping[int, int]:
+    """What the answers are worth → how many; the headline figure is the mean of it, in another unit."""
+    if metric not in _WORTH:
+        return counts
+    found: dict[int, int] = {}
+    for score, count in counts.items():
+        worth = _WORTH[metric][0][group_of(metric, scale, score)]
+        found[worth] = found.get(worth, 0) + count
+    return found

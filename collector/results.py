@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -38,7 +38,14 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "headline": asdict(self.figure) | {"interval": self.interval},
+            "headline": {
+                "value": self.figure.value,
+                "unit": self.figure.unit,
+                "total": self.figure.total,
+                "groups": dict(self.figure.groups),
+                "positive_share": self.figure.positive_share,
+                "interval": self.interval,
+            },
             "counts": asdict(self.counts),
             "distribution": [{"score": score, "count": count} for score, count in self.distribution],
         }
@@ -46,12 +53,13 @@ class Results:
 
 @dataclass(frozen=True)
 class Point:
-    """Some days of a trend, or one value of a breakdown."""
+    """Some days of a trend, one value of a breakdown, or so many ``others`` together that have no line of their own."""
 
     name: str
     figure: Figure
     interval: tuple[float, float] | None
     shown: int
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,11 +142,20 @@ def _month(day: date) -> date:
 async def breakdown(
     connection: AsyncConnection, survey: Survey, dimension: Dimension, span: Span, *, most: int = 20
 ) -> list[Point]:
-    """One figure for each value of a dimension, those with the most answers first, at most so many."""
+    """One figure for each value of a dimension, those with the most answers first, and where there are more than so
+    many, one for all others together: the lines always add up to everything."""
     wanted = for_figures(scores(survey.document.metric, survey.document.points))
     totals = await totals_by_value(connection, survey.site_id, survey.id, dimension, span, wanted)
     found = [_point(survey, value, total) for value, total in totals.items()]
-    return sorted(found, key=lambda point: (-point.figure.total, -point.shown, point.name))[:most]
+    found.sort(key=lambda point: (-point.figure.total, -point.shown, point.name))
+    if len(found) <= most + 1:  # one other can as well have the line itself
+        return found
+    nameless = dimension == "page" and "" in totals  # these are others already
+    own = [point for point in found if point.name or not nameless][:most]
+    rest = Total()
+    for name in totals.keys() - {point.name for point in own}:
+        rest.add(totals[name])
+    return [*own, replace(_point(survey, "", rest), others=0 if nameless else len(found) - len(own))]
 
 
 def _point(survey: Survey, name: str, total: Total) -> Point:

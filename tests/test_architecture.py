@@ -17,6 +17,7 @@ RANKS: dict[str, int] = {
     "migrations": 1,
     "db": 2,
     "signing": 2,
+    "confidence": 1,
     "metrics": 2,
     "devices": 2,
     "channels": 2,

@@ -24,7 +24,7 @@ from collector.exports import Piece, count_responses, export_csv, export_json, e
 from collector.members import allows, site_for
 from collector.metrics import GOOD_RANGE, GROUPS, Group, group_of
 from collector.responses.reading import Filter, get_response, history_of, list_responses, moment_of
-from collector.results import Results, breakdown, compared, results_in, trend
+from collector.results import Point, Results, breakdown, compared, results_in, trend
 from collector.rollups import ALWAYS, DIMENSIONS, Dimension, Span, Total, totals_by_day
 from collector.schema import moment
 from collector.sites import Site
@@ -32,7 +32,7 @@ from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
 from collector.web.auth import signed_in
 from collector.web.fields import TAB_WORDS
-from collector.web.figures import GROUP_NAMES, chart, show_figure, show_interval, show_value
+from collector.web.figures import GROUP_NAMES, SAY, chart
 from collector.web.http import house_of, page
 from collector.web.resources import own_page
 
@@ -153,9 +153,7 @@ async def results(request: Request) -> Response:
         looked_back_to=moment_of(following) if following and len(latest) < LATEST else None,
         points=trended,
         chart=chart(metric, trended),
-        parts=[
-            (DIMENSION_NAMES[name], [(_value(name, one.name), one) for one in parts[name]]) for name in DIMENSION_NAMES
-        ],
+        parts=[(DIMENSION_NAMES[name], [(_value(name, one), one) for one in parts[name]]) for name in DIMENSION_NAMES],
         bars=_bars(values["results"]),
         group_of=lambda score: group_of(metric, points, score),
         label=lambda score: _label(survey, score),
@@ -208,9 +206,7 @@ def _common(site: Site, role: Role, survey: Survey, view: View) -> dict[str, Any
         "home": f"/admin/{site.key}/{survey.id}",
         "names": GROUP_NAMES[survey.document.metric],
         "good_range": GOOD_RANGE[survey.document.metric],
-        "show": show_figure,
-        "show_value": show_value,
-        "show_interval": show_interval,
+        "say": SAY,
         "moment": moment,
     }
 
@@ -299,8 +295,11 @@ def _label(survey: Survey, score: int) -> str:
     return LANGUAGES["en"].satisfaction_labels(survey.document.points)[score - 1]
 
 
-def _value(dimension: Dimension, value: str) -> str:
+def _value(dimension: Dimension, point: Point) -> str:
     """A value of a dimension, as people say it."""
+    value = point.name
+    if point.others:
+        return f"{point.others} other {DIMENSION_NAMES[dimension].lower()}s"
     if not value:
         return "All other pages" if dimension == "page" else "Not known"
     if dimension == "language":

@@ -22,7 +22,7 @@ from collector.surveys.lifecycle import Deleted, Survey, create_survey, free_nam
 from collector.surveys.templates import TEMPLATES, document_of
 from collector.web.acts import ACTS, act_on
 from collector.web.auth import by_field, read_form, require_same_origin, signed_in
-from collector.web.figures import SPARK_DAYS, show_figure, spark
+from collector.web.figures import SPARK_DAYS, share, show_figure, spark
 from collector.web.http import house_of, page
 from collector.web.resources import frozen_tag, tag
 
@@ -31,13 +31,13 @@ SIGN_IN = "/admin/sign-in"
 
 @dataclass(frozen=True)
 class Line:
-    """One survey in the list; ``rate`` is scores out of ``shown`` in percent, None while it was never shown. ``spark``
-    draws the answers of the last days, ``lately`` is how many."""
+    """One survey in the list; ``rate`` is scores out of ``shown`` in percent, empty where there are more of them.
+    ``spark`` draws the answers of the last days, ``lately`` is how many."""
 
     survey: Survey
     figure: Figure
     shown: int
-    rate: float | None
+    rate: str
     spark: str
     lately: int
 
@@ -94,9 +94,10 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
 
 def _line(survey: Survey, total: Total, lately: Mapping[date, int], today: date) -> Line:
     answers = sum(total.scores.values())
-    rate = min(100.0, 100 * answers / total.impressions) if total.impressions else None
     found = figure(survey.document.metric, survey.document.points, total.scores)
-    return Line(survey, found, total.impressions, rate, spark(lately, today), sum(lately.values()))
+    return Line(
+        survey, found, total.impressions, share(answers, total.impressions), spark(lately, today), sum(lately.values())
+    )
 
 
 async def add_site(request: Request) -> Response:

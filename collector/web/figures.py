@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 
 from collector.metrics import GOOD_RANGE, Figure, Group, Metric
 from collector.results import Point
@@ -23,13 +24,46 @@ SPARK_HEIGHT = 24
 
 def show_figure(found: Figure) -> str:
     """A headline figure for people: 82 %, +34, 5.6, or a dash while there is none."""
-    return "–" if found.value is None else show_value(found.unit, found.value)
+    return "–" if found.exact is None else show_value(found.unit, found.exact)
 
 
-def show_value(unit: str, value: float) -> str:
+def show_value(unit: str, value: Fraction | float) -> str:
+    """A value for people; the ends of its range are said only where it is there: 299 of 300 are 99.7 %."""
     if unit == "percent":
-        return f"{value:.0f} %"
-    return f"{value:+.0f}".replace("-", "−") if unit == "points" else f"{value:.1f}"
+        return f"{rounded(value, 0, (0, 100))} %"
+    if unit == "points":
+        text = rounded(value, 0, (-100, 100))
+        return text.replace("-", "−") if value < 0 or text == "0" else f"+{text}"
+    return rounded(value, 1, (1, 7))
+
+
+def share(part: int, whole: int) -> str:
+    """So many of so many, in percent; empty where there is no whole that the part could be of."""
+    return show_value("percent", Fraction(100 * part, whole)) if whole >= max(part, 1) else ""
+
+
+def rounded(value: Fraction | float, places: int, ends: tuple[int, int]) -> str:
+    """A number with so many places: halves go away from nought, and nought has no sign.
+
+    What would round to an end of its range without being there gets one more place, and stops short of the end.
+    """
+    exact = Fraction(value)
+    for more in (places, places + 1):
+        steps = _steps(exact, more)
+        if not any(exact != end and steps == end * 10**more for end in ends):
+            return _written(steps, more)
+    return _written(steps + (1 if exact > steps / Fraction(10**more) else -1), more)
+
+
+def _steps(exact: Fraction, places: int) -> int:
+    """How many steps of the last place it is from nought, halves away from it."""
+    steps = (2 * abs(exact.numerator) * int(10**places) + exact.denominator) // (2 * exact.denominator)
+    return -steps if exact < 0 else steps
+
+
+def _written(steps: int, places: int) -> str:
+    sign, digits = "-" if steps < 0 else "", str(abs(steps)).rjust(places + 1, "0")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else sign + digits
 
 
 def show_interval(found: Figure, interval: tuple[float, float] | None) -> str:
@@ -38,6 +72,23 @@ def show_interval(found: Figure, interval: tuple[float, float] | None) -> str:
         return ""
     low, high = (show_value(found.unit, value) for value in interval)
     return f"{low.removesuffix(' %')} to {high}"
+
+
+def show_change(before: Figure, now: Figure, differs: bool | None) -> str:
+    """What became of a figure, in words that agree with what is shown of both."""
+    if differs is None:
+        return "Too few answers to compare."
+    if not differs or before.exact is None or now.exact is None:
+        return "No significant change."
+    way = "Up" if now.exact > before.exact else "Down"
+    if show_figure(before) == show_figure(now):
+        return f"{way}, by less than these figures show: a significant change."
+    return f"{way}: a significant change."
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A number with its noun: 1 answer, 1,234 answers."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 @dataclass(frozen=True)
@@ -103,3 +154,16 @@ def spark(answers: Mapping[date, int], today: date) -> str:
         for place, day in enumerate(days)
         if answers.get(day)
     )
+
+
+class Say:
+    """For templates: figures in words."""
+
+    figure = staticmethod(show_figure)
+    interval = staticmethod(show_interval)
+    change = staticmethod(show_change)
+    share = staticmethod(share)
+    counted = staticmethod(counted)
+
+
+SAY = Say()
