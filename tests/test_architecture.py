@@ -56,6 +56,7 @@ RANKS: dict[str, int] = {
     "web/openapi": 7,
     "web/fields": 7,
     "web/figures": 7,
+    "web/live_list": 7,
     "web/desk": 7,
     "web/rest": 7,
     "web/public": 8,
@@ -106,6 +107,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             "rest",
             "fields",
             "figures",
+            "live_list",
             "desk",
         ),
         *(

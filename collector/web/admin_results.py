@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -34,6 +34,7 @@ from collector.web.auth import signed_in
 from collector.web.fields import TAB_WORDS
 from collector.web.figures import GROUP_NAMES, SAY, chart
 from collector.web.http import house_of, page
+from collector.web.live_list import marks_of, name_of, news_in
 from collector.web.resources import own_page
 
 LATEST = 50
@@ -148,9 +149,6 @@ async def results(request: Request) -> Response:
         changed=changed,
         tabs=TAB_WORDS,
         periods=PERIODS,
-        latest=latest,
-        following=following,
-        looked_back_to=moment_of(following) if following and len(latest) < LATEST else None,
         points=trended,
         chart=chart(metric, trended),
         parts=[(DIMENSION_NAMES[name], [(_value(name, one), one) for one in parts[name]]) for name in DIMENSION_NAMES],
@@ -158,13 +156,14 @@ async def results(request: Request) -> Response:
         group_of=lambda score: group_of(metric, points, score),
         label=lambda score: _label(survey, score),
         groups=GROUPS,
+        **_list(latest, following, values),
         **_common(site, role, survey, view),
         **values,
     )
 
 
 async def news(request: Request) -> Response:
-    """What has come since a response, for a page that is open: those responses, and the figures anew."""
+    """What has changed in the list and the figures that an open page shows."""
     user = await signed_in(request)
     if user is None:
         return Response(status_code=STOP_POLLING)
@@ -172,16 +171,27 @@ async def news(request: Request) -> Response:
     view = replace(read_view(request.query_params, house.clock().date()), cursor=None)
     async with house.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
-        latest, _ = await list_responses(
+        latest, following = await list_responses(
             connection, site.id, view.wanted(survey), limit=LATEST, look_through=LOOKED_THROUGH
         )
-        known = request.query_params.get("after", "")
-        ids = [str(response.id) for response in latest]
-        new = latest[: ids.index(known)] if known in ids else latest
-        if not new:
-            return Response(status_code=204)
         values = await figures_of(connection, survey, view)
-    return page("news.html", new=new, **_common(site, role, survey, view), **values)
+    changes = news_in(latest, values["results"], request.query_params.get("known", ""))
+    if changes is None:
+        return Response(status_code=204)
+    return page(
+        "news.html", changes=changes, **_list(latest, following, values), **_common(site, role, survey, view), **values
+    )
+
+
+def _list(latest: Sequence[Any], following: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the list of responses needs, on the page and in what comes to it later."""
+    return {
+        "latest": latest,
+        "following": following,
+        "looked_back_to": moment_of(following) if following and len(latest) < LATEST else None,
+        "known": marks_of(latest, values["results"]),
+        "row_name": name_of,
+    }
 
 
 async def figures_of(connection: AsyncConnection, survey: Survey, view: View) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""The open list of responses in a browser: what htmx makes of what it is told."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.test_admin import PASSWORD, Windows, first_link, windows
+from tests.conftest import PERSON, USER, Process, add_site
+from tests.test_intake import response
+
+__all__ = ["windows"]
+
+
+def test_open_list_follows_deletes_comments_and_new_responses(alone: Process, windows: Windows) -> None:
+    page = windows().new_page()
+    page.clock.install()
+    page.goto(first_link(alone))
+    page.get_by_label("E-mail address").fill(USER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    site = add_site(alone.http, alone.url, alone.command("token", "add", "tests"))
+    survey = site.publish()
+
+    def send(*events: object) -> None:
+        sent = alone.http.post(
+            f"{alone.url}/w/{site.key}/events", json={"events": events}, headers={"User-Agent": PERSON}
+        )
+        assert sent.status_code == 200
+
+    def poll() -> None:
+        with page.expect_response("**/news?*"):
+            page.clock.run_for(10_000)
+
+    page.goto(f"{alone.url}/admin/{site.key}/{survey['id']}")
+    expect(page.get_by_text("Nothing in these days")).to_be_visible()
+    first, second = ({**response(survey), "secret": "of the browser that sends it"} for _ in range(2))
+    send(first)
+    poll()
+    expect(page.locator("#responses li")).to_have_count(1)
+    expect(page.get_by_text("Nothing in these days")).to_have_count(0)
+    send({**first, "state": 2, "comment": "Twelve seconds later", "complete": True})
+    poll()
+    expect(page.locator("#responses .comment")).to_have_text(["Twelve seconds later"])
+    send({**second, "comment": "Another"})
+    poll()
+    expect(page.locator("#responses .comment")).to_have_text(["Another", "Twelve seconds later"])
+    assert site.call("DELETE", f"/responses/{second['id']}").status_code == 204
+    poll()
+    expect(page.locator("#responses .comment")).to_have_text(["Twelve seconds later"])
+    expect(page.locator("#news")).to_have_count(1)
+    expect(page.locator("#figures")).to_have_count(1)
+    expect(page.get_by_text("of 1 answer is positive")).to_be_visible()
