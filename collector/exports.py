@@ -53,6 +53,8 @@ MOST_ROWS = 1_048_575
 Piece = tuple[int, bytes]
 END = b"\xff" * 8
 """Without it, what came is not all."""
+TEXT = 49
+"""The number of the format of cells that hold text whatever stands in them."""
 PIECE = 256 * 1024
 """Bytes of a finished file that are sent at once."""
 
@@ -111,18 +113,20 @@ async def export_json(database: Database, survey: Survey) -> AsyncIterator[Piece
 
 
 async def export_xlsx(database: Database, survey: Survey) -> AsyncIterator[Piece]:
-    """A workbook in which everything typed is text: no formula and no link is ever made of it."""
+    """A workbook in which everything typed is text: no formula and no link is ever made of it, nor once a cell is
+    edited."""
     xlsxwriter = import_module("xlsxwriter")  # half a second of a start, for what few ever ask for
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with TemporaryDirectory() as folder, TemporaryFile() as file, ExitStack() as stack:
         book = xlsxwriter.Workbook(file, {**options, "tmpdir": folder})
         sheet, next_row = None, MOST_ROWS + 1
+        as_text = book.add_format({"num_format": TEXT})
         async for part in _parts(database, survey):
             if sheet is None or next_row + len(part) > MOST_ROWS:
                 sheet, next_row = book.add_worksheet(), 1
                 stack.callback(sheet.row_data_fh.close)  # should nobody want the rest
                 sheet.write_row(0, 0, COLUMNS)
-            await asyncio.to_thread(_write, sheet, next_row, part)
+            await asyncio.to_thread(_write, sheet, as_text, next_row, part)
             next_row += len(part)
             yield len(part), b""
         if sheet is None:
@@ -133,13 +137,13 @@ async def export_xlsx(database: Database, survey: Survey) -> AsyncIterator[Piece
             yield 0, piece
 
 
-def _write(sheet: Any, first: int, part: Sequence[Row[Any]]) -> None:
+def _write(sheet: Any, as_text: Any, first: int, part: Sequence[Row[Any]]) -> None:
     for number, row in enumerate(part, first):
         for column, value in enumerate(row):
             if isinstance(value, int) and not isinstance(value, bool):
                 sheet.write_number(number, column, value)
             elif value is not None:
-                sheet.write_string(number, column, _cell(value))
+                sheet.write_string(number, column, _cell(value), as_text)
 
 
 def _csv_line(cells: Sequence[str]) -> bytes:
@@ -156,9 +160,18 @@ def _cell(value: Any) -> str:
     return moment(value) if isinstance(value, datetime) else str(value)
 
 
-_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+@\t\r\n]|-(?![()]))")
-"""Where a formula could begin: in front, and behind what some spreadsheets begin another cell at, wherever their
-language separates cells by something else than a comma; but for ;-) and ;-(."""
+_SIGNS = "=+@＝＋＠﹦﹢﹫⁼⁺₌₊"
+_MINUS = "-－﹣⁻₋−"
+"""What a formula begins with, and the wider and smaller forms that some spreadsheets read as the same."""
+_LINES = r"\r\n\v\f\x1c-\x1e\x85\u2028\u2029"
+_BESIDE = rf"[^\S\t;|,{_LINES}]" + r"""|["'`´‘’‚“”„«»\0-\x08\x0e-\x1b\x7f\xad\u200b-\u200f\u2060\ufeff]"""
+"""What is passed over on the way to it: blanks, quotes that fall away when a cell is split, and what is not seen."""
+_FORMULA = re.compile(
+    rf"(^(?=[\t\r\n|])|(?:^|[;|\t{_LINES}])(?=(?:{_BESIDE})*(?:[{_SIGNS}]|[{_MINUS}](?!\))))"
+    rf"|,(?=[\"']*(?:[{_SIGNS}]|[{_MINUS}])))"
+)
+"""Where a formula could begin: in front, and behind what another spreadsheet, another language or a reader that minds
+no quotes begins another cell at; but for ;-) which is none."""
 
 
 def _no_formula(value: Any, text: str) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
+import unicodedata
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from collector import accounts
+from collector.exports import _csv_line, _no_formula
 from collector.web import (
     admin_access,
     admin_account,
@@ -193,7 +198,27 @@ def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
         ("x\n-1", "x\n'-1"),
         ("x\t@SUM(A1)", "x\t'@SUM(A1)"),
         ("all good ;-)", "all good ;-)"),
+        ("no good ;-( and late", "no good ;'-( and late"),
+        ("no good ;-(", "no good ;'-("),  # another column may hold what closes it
         ("1 - 1 = 0; fine, @you", "1 - 1 = 0; fine, @you"),
+        ("a pro/con list: cheap, quick | far - and dear", "a pro/con list: cheap, quick | far - and dear"),
+        ("-(cmd|' /C calc'!A0)", "'-(cmd|' /C calc'!A0)"),
+        ('-(HYPERLINK("http://evil.example","x"))', '\'-(HYPERLINK("http://evil.example","x"))'),
+        ("x;-(cmd|' /C calc'!A0)", "x;'-(cmd|' /C calc'!A0)"),
+        ('x;"=1+1"', 'x;\'"=1+1"'),
+        ('"=1+1"', '\'"=1+1"'),
+        ("x; =1+1", "x;' =1+1"),
+        ("x|=1+1", "x|'=1+1"),
+        ("x,=1+1", "x,'=1+1"),
+        ("x,-2+cmd|'/C calc'!A0", "x,'-2+cmd|'/C calc'!A0"),
+        ("＝1+1", "'＝1+1"),
+        ("＋1", "'＋1"),
+        ("－1+1", "'－1+1"),
+        ("＠SUM(1)", "'＠SUM(1)"),
+        ("−1+1", "'−1+1"),
+        ("\u200b=1+1", "'\u200b=1+1"),
+        ("\ufeff=1+1", "'\ufeff=1+1"),
+        ("x\u2028=1+1", "x\u2028'=1+1"),
     ],
 )
 def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: House, comment: str, cell: str) -> None:
@@ -202,8 +227,44 @@ def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: House, comm
     text = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.csv").content.decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert row["comment"] == cell
-    split = [one for line in csv.reader(io.StringIO(text, newline=""), delimiter=";") for one in line]
-    assert not [one for one in split if one[:1] in ("=", "+", "@")]
+    assert not formulas_in(text)
+
+
+def formulas_in(text: str) -> list[str]:
+    """Cells that a spreadsheet would calculate, whatever it takes for a separator and whether it minds quotes."""
+    found = []
+    for separator in ";,\t|":
+        file = io.StringIO(text, newline="")
+        split = [one for line in csv.reader(file, delimiter=separator) for one in line]
+        if separator != ",":  # behind one and a blank stands the rest of a sentence
+            split += [one for line in text.splitlines() for one in line.split(separator)]
+        for one in split:
+            begin = unicodedata.normalize("NFKC", re.sub(r"^[\s\"\u200b\ufeff]+", "", one)).replace("−", "-")
+            if begin[:1] in ("=", "+", "@", "-") and begin[:2] != "-)":
+                found.append(one)
+    return found
+
+
+PIECES = ["=", "+", "-", "@", "(", ";", ",", "\t", "|", "\n", "\r", '"', "'", " ", "1", "＝", "－", "\u2028", "x"]
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(PIECES), max_size=8))
+def test_no_comment_at_all_begins_a_formula(pieces: list[str]) -> None:
+    comment = "".join(pieces).strip()
+    cell = _no_formula(comment, comment)
+    assert not formulas_in(_csv_line([cell]).decode())
+
+
+def test_long_comment_of_nothing_but_what_is_passed_over_is_looked_through_once() -> None:
+    def seconds(length: int) -> float:
+        began = time.process_time()
+        for text in (" " * length, "\n" * length, '"' * length, "-(" + " " * length + "x", ";-( " * (length // 4)):
+            _no_formula(text, text)
+        return time.process_time() - began
+
+    seconds(1000)
+    assert seconds(80_000) < 40 * max(seconds(8_000), 0.001), "ten times the text takes some ten times as long"
 
 
 def test_fault_of_ours_says_nothing_of_a_link_in_the_log(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:

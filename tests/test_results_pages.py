@@ -554,6 +554,9 @@ def test_workbook_has_text_and_no_formula(owner: House) -> None:
     for wanted in ("=1+1", "+1", "-1", "@SUM(A1)", "007", "&lt;script&gt;"):
         assert f">{wanted}" in sheet, wanted
     assert re.search(r'<c r="D2"[^>]*><v>4</v>', sheet), "a score is a number"
+    styles = set(re.findall(r'<c r="F\d+" s="(\d+)"', sheet))
+    formats = re.findall(r'<xf numFmtId="(\d+)"', book.read("xl/styles.xml").decode().partition("<cellXfs")[2])
+    assert [formats[int(one)] for one in styles] == ["49"], "and it stays text when somebody edits the cell"
 
 
 def test_json_is_one_array(owner: House) -> None:
