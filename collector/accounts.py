@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.audit import COMMAND_LINE, record
 from collector.errors import Conflict, Fault, Invalid, NotFound, Unauthorized, readable_name
+from collector.known_browsers import forget_browsers
 from collector.schema import links, members, new_id, sessions, team_roles, team_users, tokens, users
 from collector.signing import digest, new_api_token, new_session
 
@@ -168,6 +169,7 @@ async def change_password(
     await require_unchanged(connection, session, earlier)
     await connection.execute(update(users).where(users.c.id == session.user.id).values(password_hash=hashed))
     await end_sessions_of(connection, session.user.id)
+    await forget_browsers(connection, session.user.id)
     await forget_resets(connection, session.user.id)
     await record(connection, session.user.email, "password.changed", now=now)
 

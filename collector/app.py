@@ -151,5 +151,5 @@ def create_app(house: House) -> Starlette:
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.house = house
-    app.state.throttle = Throttle()
+    app.state.throttle = Throttle(house)
     return app

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.accounts import ROLES, Role, User, end_sessions_of
 from collector.audit import record
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from collector.schema import links, members, recovery_codes, sessions, team_roles, team_users, users
+from collector.schema import devices, links, members, recovery_codes, sessions, team_roles, team_users, users
 from collector.sites import Site, list_sites, site_by_key
 
 Held = Mapping[UUID, Row[Any]]
@@ -199,7 +199,7 @@ async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, n
         raise NotFound("There is no such person.")
     _require_another_owner(held, user_id)
     email = held[user_id].email
-    for table in (sessions, members, team_users, recovery_codes):
+    for table in (sessions, devices, members, team_users, recovery_codes):
         await connection.execute(delete(table).where(table.c.user_id == user_id))
     concerned = or_(links.c.user_id == user_id, links.c.by_user_id == user_id, links.c.email == email)
     await connection.execute(delete(links).where(concerned))

@@ -323,6 +323,34 @@ sessions = Table(
     Column("system", String(64), nullable=True),
 )
 
+# Browsers in which someone has signed in before: others' wrong guesses do not count there.
+devices = Table(
+    "devices",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+# Wrong guesses at passwords and codes, counted over all processes: as many places a name as it may be guessed at.
+guesses = Table(
+    "guesses",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(64), primary_key=True),  # what the installation's secret makes of it
+    Column("place", SmallInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+# What is true of the whole installation: what tells whether the secret is the one that all of it was made with.
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(64), nullable=False),
+)
+
 # Secrets that open a page once: the first start's, invitations with what they are for, and resets of a password.
 links = Table(
     "links",
@@ -348,6 +376,7 @@ audit = Table(
     Column("who", String(254), nullable=False),
     Column("act", String(32), nullable=False),
     Column("subject", String(500), nullable=True),
+    Column("times", Integer, nullable=False, server_default="1"),  # where a row stands for several within a while
 )
 
 tokens = Table(
@@ -360,5 +389,6 @@ tokens = Table(
     Column("site_id", Uuid, nullable=True),  # nothing where it is good for every site
     Column("scope", String(8), nullable=False, server_default="write"),
     Column("made_by", String(254), nullable=True),  # as they were called then
+    Column("maker_id", Uuid, nullable=True, index=True),  # whose rights bound it; nothing for the command line
     Column("seen_at", Instant, nullable=True),
 )

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.accounts import Session, User, end_sessions_of, require_unchanged
 from collector.audit import record
 from collector.errors import Conflict, NotFound
+from collector.known_browsers import forget_browsers
 from collector.schema import recovery_codes, users
 from collector.signing import Signing
 
@@ -56,9 +57,10 @@ def step_of(secret: str, code: str, *, now: datetime) -> int | None:
 async def turn_on(
     connection: AsyncConnection, signing: Signing, session: Session, hashed: str, salt: str, step: int, *, now: datetime
 ) -> Sequence[str]:
-    """From now on the user's sign-in takes a code; they are signed out everywhere else. Returns the recovery codes.
+    """From now on the user's sign-in takes a code; they are signed out and known nowhere else.
 
-    Raises `Conflict` if it is on already, or if they were signed out since their password was found to fit this hash.
+    Returns the recovery codes. Raises `Conflict` if it is on already, or if they were signed out since their password
+    was found to fit this hash.
     """
     user = session.user
     await require_unchanged(connection, session, hashed)
@@ -71,6 +73,7 @@ async def turn_on(
     rows = [{"user_id": user.id, "hash": signing.recovery_digest(user.id, code)} for code in codes]
     await connection.execute(insert(recovery_codes), rows)
     await end_sessions_of(connection, user.id, but=session)
+    await forget_browsers(connection, user.id)  # whoever came in by the password alone may have some
     await record(connection, user.email, "step.on", now=now)
     return [f"{code[:5]}-{code[5:]}" for code in codes]
 

@@ -17,6 +17,7 @@ from collector.channels.webhook import deliver
 from collector.db.group import GroupCommit
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
+from collector.guesses import forget_guesses
 from collector.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
 from collector.responses import removal
 from collector.signing import Signing
@@ -110,6 +111,10 @@ class Worker:
     async def _tidy(self) -> int:
         async with self._database.write() as connection:
             swept = await sweep(connection, now=self._clock())
+        more = True
+        while more:
+            async with self._database.write() as connection:
+                more = await forget_guesses(connection, now=await self._database.now(connection, self._clock))
         await self._database.keep_house(self._clock())
         return swept
 

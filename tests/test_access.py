@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from collector import accounts, audit, schema
+from collector.app import create_app
 from collector.errors import Conflict, NotFound, TooManyTries
+from collector.guesses import forget_guesses
+from collector.known_browsers import KNOWN_FOR, find_browser, know_browser
+from collector.known_browsers import MOST as MOST_BROWSERS
+from collector.resets import make_reset
 from collector.signing import Signing, digest
 from collector.web.admin_access import ENTRIES
 from collector.web.http import House as Inside
@@ -197,15 +202,83 @@ def test_known_browser_may_not_guess_without_end_either(house: House) -> None:
     assert tries == [401] * TRIES + [429]
 
 
-def test_browser_is_known_for_the_account_that_signed_in_there_alone() -> None:
-    signing = Signing(SECRET)
-    me, you = schema.new_id(), schema.new_id()
-    cookie = signing.device_cookie(me, "hash")
-    assert signing.read_device(cookie, me, "hash")
-    assert signing.read_device(cookie, me, "another") is None, "a new password knows no browser"
-    assert signing.read_device(cookie, you, "hash") is None
-    assert signing.read_device("forged.ü", me, "hash") is None
-    assert signing.device_cookie(me, "hash") != cookie, "each browser has its own"
+def test_browser_is_known_for_the_account_that_signed_in_there_alone_and_for_a_while(house: House) -> None:
+    hashed = house.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
+    now = datetime.now(UTC)
+
+    async def look(connection: Any) -> bool:
+        me, _ = await accounts.password_hash_of(connection, USER)
+        assert me
+        you = await accounts.add_user(connection, "you@example.com", hashed, now=now)
+        mine = [await know_browser(connection, me.id, now=now) for _ in range(2)]
+        assert mine[0] != mine[1], "each browser has its own"
+        looks = [
+            (me, mine[:1], now),
+            (you, mine, now),
+            (me, ["forged"], now),
+            (me, mine, now + KNOWN_FOR + timedelta(seconds=1)),
+        ]
+        found = [await find_browser(connection, user.id, held, now=at) for user, held, at in looks]
+        for number in range(MOST_BROWSERS):
+            await know_browser(connection, me.id, now=now + timedelta(seconds=1 + number))
+        kept = await connection.scalar(select(func.count()).select_from(schema.devices))
+        assert kept == MOST_BROWSERS, "no more of one person, however often somebody signs in"
+        return found == [mine[0], None, None, None]
+
+    assert in_store(house, look)
+    assert Signing(SECRET).read_device("forged.ü") is None
+
+
+def lock_out(house: House, email: str = USER) -> None:
+    """A stranger guesses at a password from many addresses until nothing is looked at any more."""
+    for number in range(TRIES + 1):
+        stranger = TestClient(house.client.app, "http://collector.test", client=(f"198.18.0.{number}", 1))
+        stranger.portal = house.client.portal
+        reply = stranger.post("/admin/sign-in", data={"email": email, "password": "guess"}, headers=ORIGIN)
+        assert reply.status_code == (401 if number < TRIES else 429)
+
+
+def test_guesses_of_a_stranger_lock_nobody_out_in_a_known_browser_after_a_reset(house: House) -> None:
+    assert sign_in(house).status_code == 303
+    house.client.post("/admin/sign-out", headers=ORIGIN)
+    lock_out(house)
+    user, _ = in_store(house, lambda connection: accounts.password_hash_of(connection, USER))
+    now = datetime.now(UTC)
+    _, link = in_store(house, lambda connection: make_reset(connection, "command line", user.id, now=now))
+    phone, other = another_browser(house), another_browser(house)
+    assert post(house, f"/admin/reset/{link}", phone, password=NEW).status_code == 200
+    form = {"email": USER, "password": NEW}
+    assert post(house, "/admin/sign-in", other, **form).status_code == 429
+    assert post(house, "/admin/sign-in", phone, **form).status_code == 303, "where the link was used"
+    assert sign_in(house, password=NEW).status_code == 303, "where they signed in before"
+
+
+def test_guesses_count_over_every_process_and_after_a_restart(house: House) -> None:
+    """On PostgreSQL any number of processes serve; whichever a guess comes to, it counts."""
+    another = TestClient(create_app(inside(house)), base_url="http://collector.test", follow_redirects=False)
+    another.portal = house.client.portal
+    form = {"email": USER, "password": "guess"}
+    clients = [another_browser(house), another] * TRIES
+    tries = [one.post("/admin/sign-in", data=form, headers=ORIGIN).status_code for one in clients]
+    assert tries == [401] * TRIES + [429] * TRIES
+    restarted = TestClient(create_app(inside(house)), base_url="http://collector.test", follow_redirects=False)
+    restarted.portal = house.client.portal
+    assert restarted.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 429
+
+
+def test_rows_of_guesses_are_bounded_and_go_again(house: House) -> None:
+    lock_out(house)
+    lock_out(house, "nobody@example.com")
+
+    async def rows(connection: Any) -> list[Any]:
+        return list((await connection.execute(select(schema.guesses))).all())
+
+    kept = in_store(house, rows)
+    assert len(kept) == 4 * TRIES, "a place for each guess that was looked at, by account and by address"
+    assert not [row for row in kept if USER in str(row) or "198.18" in str(row)], "nothing says who was guessed at"
+    later = datetime.now(UTC) + timedelta(minutes=16)
+    in_store(house, lambda connection: forget_guesses(connection, now=later))
+    assert in_store(house, rows) == []
 
 
 def test_guessing_many_accounts_from_one_address_is_slowed(house: House) -> None:
@@ -227,7 +300,6 @@ def test_guesses_at_the_same_moment_are_no_more_than_one_after_the_other(house: 
     tries = house.client.portal.call(all_at_once)
     assert tries.count(False) <= TRIES
     assert sum(isinstance(one, TooManyTries) for one in tries) >= 50 - TRIES
-    assert not throttle._underway
 
 
 def test_sign_in_with_a_password_that_changes_in_this_moment_is_refused(house: House) -> None:

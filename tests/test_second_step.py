@@ -14,9 +14,10 @@ from sqlalchemy import delete, select, update
 from collector import accounts, schema
 from collector.errors import Conflict
 from collector.second_step import STEP_SECONDS, codes_left, enrolment, step_of, use_code
+from collector.web import admin_access
 from collector.web.throttle import TRIES
 from tests.conftest import PASSWORD, USER, House
-from tests.test_access import NEW, acts, another_browser, in_store, inside, post
+from tests.test_access import NEW, acts, another_browser, in_store, inside, lock_out, post
 from tests.test_admin import ORIGIN, sign_in
 from tests.test_admin_surveys import owner, plain
 from tests.test_members import id_of, person
@@ -108,14 +109,44 @@ def test_codes_cannot_be_guessed(owner: House) -> None:
     assert owner.client.get("/admin").status_code == 200, "who is signed in stays so"
 
 
-def test_guesses_of_others_keep_nobody_out_where_they_came_in_before(owner: House) -> None:
+def test_thirty_browsers_that_are_known_guess_no_more_codes_than_one(owner: House, monkeypatch: Any) -> None:
+    """Whoever has the password signs in from as many as they like before there is a second step, or with its codes."""
     _, codes = turn_on(owner)
-    other = another_browser(owner)
-    pending = first_step(owner, other)
-    for number in range(TRIES):
-        assert second(owner, other, pending, f"{number:06}").status_code == 401
-    assert second(owner, other, pending, codes[0]).status_code == 429
-    assert second(owner, owner.client, first_step(owner), codes[0]).status_code == 303
+    known = [another_browser(owner) for _ in range(4)]
+    for other, code in zip(known, codes, strict=False):
+        assert second(owner, other, first_step(owner, other), code).status_code == 303
+    looked_at = []
+
+    async def look(*arguments: Any, **options: Any) -> bool:
+        looked_at.append(arguments[3])
+        return await use_code(*arguments, **options)
+
+    monkeypatch.setattr(admin_access, "use_code", look)
+    tries = []
+    for number in range(3 * TRIES):
+        other = (*known, owner.client, another_browser(owner))[number % 6]
+        tries.append(second(owner, other, first_step(owner, other), f"{number:06}").status_code)
+    assert tries == [401] * TRIES + [429] * (2 * TRIES)
+    assert len(looked_at) == TRIES, "and that is how many were looked at"
+
+
+def test_turning_it_on_leaves_no_browser_known_but_this(owner: House) -> None:
+    thief = another_browser(owner)
+    form = {"email": USER, "password": PASSWORD}
+    assert thief.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 303
+
+    async def known(connection: Any) -> list[str]:
+        return list((await connection.execute(select(schema.devices.c.hash))).scalars())
+
+    before = in_store(owner, known)
+    turn_on(owner)
+    after = in_store(owner, known)
+    assert len(after) == 1
+    assert not set(before) & set(after), "a copy of this browser's is of no use either"
+    owner.client.post("/admin/sign-out", headers=ORIGIN)
+    lock_out(owner)
+    assert thief.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 429
+    assert first_step(owner), "here their guesses do not count"
 
 
 def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: House) -> None:

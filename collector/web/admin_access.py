@@ -20,7 +20,8 @@ from collector.signing import digest
 from collector.web.auth import (
     by_field,
     clear_session,
-    device_of,
+    keep_device,
+    know_here,
     read_form,
     require_same_origin,
     session_of,
@@ -28,7 +29,7 @@ from collector.web.auth import (
     signed_in,
 )
 from collector.web.http import house_of, page, uuid_of
-from collector.web.throttle import is_password_at_sign_in, throttle_of
+from collector.web.throttle import is_code, is_password_at_sign_in
 
 PENDING_LASTS = timedelta(minutes=10)
 """From the password to the code."""
@@ -120,9 +121,7 @@ async def sign_in_code(request: Request) -> Response:
         async with house.database.write() as connection:
             return await use_code(connection, house.signing, user, form.get("code", ""), now=house.clock())
 
-    device = device_of(request, user, hashed)
-    names = {"device": device} if device else {"code": user.id.hex}
-    if not await throttle_of(request).is_right(look, **names):
+    if not await is_code(request, user, look):
         return _code(pending, failed=True, status=401)
     response = RedirectResponse("/admin", 303)
     await sign_in_here(request, response, user, hashed)
@@ -162,7 +161,10 @@ async def reset(request: Request) -> Response:
         return _reset(user.email, by_field(error), status=422)
     async with house.database.write() as connection:
         await reset_password(connection, secret, hashed, now=house.clock())
-    return _sign_in(request, user.email, told="Your password is changed. Sign in with it.")
+        device = await know_here(request, connection, user)  # what strangers try keeps nobody from using a link
+    response = _sign_in(request, user.email, told="Your password is changed. Sign in with it.")
+    keep_device(request, response, device)
+    return response
 
 
 def _reset(email: str, faults: dict[str, str] | None = None, status: int = 200) -> Response:

@@ -14,9 +14,17 @@ from collector.accounts import Session
 from collector.errors import Conflict, Invalid
 from collector.schema import moment
 from collector.second_step import codes_left, enrolment, new_salt, step_of, turn_off, turn_on
-from collector.web.auth import by_field, read_form, require_same_origin, session_of, sign_in_here
+from collector.web.auth import (
+    by_field,
+    keep_device,
+    know_here,
+    read_form,
+    require_same_origin,
+    session_of,
+    sign_in_here,
+)
 from collector.web.http import house_of, page
-from collector.web.throttle import is_own_password, throttle_of
+from collector.web.throttle import is_code, is_own_password
 
 SIGN_IN = "/admin/sign-in"
 SETUP_LASTS = timedelta(minutes=30)
@@ -158,14 +166,17 @@ async def step_on(request: Request) -> Response:
         step = step_of(house.signing.otp_secret(session.user.id, salt), form.get("code", ""), now=house.clock())
         return step is not None
 
-    if not await throttle_of(request).is_right(look, code=session.user.id.hex) or step is None:
+    if not await is_code(request, session.user, look) or step is None:
         return _step(request, session, setup, {"code": "is not the code that the app shows now"}, status=422)
     try:
         async with house.database.write() as connection:
             codes = await turn_on(connection, house.signing, session, hashed, salt, step, now=house.clock())
+            device = await know_here(request, connection, session.user)
     except Conflict:  # in another tab
         return RedirectResponse("/admin/account", 303)
-    return _step(request, session, setup, codes=codes)
+    response = _step(request, session, setup, codes=codes)
+    keep_device(request, response, device)
+    return response
 
 
 async def step_off(request: Request) -> Response:

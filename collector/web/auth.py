@@ -25,11 +25,11 @@ from collector.accounts import (
 )
 from collector.devices import read_user_agent
 from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
+from collector.known_browsers import KNOWN_FOR, find_browser, know_browser, know_on
 from collector.web.http import house_of, read_body
 
 SESSION, DEVICE = "session", "device"
 """Cookies: who is signed in here, and who has been before."""
-DEVICE_LASTS = timedelta(days=365)
 DEVICE_BETWEEN, MOST_DEVICES = "!", 5
 
 
@@ -91,26 +91,42 @@ async def sign_in_here(request: Request, response: Response, user: User, hashed:
     about = {"browser": agent.browser, "system": agent.system, "instead_of": earlier}
     async with house.database.write() as connection:
         secret = await start_session(connection, user, hashed, now=house.clock(), **about)
+        device = await know_here(request, connection, user)
     keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
-    if device_of(request, user, hashed) is None:
-        devices = [house.signing.device_cookie(user.id, hashed), *_devices(request)][:MOST_DEVICES]
-        keep(request, response, DEVICE, DEVICE_BETWEEN.join(devices), DEVICE_LASTS)
+    keep_device(request, response, device)
+
+
+async def know_here(request: Request, connection: AsyncConnection, user: User) -> str:
+    """Let others' guesses not count in this browser for this user any more; `keep_device` lets it keep the answer."""
+    now = house_of(request).clock()
+    known = await find_browser(connection, user.id, _devices(request), now=now)
+    if known is None:
+        return await know_browser(connection, user.id, now=now)
+    await know_on(connection, known, now=now)
+    return known
+
+
+def keep_device(request: Request, response: Response, device: str) -> None:
+    others = [one for one in _devices(request) if one != device]  # a browser may be shared
+    cookies = [house_of(request).signing.device_cookie(one) for one in [device, *others][:MOST_DEVICES]]
+    keep(request, response, DEVICE, DEVICE_BETWEEN.join(cookies), KNOWN_FOR)
 
 
 def clear_session(request: Request, response: Response) -> None:
     drop(request, response, SESSION)
 
 
-def device_of(request: Request, user: User | None, hashed: str) -> str | None:
-    """The name of this browser, if the user has signed in here before with the password of this hash."""
-    found = (house_of(request).signing.read_device(one, user.id, hashed) for one in _devices(request) if user)
-    return next((name for name in found if name), None)
+async def device_of(request: Request, user: User) -> str | None:
+    """The secret of this browser, if the user is known here."""
+    house = house_of(request)
+    async with house.database.read() as connection:
+        return await find_browser(connection, user.id, _devices(request), now=house.clock())
 
 
 def _devices(request: Request) -> list[str]:
-    """One for each of those who signed in here last: a browser may be shared."""
-    cookie = kept(request, DEVICE)
-    return cookie.split(DEVICE_BETWEEN)[:MOST_DEVICES] if cookie else []
+    """One for each of those who signed in here last."""
+    cookies = kept(request, DEVICE).split(DEVICE_BETWEEN)[:MOST_DEVICES]
+    return [device for one in cookies if one and (device := house_of(request).signing.read_device(one))]
 
 
 def keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:

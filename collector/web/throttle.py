@@ -3,70 +3,88 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
-from importlib import import_module
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import cast
 
 from starlette.requests import Request
 
 from collector import accounts
-from collector.errors import TooManyTries
+from collector.errors import TooManyTries, Unavailable
+from collector.guesses import WITHIN, count_guesses, give_back, take_guess
+from collector.signing import digest
 from collector.web.auth import device_of
+from collector.web.http import House
 from collector.web.limits import share_of
 
-TRIES, TRIES_MINUTES = 10, 15
-"""Wrong passwords for one account in so many minutes; likewise wrong codes."""
+TRIES = 10
+"""Wrong passwords for one account within `collector.guesses.WITHIN`; likewise wrong codes."""
 TRIES_PER_ADDRESS = 50
 """And from one address, for whichever account."""
+MOST: Mapping[str, int] = {
+    "account": TRIES,  # from browsers that are not known
+    "address": TRIES_PER_ADDRESS,
+    "code": TRIES,  # for one person, from wherever it comes
+    "device": TRIES,  # in one browser where this account has signed in before
+    "session": TRIES,
+}
+"""By what is counted."""
 AT_ONCE = 4
 """Passwords that are looked at in the same moment: each takes 0.1 s and 64 MiB."""
 
 
 class Throttle:
     """Counts wrong guesses: by account and address, and apart from both in a browser where this account has signed in
-    before, so that nobody is kept out by what others try."""
+    before, so that nobody is kept out by what others try at their password."""
 
-    def __init__(self) -> None:
-        self._underway: Counter[tuple[str, str]] = Counter()
+    def __init__(self, house: House) -> None:
+        self._house = house
         self._slots = asyncio.Semaphore(AT_ONCE)
-
-    @cached_property
-    def _limiter(self) -> Any:
-        """Loaded with the first sign-in."""
-        storage = import_module("limits.aio.storage").MemoryStorage()
-        return import_module("limits.aio.strategies").MovingWindowRateLimiter(storage)
-
-    @cached_property
-    def _most(self) -> dict[str, Any]:
-        per_minutes = import_module("limits").RateLimitItemPerMinute
-        tries = per_minutes(TRIES, TRIES_MINUTES)
-        return {
-            "account": tries,
-            "device": tries,
-            "code": tries,
-            "address": per_minutes(TRIES_PER_ADDRESS, TRIES_MINUTES),
-        }
 
     async def is_right(self, look: Callable[[], Awaitable[bool]], **names: str) -> bool:
         """What looking says; a wrong guess counts for each of these names. Raises `TooManyTries` after too many."""
-        keys = list(names.items())
-        self._underway.update(keys)  # those that are looked at in this moment may all be wrong
+        signing = self._house.signing
+        keys = {kind: signing.guess_name(kind, names[kind]) for kind in sorted(names)}
+        places = await self._take(keys)
         try:
-            for kind, name in keys:
-                cost = self._underway[kind, name]
-                if not await self._limiter.test(self._most[kind], kind, name, cost=cost):
-                    raise TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": "900"})
             async with self._slots:
                 right = await look()
-            if not right:
-                for kind, name in keys:
-                    await self._limiter.hit(self._most[kind], kind, name)
-        finally:
-            self._underway.subtract(keys)
-            self._underway += Counter()  # forgets those at zero
+        except Exception:
+            with suppress(Unavailable):
+                await self._give_back(keys, places)
+            raise
+        if right:
+            await self._give_back(keys, places)
         return right
+
+    async def _take(self, keys: Mapping[str, str]) -> Mapping[str, int]:
+        """It counts before it is looked at: those that are looked at in this moment may all be wrong."""
+        database, clock = self._house.database, self._house.clock
+        async with database.read() as connection:  # what is refused writes nothing
+            now = await database.now(connection, clock)
+            for kind, name in keys.items():
+                if await count_guesses(connection, kind, name, now=now) >= MOST[kind]:
+                    raise _too_many()
+        places = {}
+        async with database.write() as connection:
+            now = await database.now(connection, clock)
+            for kind, name in keys.items():  # in one order, so that no two wait for each other
+                place = await take_guess(connection, kind, name, MOST[kind], now=now)
+                if place is None:
+                    raise _too_many()
+                places[kind] = place
+        return places
+
+    async def _give_back(self, keys: Mapping[str, str], places: Mapping[str, int]) -> None:
+        async with self._house.database.write() as connection:
+            for kind, name in keys.items():
+                await give_back(connection, kind, name, places[kind])
+
+
+def _too_many() -> TooManyTries:
+    seconds = str(int(WITHIN.total_seconds()))
+    return TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": seconds})
 
 
 def throttle_of(request: Request) -> Throttle:
@@ -77,19 +95,22 @@ async def is_password_at_sign_in(
     request: Request, email: str, user: accounts.User | None, hashed: str, password: str
 ) -> bool:
     """Whether it is, as often as it may be tried. Raises `TooManyTries`."""
-    device = device_of(request, user, hashed)
-    names = (
-        {"device": device}
-        if device
-        else {
-            "account": email.lower()[:254],
-            "address": share_of(request.client.host if request.client else ""),
-        }
-    )
+    device = await device_of(request, user) if user else None
+    address = request.client.host if request.client else ""
+    elsewhere = {"account": email.strip().lower(), "address": share_of(address)}
+    names = {"device": digest(device)} if device else elsewhere
     return await throttle_of(request).is_right(partial(accounts.is_password, hashed, password), **names)
 
 
 async def is_own_password(request: Request, session: accounts.Session, hashed: str, password: str) -> bool:
     """Whether it is the password of whoever is signed in here. Raises `TooManyTries`."""
     look = partial(accounts.is_password, hashed, password)
-    return await throttle_of(request).is_right(look, device=session.name)
+    return await throttle_of(request).is_right(look, session=session.name)
+
+
+async def is_code(request: Request, user: accounts.User, look: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether a code of this person's second step is right, as often as one may be tried. Raises `TooManyTries`.
+
+    They are counted by person alone: whoever tries has their password already, and may have many browsers.
+    """
+    return await throttle_of(request).is_right(look, code=user.id.hex)
