@@ -1,4 +1,4 @@
-"""Who may come in: users with a password, their sessions, and API tokens. Of every secret only a hash is stored."""
+"""Who may come in: users with a password, and their sessions. Of every secret only a hash is stored."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.audit import COMMAND_LINE, record
-from collector.errors import Conflict, Fault, Invalid, NotFound, Unauthorized, readable_name
+from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.known_browsers import forget_browsers
-from collector.schema import links, members, new_id, sessions, team_roles, team_users, tokens, users
-from collector.signing import digest, new_api_token, new_session
+from collector.schema import links, members, new_id, sessions, team_roles, team_users, users
+from collector.signing import digest, new_session
 
 SESSION_LASTS = timedelta(days=14)
 SEEN_EVERY = timedelta(minutes=10)
@@ -42,8 +42,6 @@ NO_PASSWORD = "!"  # noqa: S105
 Role = Literal["viewer", "editor", "owner"]
 ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
 """Each may do what those before it may."""
-Scope = Literal["read", "write"]
-SCOPES: tuple[Scope, ...] = ("read", "write")
 
 
 @dataclass(frozen=True)
@@ -328,74 +326,3 @@ def _session(row: Row[Any]) -> Session:
     user = User(row.user_id, row.email, row.role, owns, row.otp_salt is not None)
     seen_at = row.seen_at or row.created_at
     return Session(row.hash[:_NAME_LENGTH], user, row.created_at, seen_at, row.browser, row.system)
-
-
-# ---- API tokens
-
-
-@dataclass(frozen=True)
-class Token:
-    """``site_id`` None: good for every site. ``scope`` read: for looking alone. ``made_by`` is who the log names."""
-
-    id: UUID
-    name: str
-    site_id: UUID | None
-    scope: Scope
-    created_at: datetime
-    seen_at: datetime | None
-    made_by: str | None
-
-    @property
-    def who(self) -> str:
-        """Whom the log names for what it did."""
-        return f"token {self.name}"
-
-
-async def add_token(
-    connection: AsyncConnection,
-    name: str,
-    *,
-    now: datetime,
-    token: str | None = None,
-    by: str = COMMAND_LINE,
-    site_id: UUID | None = None,
-    scope: Scope = "write",
-) -> str:
-    """Make an API token and return it: this is the one time it can be read. Raises `Invalid` or `Conflict`."""
-    name = readable_name(name)
-    token = token or new_api_token()
-    values = {"id": new_id(), "name": name, "hash": digest(token), "site_id": site_id, "scope": scope, "made_by": by}
-    try:
-        await connection.execute(insert(tokens).values(**values, created_at=now))
-    except IntegrityError:
-        raise Conflict(faults=[Fault("/name", "another token has this name already")]) from None
-    await record(connection, by, "token.added", name, now=now, site_id=site_id)
-    return token
-
-
-async def list_tokens(connection: AsyncConnection) -> Sequence[Token]:
-    """The newest first."""
-    rows = await connection.execute(select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.id.desc()))
-    return [_token(row) for row in rows]
-
-
-async def revoke_token(connection: AsyncConnection, token: Token, *, now: datetime, by: str) -> None:
-    await connection.execute(delete(tokens).where(tokens.c.id == token.id))
-    await record(connection, by, "token.revoked", token.name, now=now, site_id=token.site_id)
-
-
-async def check_token(connection: AsyncConnection, token: str) -> Token:
-    """Raises `Unauthorized` unless the token is one of ours."""
-    row = (await connection.execute(select(tokens).where(tokens.c.hash == digest(token)))).one_or_none()
-    if row is None:
-        raise Unauthorized("This token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-    return _token(row)
-
-
-async def touch_token(connection: AsyncConnection, token: Token, *, now: datetime) -> None:
-    """Note that it is in use."""
-    await connection.execute(update(tokens).where(tokens.c.id == token.id).values(seen_at=now))
-
-
-def _token(row: Row[Any]) -> Token:
-    return Token(row.id, row.name, row.site_id, row.scope, row.created_at, row.seen_at, row.made_by)

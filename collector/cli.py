@@ -32,6 +32,7 @@ from collector.settings import Settings, described, load
 from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.lifecycle import list_surveys
+from collector.tokens import add_token
 from collector.web.resources import tag
 
 cli = typer.Typer(
@@ -254,7 +255,7 @@ def token_add(name: Annotated[str, typer.Argument(help="What it is for, such as 
     """Make a token for the REST interface and print it; it cannot be shown again."""
 
     async def add(connection: AsyncConnection) -> str:
-        return await accounts.add_token(connection, name, now=_now())
+        return await add_token(connection, name, now=_now())
 
     typer.echo(_with_store(load(), add))
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.accounts import add_token, add_user, hash_password
+from collector.accounts import add_user, hash_password
 from collector.signing import Signing
 from collector.sites import create_site, list_sites
 from collector.surveys.document import read_document
 from collector.surveys.lifecycle import create_survey, publish_survey
+from collector.tokens import add_token
 
 SITE = "Sample shop"
 USER = "owner@example.com"

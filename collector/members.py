@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.accounts import ROLES, Role, User, end_sessions_of
 from collector.audit import record
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from collector.schema import devices, links, members, recovery_codes, sessions, team_roles, team_users, users
+from collector.schema import devices, links, members, recovery_codes, sessions, team_roles, team_users, tokens, users
 from collector.sites import Site, list_sites, site_by_key
 
 Held = Mapping[UUID, Row[Any]]
@@ -32,8 +32,10 @@ def allows(role: Role | None, needed: Role) -> bool:
 
 
 async def role_on(connection: AsyncConnection, user: User, site_id: UUID) -> Role | None:
-    """The highest of what the user may do everywhere, on this site, and here by a team."""
-    return _highest([user.role, *(await _own_roles(connection, user)).get(site_id, ())])
+    """The highest of what the user may do everywhere, on this site, and here by a team: now, whatever was known as
+    their request came."""
+    everywhere = (await connection.execute(select(users.c.role).where(users.c.id == user.id))).scalar_one_or_none()
+    return _highest([everywhere, *(await _own_roles(connection, user)).get(site_id, ())])
 
 
 async def _own_roles(connection: AsyncConnection, user: User) -> dict[UUID, list[Role]]:
@@ -190,7 +192,7 @@ async def settle_links(connection: AsyncConnection, user_id: UUID) -> None:
 
 
 async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, now: datetime) -> None:
-    """Whatever was to let them in goes along, and what they made that would let in others.
+    """Whatever was to let them in goes along, and what they made that would let in others, API tokens among it.
 
     Raises `NotFound`, `Forbidden`, or `Conflict` for the last one who owns everything.
     """
@@ -201,6 +203,9 @@ async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, n
     email = held[user_id].email
     for table in (sessions, devices, members, team_users, recovery_codes):
         await connection.execute(delete(table).where(table.c.user_id == user_id))
+    for row in (await connection.execute(select(tokens).where(tokens.c.maker_id == user_id))).all():
+        await connection.execute(delete(tokens).where(tokens.c.id == row.id))
+        await record(connection, by.email, "token.revoked", row.name, now=now, site_id=row.site_id)
     concerned = or_(links.c.user_id == user_id, links.c.by_user_id == user_id, links.c.email == email)
     await connection.execute(delete(links).where(concerned))
     await connection.execute(delete(users).where(users.c.id == user_id))

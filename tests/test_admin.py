@@ -317,6 +317,7 @@ def test_every_template_is_rendered_here() -> None:
         "sign_in_code.html",
         "reset.html",
         "tokens.html",
+        "person_tokens.html",
         "join.html",
         "overview.html",
         "results.html",

@@ -30,6 +30,7 @@ RANKS: dict[str, int] = {
     "second_step": 4,
     "resets": 4,
     "teams": 5,
+    "tokens": 5,
     "invitations": 5,
     "single_sign_on": 6,
     "surveys": 3,

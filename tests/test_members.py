@@ -16,6 +16,8 @@ from collector.invitations import invite
 from collector.members import allows
 from collector.signing import digest
 from collector.sites import site_by_id
+from collector.tokens import add_token
+from collector.web import api, http
 from tests.conftest import PASSWORD, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import ADMIN, ORIGIN
@@ -44,6 +46,7 @@ NEEDS: dict[str, str] = {
     "/admin/people/invitations/{name}/withdraw": "owner",
     "/admin/people/{user:uuid}/role": "owner",
     "/admin/people/{user:uuid}/remove": "everywhere",
+    "/admin/people/{user:uuid}/tokens": "owner",
     "/admin/people/{user:uuid}/reset": "everywhere",
     "/admin/people/{user:uuid}/second-step/off": "everywhere",
     "/admin/teams": "owner",
@@ -53,6 +56,7 @@ NEEDS: dict[str, str] = {
     "/admin/teams/{team:uuid}/role": "owner",
     "/admin/tokens": "owner",
     "/admin/tokens/{token:uuid}/revoke": "owner",
+    "/admin/tokens/{token:uuid}/take-over": "owner",
     "/admin/{site}/new": "editor",
     "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
     "/admin/{site}/{id:uuid}/languages/add": "editor",
@@ -166,7 +170,7 @@ def _filled(house: House, path: str, site: str, survey: str, given: str) -> tupl
         salted = update(schema.users).where(schema.users.c.id == user.id)
         await connection.execute(salted.values(otp_salt="x"))
         own = await first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
-        await accounts.add_token(connection, name, now=now, site_id=own)
+        await add_token(connection, name, now=now, site_id=own)
         token = await first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
         by = accounts.User(
             await first(connection, select(schema.users.c.id).where(schema.users.c.email == USER)), USER, "owner"
@@ -466,6 +470,107 @@ def test_token_of_a_site_knows_no_other(owner: House) -> None:
     ):
         assert owner.client.request(method, f"/api/v1{path}", headers=headers).status_code == 404, path
     assert owner.client.post("/api/v1/sites", headers=headers, json={"name": "x"}).status_code == 403
+
+
+# ---- a token and whoever made it
+
+
+def made_by(owner: House, maker: TestClient, **form: str) -> dict[str, str]:
+    text = post(owner, "/admin/tokens", maker, **{"name": "Theirs", "scope": "write", **form}).text
+    return bearer(re.findall(r"tvr_[\w-]{43}", text)[0])
+
+
+def may_do(owner: House, headers: dict[str, str], survey: str) -> dict[str, Any]:
+    """How the calls of a program end, and whether it is told the site's secret."""
+    calls = [("GET", ""), ("POST", "/clone"), ("POST", "/pause")]
+    found: dict[str, Any] = {}
+    for method, act in calls:
+        address = f"/api/v1/surveys/{survey}{act}?site={owner.site.key}"
+        found[f"{method} {act}".strip()] = owner.client.request(method, address, headers=headers).status_code
+    hook = {"url": "https://hooks.example/in"}
+    path = f"/api/v1/webhooks?site={owner.site.key}"
+    found["webhook"] = owner.client.post(path, headers=headers, json=hook).status_code
+    shown = owner.client.get(f"/api/v1/sites/{owner.site.key}", headers=headers)
+    found["secret"] = bool(shown.json().get("identify_secret"))
+    return found
+
+
+NOTHING = {"GET": 404, "POST /clone": 404, "POST /pause": 404, "webhook": 404, "secret": False}
+READS = {"GET": 200, "POST /clone": 403, "POST /pause": 403, "webhook": 403, "secret": False}
+EDITS = {"GET": 200, "POST /clone": 201, "POST /pause": 200, "webhook": 403, "secret": False}
+EVERYTHING = {"GET": 200, "POST /clone": 201, "POST /pause": 200, "webhook": 201, "secret": True}
+
+
+@pytest.mark.parametrize("site", [True, False], ids=["of one site", "of every site"])
+def test_token_does_no_more_than_its_maker_may_now(owner: House, site: bool) -> None:
+    survey = owner.site.publish()["id"]
+    maker = person(owner, "maker@example.com", *(("owner", None) if site else (None, "owner")))
+    key = owner.site.key if site else ""
+    headers = made_by(owner, maker, site=key)
+    assert may_do(owner, headers, survey) == EVERYTHING
+    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
+    for role, wanted in (("editor", EDITS), ("viewer", READS), ("", NOTHING), ("owner", EVERYTHING)):
+        reply = post(owner, f"{address}/role", None, role=role, site=key)
+        asked = f"{address}/tokens" if role != "owner" else "/admin/people"
+        assert (reply.status_code, reply.headers["location"]) == (303, asked)
+        assert may_do(owner, headers, survey) == wanted, role
+        said = plain(owner.client.get("/admin/tokens").text)
+        assert ("as its maker" in said or "opens nothing" in said) is (role != "owner")
+    assert owner.client.get("/metrics", headers=headers).status_code == (403 if site else 200)
+
+
+def test_token_of_a_person_who_was_removed_opens_nothing(owner: House) -> None:
+    survey = owner.site.publish()["id"]
+    headers = made_by(owner, person(owner, "maker@example.com", None, "owner"), site="")
+    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
+    people = owner.client.get("/admin/people").text
+    assert f"{address}/tokens" in people
+    assert f"{address}/remove" not in people, "it is asked first"
+    asked = owner.client.get(f"{address}/tokens").text
+    assert "Theirs" in asked
+    assert f"{address}/remove" in asked
+    assert post(owner, f"{address}/remove").status_code == 303
+    reply = owner.client.get(f"/api/v1/surveys/{survey}", headers=headers)
+    assert reply.status_code == 401
+    assert "Theirs" not in owner.client.get("/admin/tokens").text
+    assert [act for _, act in acts(owner)[:2]] == ["user.removed", "token.revoked"]
+    assert owner.site.call("GET", "/surveys").status_code == 200, "what the command line made stands"
+
+
+def test_token_that_is_taken_over_outlives_its_maker(owner: House) -> None:
+    survey = owner.site.publish()["id"]
+    headers = made_by(owner, person(owner, "maker@example.com", "owner"), site=owner.site.key)
+    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
+    (path,) = re.findall(r"/admin/tokens/[\w-]+/take-over", owner.client.get(f"{address}/tokens").text)
+    assert post(owner, path, person(owner, "viewer@example.com", "viewer")).status_code == 403
+    assert post(owner, path).status_code == 303
+    assert post(owner, f"{address}/remove").status_code == 303
+    assert may_do(owner, headers, survey) == EVERYTHING
+    assert f"made by {USER}" in plain(owner.client.get("/admin/tokens").text)
+    assert (USER, "token.taken") in acts(owner)
+
+
+@pytest.mark.parametrize("how", ["revoked", "its maker demoted"])
+def test_token_that_ended_while_a_body_came_in_writes_nothing(
+    owner: House, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A body may take as long as its sender likes to arrive."""
+    headers = made_by(owner, person(owner, "maker@example.com", "owner"), site=owner.site.key)
+    before = len(owner.site.call("GET", "/surveys").json()["items"])
+    read = http.read_json
+
+    async def slowly(*arguments: Any) -> Any:
+        found = await read(*arguments)
+        here = schema.tokens.delete().where(schema.tokens.c.name == "Theirs")
+        async with inside(owner).database.write() as connection:
+            await connection.execute(here if how == "revoked" else schema.members.update().values(role="viewer"))
+        return found
+
+    monkeypatch.setattr(api, "read_json", slowly)
+    document = {"name": "Late", "metric": "csat", "question": "?"}
+    reply = owner.client.post("/api/v1/surveys", headers=headers, json=document)
+    assert reply.status_code == (401 if how == "revoked" else 403)
+    assert len(owner.site.call("GET", "/surveys").json()["items"]) == before
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from collector.accounts import (
-    SCOPES,
-    SHORTEST_PASSWORD,
-    Token,
-    User,
-    add_token,
-    hash_password,
-    list_tokens,
-    revoke_token,
-)
+from collector.accounts import SHORTEST_PASSWORD, Role, User, hash_password
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from collector.invitations import accept, invite, list_invitations, read_invitation, withdraw
 from collector.members import (
     ROLE_WORDS,
+    allows,
     give_role,
     hold_for,
     list_members,
@@ -40,6 +32,17 @@ from collector.resets import make_reset
 from collector.schema import moment
 from collector.second_step import turn_off
 from collector.sites import Site
+from collector.tokens import (
+    SCOPES,
+    Token,
+    add_token,
+    address_of,
+    list_tokens,
+    revoke_token,
+    take_over,
+    token_role,
+    tokens_made_by,
+)
 from collector.web.auth import by_field, press, read_form, require_same_origin, sign_in_here, signed_in
 from collector.web.http import house_of, page
 
@@ -72,12 +75,14 @@ async def _people(
         invitations = await list_invitations(connection, ids, everywhere=is_owner, now=house.clock())
         found = [(site, await list_members(connection, site.id)) for site in owned]
         everybody = await list_users(connection) if is_owner else []
+        makers = {one.maker_id for one in await list_tokens(connection)}
     return page(
         "people.html",
         status=status,
         user=user,
         sites=found,
         everybody=everybody,
+        makers=makers,
         invitations=invitations,
         moment=moment,
         roles=ROLE_WORDS,
@@ -121,12 +126,13 @@ async def change_role(request: Request) -> Response:
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
+    house, person = house_of(request), request.path_params["user"]
     async with house.database.write() as connection:
         site = await _site_in(connection, user, form.get("site", ""))
         role = read_role(form["role"]) if form.get("role") else None
-        await give_role(connection, user, request.path_params["user"], role, site, now=house.clock())
-    return RedirectResponse("/admin/people", 303)
+        await give_role(connection, user, person, role, site, now=house.clock())
+        left = await tokens_made_by(connection, person, site) if role != "owner" else ()
+    return RedirectResponse(f"/admin/people/{person}/tokens" if left else "/admin/people", 303)
 
 
 async def remove(request: Request) -> Response:
@@ -172,6 +178,30 @@ async def step_off(request: Request) -> Response:
         await turn_off(connection, user.email, other, now=now)
 
     return await press(request, act, "/admin/people")
+
+
+async def tokens_of_person(request: Request) -> Response:
+    """What rests on somebody's rights, for who takes those away: to be taken over, or revoked."""
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse(SIGN_IN, 303)
+    person = request.path_params["user"]
+    async with house_of(request).database.read() as connection:
+        owned, _ = await _own_tokens(connection, user)
+        seen = {site.id: site.name for site in owned}
+        found = [one for one in await tokens_made_by(connection, person) if user.role == "owner" or one.site_id in seen]
+        email = await address_of(connection, person) if found or user.role == "owner" else "this person"
+    may_remove = user.role == "owner" and person != user.id
+    return page(
+        "person_tokens.html",
+        user=user,
+        person=person,
+        email=email,
+        tokens=found,
+        names=seen,
+        scopes=SCOPE_WORDS,
+        may_remove=may_remove,
+    )
 
 
 # ---- where an invitation leads
@@ -232,6 +262,7 @@ async def _tokens(
 ) -> Response:
     async with house_of(request).database.read() as connection:
         owned, found = await _own_tokens(connection, user)
+        rests_on = {one.id: await _rests_on(connection, one) for one in found}
     return page(
         "tokens.html",
         status=status,
@@ -239,12 +270,27 @@ async def _tokens(
         sites=owned,
         names={site.id: site.name for site in owned},
         tokens=found,
+        rests_on=rests_on,
         scopes=SCOPE_WORDS,
         form=form or {},
         faults=faults or {},
         made=made,
         moment=moment,
     )
+
+
+async def _rests_on(connection: AsyncConnection, token: Token) -> str:
+    """What a token may do less than its scope says, as its maker may; empty where that is nothing less."""
+    if token.maker_id is None:
+        return ""
+    if token.site_id:
+        role = await token_role(connection, token, token.site_id)
+    else:
+        role = "owner" if token.is_everywhere("owner") else token.maker_role
+    if role is None:
+        return "opens nothing: its maker may do nothing there now"
+    full: Role = "owner" if token.scope == "write" else "viewer"
+    return "" if allows(role, full) else f"does no more than {'an' if role == 'editor' else 'a'} {role}, as its maker"
 
 
 async def make_token(request: Request) -> Response:
@@ -261,7 +307,7 @@ async def make_token(request: Request) -> Response:
         async with house.database.write() as connection:
             site = await _site_in(connection, user, form.get("site", ""))
             await hold_for(connection, user, site)
-            about: dict[str, Any] = {"site_id": site.id if site else None, "scope": scope}
+            about: dict[str, Any] = {"site_id": site.id if site else None, "scope": scope, "maker_id": user.id}
             made = await add_token(connection, form.get("name", ""), now=house.clock(), by=user.email, **about)
     except (Invalid, Conflict) as error:
         return await _tokens(request, user, form, by_field(error), status=error.status)
@@ -283,12 +329,20 @@ async def revoke(request: Request) -> Response:
     return RedirectResponse("/admin/tokens", 303)
 
 
+async def take_token_over(request: Request) -> Response:
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        await take_over(connection, user, request.path_params["token"], now=now)
+
+    return await press(request, act, "/admin/tokens")
+
+
 routes = [
     Route("/admin/people", people),
     Route("/admin/people/invite", send_invitation, methods=["POST"]),
     Route("/admin/people/invitations/{name}/withdraw", withdraw_invitation, methods=["POST"]),
     Route("/admin/people/{user:uuid}/role", change_role, methods=["POST"]),
     Route("/admin/people/{user:uuid}/remove", remove, methods=["POST"]),
+    Route("/admin/people/{user:uuid}/tokens", tokens_of_person),
     Route("/admin/people/{user:uuid}/reset", reset_link, methods=["POST"]),
     Route("/admin/people/{user:uuid}/second-step/off", step_off, methods=["POST"]),
     Route("/admin/join/{secret}", join_form),
@@ -296,4 +350,5 @@ routes = [
     Route("/admin/tokens", tokens),
     Route("/admin/tokens", make_token, methods=["POST"]),
     Route("/admin/tokens/{token:uuid}/revoke", revoke, methods=["POST"]),
+    Route("/admin/tokens/{token:uuid}/take-over", take_token_over, methods=["POST"]),
 ]

@@ -7,18 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.audit import record
-from collector.errors import Fault, Forbidden, Invalid
+from collector.errors import Fault, Forbidden, Invalid, NotFound
 from collector.metrics import GROUPS
 from collector.responses.reading import Filter, delete_response, get_response, list_responses
 from collector.results import results_of
 from collector.sites import Site, create_site, list_sites, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
+from collector.tokens import check_token_again, token_role
 from collector.web import api_webhooks
 from collector.web.acts import act_on
 from collector.web.auth import require_token
@@ -35,7 +37,7 @@ from collector.web.resources import (
     SurveyResource,
     read_new_site,
 )
-from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, own_site, signing_for, site_of
+from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, signing_on, site_of
 
 # ---- sites
 
@@ -44,32 +46,37 @@ async def sites_list(request: Request) -> Response:
     token = await require_token(request)
     house = house_of(request)
     async with house.database.read() as connection:
-        found = [site for site in await list_sites(connection) if token.site_id in (None, site.id)]
-    return answer(SiteList(items=[_site_resource(request, site) for site in found], next=None))
+        found = [site for site in await list_sites(connection) if await token_role(connection, token, site.id)]
+        items = [await _site_resource(request, connection, site) for site in found]
+    return answer(SiteList(items=items, next=None))
 
 
 async def sites_create(request: Request) -> Response:
     token = await require_token(request)
-    if token.site_id:
-        raise Forbidden("This token is for one site, and can add none.")
     house = house_of(request)
     name = read_new_site(await read_json(request))
     async with house.database.write() as connection:
+        if not (await check_token_again(connection, token)).is_everywhere("owner"):
+            raise Forbidden("This takes a token for every site, of somebody who owns every site.")
         site = await create_site(connection, name, now=house.clock())
         await record(connection, token.who, "site.added", site.name, now=house.clock(), site_id=site.id)
-    return answer(_site_resource(request, site), 201)
+        made = await _site_resource(request, connection, site)
+    return answer(made, 201)
 
 
 async def sites_get(request: Request) -> Response:
     token = await require_token(request)
     async with house_of(request).database.read() as connection:
-        site = own_site(await site_by_key(connection, request.path_params["key"]), token.site_id)
-    return answer(_site_resource(request, site))
+        site = await site_by_key(connection, request.path_params["key"])
+        if await token_role(connection, token, site.id) is None:
+            raise NotFound("No site has this key.")
+        found = await _site_resource(request, connection, site)
+    return answer(found)
 
 
-def _site_resource(request: Request, site: Site) -> SiteResource:
-    house = house_of(request)
-    return SiteResource.of(site, signing_for(request), house.settings.public_url)
+async def _site_resource(request: Request, connection: AsyncConnection, site: Site) -> SiteResource:
+    signing = await signing_on(request, connection, site)
+    return SiteResource.of(site, signing, house_of(request).settings.public_url)
 
 
 # ---- surveys

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.accounts import Token
 from collector.audit import Act, record
 from collector.errors import NotFound
 from collector.outbox import get_job, list_jobs, redo
+from collector.tokens import Token
 from collector.web.auth import require_token
 from collector.web.http import house_of, read_json
 from collector.web.openapi import Endpoint
@@ -24,7 +24,7 @@ from collector.web.resources import (
     WebhookResource,
     read_new_webhook,
 )
-from collector.web.rest import CURSOR, LIMIT, SITE, answer, limit_of, signing_for, site_of
+from collector.web.rest import CURSOR, LIMIT, SITE, answer, limit_of, signing_on, site_of
 from collector.webhooks import Webhook, create_webhook, delete_webhook, get_webhook, list_webhooks
 
 
@@ -34,7 +34,8 @@ async def webhooks_list(request: Request) -> Response:
     async with house.database.read() as connection:
         site = await site_of(request, connection)
         found = await list_webhooks(connection, site.id)
-    return answer(WebhookList(items=[WebhookResource.of(one, signing_for(request)) for one in found], next=None))
+        signing = await signing_on(request, connection, site)
+    return answer(WebhookList(items=[WebhookResource.of(one, signing) for one in found], next=None))
 
 
 async def webhooks_create(request: Request) -> Response:
@@ -42,13 +43,14 @@ async def webhooks_create(request: Request) -> Response:
     house = house_of(request)
     url = read_new_webhook(await read_json(request))
     async with house.database.write() as connection:
-        site = await site_of(request, connection)
+        site = await site_of(request, connection, "owner")
         networks = house.settings.networks
         webhook = await create_webhook(connection, site.id, url, now=house.clock(), networks=networks)
         await _note(connection, token, "webhook.added", webhook, house.clock())
+        signing = await signing_on(request, connection, site)
         await house.database.tell(connection)
     house.live.forget()
-    return answer(WebhookResource.of(webhook, signing_for(request)), 201)
+    return answer(WebhookResource.of(webhook, signing), 201)
 
 
 async def webhooks_get(request: Request) -> Response:
@@ -57,14 +59,15 @@ async def webhooks_get(request: Request) -> Response:
     async with house.database.read() as connection:
         site = await site_of(request, connection)
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
-    return answer(WebhookResource.of(webhook, signing_for(request)))
+        signing = await signing_on(request, connection, site)
+    return answer(WebhookResource.of(webhook, signing))
 
 
 async def webhooks_delete(request: Request) -> Response:
     token = await require_token(request)
     house = house_of(request)
     async with house.database.write() as connection:
-        site = await site_of(request, connection)
+        site = await site_of(request, connection, "owner")
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         await delete_webhook(connection, site.id, webhook.id)
         await _note(connection, token, "webhook.removed", webhook, house.clock())
@@ -93,7 +96,7 @@ async def deliveries_redo(request: Request) -> Response:
     await require_token(request)
     house = house_of(request)
     async with house.database.write() as connection:
-        site = await site_of(request, connection)
+        site = await site_of(request, connection, "owner")
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         job = await get_job(connection, site.id, request.path_params["delivery"])
         if job.target_id != webhook.id:

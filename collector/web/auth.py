@@ -15,17 +15,15 @@ from collector.accounts import (
     SEEN_EVERY,
     SESSION_LASTS,
     Session,
-    Token,
     User,
-    check_token,
     session_of_secret,
     start_session,
     touch_session,
-    touch_token,
 )
 from collector.devices import read_user_agent
 from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
 from collector.known_browsers import KNOWN_FOR, find_browser, know_browser, know_on
+from collector.tokens import Token, check_token, touch_token
 from collector.web.http import house_of, read_body
 
 SESSION, DEVICE = "session", "device"

@@ -265,7 +265,7 @@ async def frozen(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """For Prometheus, with an API token: not open to the world."""
-    if (await require_token(request)).site_id is not None:
+    if not (await require_token(request)).is_everywhere():
         raise Forbidden("This takes a token for every site.")
     house = house_of(request)
     async with house.database.read() as connection:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.errors import Fault, Invalid, NotFound
+from collector.accounts import Role
+from collector.errors import Fault, Forbidden, Invalid, NotFound
+from collector.members import allows
 from collector.responses.reading import MOST
 from collector.signing import Signing
 from collector.sites import Site, only_site, site_by_id, site_by_key
+from collector.tokens import check_token_again, token_role
 from collector.web.auth import token_of
 from collector.web.http import house_of
 from collector.web.openapi import Query
@@ -30,24 +31,31 @@ def answer(resource: BaseModel, status: int = 200) -> Response:
     )
 
 
-async def site_of(request: Request, connection: AsyncConnection) -> Site:
-    """The site that the query names, or the only one that the token is good for. Raises `NotFound` and `Invalid`."""
-    key, own = request.query_params.get("site"), token_of(request).site_id
+async def site_of(request: Request, connection: AsyncConnection, needed: Role | None = None) -> Site:
+    """The site that the query names, or the only one that the token is good for.
+
+    What is to be done there takes this role, by itself an editor's where something changes. The token and its maker's
+    rights are looked at in this transaction: either may have changed since the request came. Raises `NotFound`,
+    `Forbidden`, `Unauthorized` and `Invalid`.
+    """
+    token, key = await check_token_again(connection, token_of(request)), request.query_params.get("site")
     if key is not None:
-        return own_site(await site_by_key(connection, key), own)
-    return await only_site(connection) if own is None else await site_by_id(connection, own)
-
-
-def own_site(site: Site, own: UUID | None) -> Site:
-    """Raises `NotFound` for a site that a token of another, ``own``, has nothing to do with."""
-    if own not in (None, site.id):
+        site = await site_by_key(connection, key)
+    else:
+        site = await (only_site(connection) if token.site_id is None else site_by_id(connection, token.site_id))
+    role = await token_role(connection, token, site.id)
+    if role is None:
         raise NotFound("No site has this key.")
+    needed = needed or ("viewer" if request.method in ("GET", "HEAD") else "editor")
+    if not allows(role, needed):
+        raise Forbidden(f"This takes the role of an {needed}; whoever made this token is {role} here now.")
     return site
 
 
-def signing_for(request: Request) -> Signing | None:
-    """What makes the secrets that a resource shows; nothing for a token that only reads."""
-    return house_of(request).signing if token_of(request).scope == "write" else None
+async def signing_on(request: Request, connection: AsyncConnection, site: Site) -> Signing | None:
+    """What makes the secrets that a resource shows; nothing for a token that only reads, or whose maker may not."""
+    role = await token_role(connection, token_of(request), site.id)
+    return house_of(request).signing if role == "owner" else None
 
 
 def limit_of(request: Request) -> int:
