@@ -19,6 +19,7 @@ from collector.db.opening import opened
 from collector.db.store import Contended, Database, unavailable
 from collector.devices import warm_up
 from collector.errors import Problem
+from collector.installation import with_right_secret
 from collector.responses.intake import Arrival, Receipt, take_in
 from collector.settings import Settings
 from collector.signing import Signing
@@ -60,11 +61,12 @@ def clock() -> datetime:
 async def open_house(settings: Settings, *, examples: Path | None = None) -> AsyncIterator[House]:
     """Open the store for one collector with a worker in it, and close both in the end.
 
-    Raises `SettingsError` when the store cannot be used, or another collector is using it.
+    Raises `SettingsError` when the store cannot be used, was made with another secret, or another collector is using
+    it.
     """
-    settings = settings.with_secret()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings, serving=True))
+        settings = await with_right_secret(database, settings)
         live, measures, signing = Live(database, clock), Measures(), Signing(settings.secret)
         worker = await stack.enter_async_context(_working(settings, database, signing))
         intake = _intake(database, measures)
@@ -97,9 +99,10 @@ async def _warm_up() -> None:
 
 async def work(settings: Settings) -> None:
     """Only the worker, until it is cancelled; for PostgreSQL, where any number may run."""
-    signing = Signing(settings.with_secret().secret)
-    async with opened(settings) as database, _working(settings, database, signing):
-        await asyncio.get_running_loop().create_future()
+    async with opened(settings) as database:
+        settings = await with_right_secret(database, settings)
+        async with _working(settings, database, Signing(settings.secret)):
+            await asyncio.get_running_loop().create_future()
 
 
 @asynccontextmanager

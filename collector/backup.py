@@ -8,21 +8,25 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, Database, cause_of, later_revision
 from collector.errors import BackupError, Unavailable
-from collector.schema import links, metadata
+from collector.schema import devices, guesses, installation, links, metadata, sessions, tokens
 
 PART = 1000
 """Rows copied at a time."""
+PASSING = (sessions, links, devices, guesses)
+"""What is in no backup and comes back with none: whoever was signed out or removed, and whatever link was used or
+withdrawn since, stays so."""
+MADE_BY_A_START = (*PASSING, installation)
 
 Progress = Callable[[str, int], None]
 """Told the table and how many of its rows are done."""
@@ -71,8 +75,17 @@ async def _back_up(database: Database, target: Path, unfinished: Path, progress:
         _remove(unfinished)
 
 
-async def restore(backup: Path, database: Database, progress: Progress, *, overwrite: bool = False) -> None:
-    """Put what a backup holds into a store, in one transaction.
+def token_names(backup: Path) -> list[str]:
+    """What the API tokens in a backup are called. Raises `BackupError` if the file is no sound backup."""
+    _check(backup)
+    with closing(_read_only(backup)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM tokens ORDER BY name")]
+
+
+async def restore(
+    backup: Path, database: Database, progress: Progress, *, overwrite: bool = False, keep_tokens: bool = False
+) -> None:
+    """Put what a backup holds into a store, in one transaction; its API tokens only if they are to be kept.
 
     Raises `BackupError` if the file is no sound backup, and, unless told to ``overwrite``, if the store holds anything.
     """
@@ -87,9 +100,9 @@ async def restore(backup: Path, database: Database, progress: Progress, *, overw
                     raise BackupError(
                         f"{database.name} holds data already; --overwrite replaces all of it with the backup"
                     )
-                for table in reversed(metadata.sorted_tables) if overwrite else (links,):
+                for table in reversed(metadata.sorted_tables) if overwrite else MADE_BY_A_START:
                     await sink.execute(table.delete())
-                await _copy(source, sink, progress)
+                await _copy(source, sink, progress, but=() if keep_tokens else (tokens,))
         finally:
             await source_store.close()
     except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:
@@ -103,8 +116,12 @@ def _refuse_later(what: str, revision: str | None) -> None:
         raise BackupError(f"{what} are of a later release (revision {revision}); use that release")
 
 
-async def _copy(source: AsyncConnection, sink: AsyncConnection, progress: Progress) -> None:
+async def _copy(
+    source: AsyncConnection, sink: AsyncConnection, progress: Progress, *, but: Sequence[Table] = ()
+) -> None:
     for table in metadata.sorted_tables:
+        if table in (*PASSING, *but):
+            continue
         done = 0
         async with source.stream(select(table)) as rows:
             async for part in rows.mappings().partitions(PART):
@@ -115,7 +132,7 @@ async def _copy(source: AsyncConnection, sink: AsyncConnection, progress: Progre
 
 async def _holds_anything(connection: AsyncConnection) -> bool:
     for table in metadata.sorted_tables:
-        if table is links:  # a first start makes one
+        if table in MADE_BY_A_START:
             continue
         if (await connection.execute(select(func.count()).select_from(select(table).limit(1).subquery()))).scalar():
             return True

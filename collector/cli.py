@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector import __version__, accounts, demo
 from collector.app import work
 from collector.audit import COMMAND_LINE, record
-from collector.backup import back_up, restore
+from collector.backup import back_up, restore, token_names
 from collector.check import check_page, report
 from collector.db.opening import opened
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, SettingsError, TevredenError
+from collector.installation import check_restored, go_on_with, is_right, what_is_lost
 from collector.resets import make_reset
 from collector.rollups import hold_rollups, put_right, recount
 from collector.second_step import turn_off
@@ -182,17 +183,57 @@ def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it m
 def run_restore(
     file: Annotated[Path, typer.Argument(help="A backup, taken from either kind of database.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the database holds.")] = False,
+    keep_tokens: Annotated[
+        bool | None,
+        typer.Option("--keep-tokens/--revoke-tokens", help="Whether its API tokens are good again. Asked if left out."),
+    ] = None,
 ) -> None:
     """Put a backup into the database that the settings name. Stop the collector first."""
     settings = load()
+    names = token_names(file)
+    called = ", ".join(names)
+    if names and keep_tokens is None and sys.stdin.isatty():
+        typer.echo(f"API tokens of then, those that were revoked since among them: {called}")
+        keep_tokens = typer.confirm("Shall they be good again?", default=False)
 
-    async def run() -> None:
+    async def run() -> str | None:
         async with opened(settings, serving=True) as database:
             with _progress() as progress:
-                await restore(file, database, progress, overwrite=overwrite)
+                await restore(file, database, progress, overwrite=overwrite, keep_tokens=bool(keep_tokens))
+            return await check_restored(database, settings)
 
-    asyncio.run(run())
-    typer.echo(f"Everything in {file} is back.")
+    wrong = asyncio.run(run())
+    typer.echo(f"Everything in {file} is back, with the people and passwords of then. Nobody is signed in.")
+    if names:
+        kept = "are good again" if keep_tokens else "are not good again; --keep-tokens lets them be"
+        typer.echo(f"Its API tokens ({called}) {kept}.")
+    if wrong:
+        typer.echo(f"Before it can be served: {wrong}.", err=True)
+
+
+@cli.command("new-secret")
+def new_secret(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without being asked.")] = False,
+) -> None:
+    """Go on with another secret than the database was made with, where that one is lost. Stop the collector first."""
+    settings = load()
+
+    async def run() -> bool:
+        async with opened(settings, serving=True) as database:
+            signing = Signing(settings.with_secret().secret)
+            async with database.read() as connection:
+                if await is_right(connection, signing):
+                    return False
+                lost = await what_is_lost(connection)
+            typer.echo(str(lost))
+            if not yes and not (sys.stdin.isatty() and typer.confirm("Go on?", default=False)):
+                raise SettingsError("nothing was changed; --yes goes on without being asked")
+            async with database.write() as connection:
+                await go_on_with(connection, signing, now=_now())
+            return True
+
+    changed = asyncio.run(run())
+    typer.echo("The secret of the settings is the one from now on." if changed else "The secret is the right one.")
 
 
 @contextmanager

@@ -37,6 +37,7 @@ RANKS: dict[str, int] = {
     "outbox": 3,
     "rollups": 3,
     "backup": 3,
+    "installation": 3,
     "webhooks": 4,
     "responses": 6,
     "results": 6,
@@ -90,7 +91,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     "channels": ("__init__", "outbound", "webhook"),
     "surveys": (
         *("__init__", "languages", "patterns", "tokens", "document", "templates", "lifecycle"),
-        *("draft", "published", "review"),
+        *("draft", "published", "review", "versions"),
     ),
     "responses": ("__init__", "events", "open_sites", "rows", "intake", "reading", "removal"),
     "web": (

@@ -1,0 +1,191 @@
+"""What a restore must not bring back, and a store that comes to another secret than it was made with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from starlette.testclient import TestClient
+
+from collector.app import create_app, open_house
+from collector.backup import back_up
+from collector.settings import Settings
+from collector.signing import Signing
+from tests.conftest import PASSWORD, SECRET, USER, House, Process, free_port, tevreden
+from tests.stores import everything_in, run_command
+from tests.test_access import inside, lock_out, post
+from tests.test_admin import ORIGIN
+from tests.test_admin_surveys import owner
+from tests.test_backup import KINDS, fresh, silent
+from tests.test_intake import response
+from tests.test_members import bearer, id_of, make, person
+from tests.test_second_step import turn_on
+
+__all__ = ["fresh", "owner"]
+
+ANOTHER = "another secret than the one of before, 9876543210"
+
+
+@contextmanager
+def served(url: str) -> Iterator[TestClient]:
+    settings = Settings(database_url=url, secret=SECRET)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
+        client.portal = portal
+        yield client
+
+
+def taken(house: House) -> Path:
+    """A backup of what the collector serves."""
+    file = house.folder / "taken.backup"
+    assert house.client.portal
+    house.client.portal.call(back_up, inside(house).database, file, silent)
+    return file
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
+    owner: House, fresh: Callable[[str], str], kind: str
+) -> None:
+    person(owner, "jo@example.com", "viewer")
+    session, device = (owner.client.cookies[f"tevreden-{name}"] for name in ("session", "device"))
+    invited = post(owner, "/admin/people/invite", None, email="new@example.com", role="owner", site="").text
+    reset = post(owner, f"/admin/people/{id_of(owner, 'jo@example.com')}/reset").text
+    links = [re.findall(rf"/admin/{name}/[\w-]+", text)[0] for name, text in (("join", invited), ("reset", reset))]
+    token = make(owner, scope="write")
+    lock_out(owner)
+    file, target = taken(owner), fresh(kind)
+    done = run_command("restore", file, url=target)
+    assert done.returncode == 0, done.stderr
+    assert "Its API tokens (Dashboard, tests) are not good again; --keep-tokens lets them be." in done.stdout
+    assert "Nobody is signed in" in done.stdout
+    with served(target) as client:
+        client.cookies.set("tevreden-session", session)
+        assert client.get("/admin").status_code == 303
+        assert [client.get(link).status_code for link in links] == [404, 404]
+        assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 401
+        client.cookies.clear()
+        client.cookies.set("tevreden-device", device)
+        guess = {"email": USER, "password": "guess"}
+        tries = [client.post("/admin/sign-in", data=guess, headers=ORIGIN).status_code for _ in range(11)]
+        assert tries == [401] * 10 + [429]
+        client.cookies.clear()
+        right = {**guess, "password": PASSWORD}
+        assert client.post("/admin/sign-in", data=right, headers=ORIGIN).status_code == 429, "it is known no more"
+    rows = everything_in(target)
+    assert not any(rows[name] for name in ("sessions", "links", "tokens"))
+
+
+def test_tokens_come_back_where_that_is_said(owner: House, fresh: Callable[[str], str]) -> None:
+    token = make(owner, scope="write")
+    file, target = taken(owner), fresh("sqlite")
+    assert "are good again." in run_command("restore", file, "--keep-tokens", url=target).stdout
+    with served(target) as client:
+        assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 200
+
+
+def test_backup_of_before_holds_no_way_in_either(owner: House) -> None:
+    """Somebody may put the file in place of the database."""
+    post(owner, "/admin/people/invite", None, email="new@example.com", role="owner", site="")
+    rows = everything_in(f"sqlite:///{taken(owner)}")
+    assert rows["users"]
+    assert not any(rows[name] for name in ("sessions", "links", "devices", "guesses"))
+
+
+# ---- another secret
+
+
+def serves(folder: Path, **environment: str) -> str:
+    """The last line of a collector that must not start."""
+    done = tevreden("serve", "--port", str(free_port()), folder=folder, **environment)
+    assert done.returncode == 1, done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def moved(alone: Process, tmp_path: Path) -> Path:
+    """A folder into which the backup of a collector that made its own secret was restored, without that secret."""
+    del alone.environment["TEVREDEN_SECRET"]
+    alone.command("site", "add", "Shop")
+    alone.start()
+    alone.stop()
+    alone.command("backup", "all.backup")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    done = tevreden("restore", str(tmp_path / "all.backup"), folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "was made with a secret that is not here: bring tevreden.db.secret along" in done.stderr
+    return folder
+
+
+def test_backup_under_another_secret_is_not_served_in_silence(moved: Path, tmp_path: Path) -> None:
+    said = serves(moved)
+    assert "was made with a secret that is not here: bring tevreden.db.secret along" in said
+    assert "tevreden new-secret" in said
+    assert not (moved / "tevreden.db.secret").exists(), "none is made that would be the wrong one"
+    said = serves(moved, TEVREDEN_SECRET=ANOTHER)
+    assert "TEVREDEN_SECRET is not the secret that tevreden.db was made with" in said
+    (moved / "tevreden.db.secret").write_text(ANOTHER)
+    assert "the secret in tevreden.db.secret is not the secret that tevreden.db was made with" in serves(moved)
+    shutil.copy(tmp_path / "tevreden.db.secret", moved)
+    process = Process(moved)
+    del process.environment["TEVREDEN_SECRET"]
+    process.start()
+    assert process.stop() == 0
+    process.close()
+
+
+def test_secret_file_that_is_gone_is_not_replaced_in_silence(alone: Process, tmp_path: Path) -> None:
+    del alone.environment["TEVREDEN_SECRET"]
+    alone.command("site", "add", "Shop")
+    alone.start()
+    alone.stop()
+    kept = (tmp_path / "tevreden.db.secret").read_text()
+    (tmp_path / "tevreden.db.secret").unlink()
+    assert "bring tevreden.db.secret along" in serves(tmp_path)
+    assert Signing(kept.strip()).check_value() not in kept
+
+
+def test_going_on_with_a_new_secret_says_what_is_lost_and_lets_people_in(
+    owner: House, fresh: Callable[[str], str]
+) -> None:
+    turn_on(owner)
+    survey = owner.site.publish()
+    owner.send(response(survey))
+    owner.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"})
+    file, target = taken(owner), fresh("sqlite")
+    assert run_command("restore", file, url=target).returncode == 0
+    folder = Path(target.removeprefix("sqlite:///")).parent
+    environment = {"TEVREDEN_DATABASE_URL": target, "TEVREDEN_SECRET": ANOTHER}
+    refused = tevreden("new-secret", folder=folder, **environment)
+    assert (refused.returncode, "second step of 1 people" in refused.stdout) == (1, True)
+    assert "nothing was changed; --yes" in refused.stderr
+    assert "is not the secret" in serves(folder, **environment)
+    done = tevreden("new-secret", "--yes", folder=folder, **environment)
+    assert done.returncode == 0, done.stderr
+    assert "1 webhooks" in done.stdout
+    process = Process(folder)
+    process.environment |= environment
+    process.start()
+    form = {"email": USER, "password": PASSWORD}
+    reply = process.http.post(process.url + "/admin/sign-in", data=form, headers={"Origin": process.url})
+    assert reply.status_code == 303, "no code is asked for that nobody could give"
+    process.close()
+    again = tevreden("new-secret", folder=folder, **environment)
+    assert "is the right one" in again.stdout
+
+
+def test_store_that_nothing_rests_on_yet_takes_any_secret(tmp_path: Path) -> None:
+    assert tevreden("token", "add", "x", folder=tmp_path).returncode == 0
+    for secret in (SECRET, ANOTHER):
+        process = Process(tmp_path)
+        process.environment["TEVREDEN_SECRET"] = secret
+        process.start()
+        assert process.stop() == 0
+        process.close()
