@@ -15,6 +15,7 @@
         ├── MethodNotAllowed   405  the address exists, the method does not
         ├── TooSlow            408  the request took too long to arrive
         ├── Conflict           409  not possible in the state things are in
+        ├── Changed            412  it is another than was read before
         ├── TooLarge           413  the body is larger than what is read
         ├── TargetTooLong      414  the address is longer than what is read
         ├── Invalid            422  understood, but wrong in the places it names
@@ -133,6 +134,12 @@ class Conflict(Problem):
     """What was asked is not possible in the state things are in."""
 
     code, status, title, permanent = "conflict", 409, "That is not possible in this state", True
+
+
+class Changed(Problem):
+    """What was to be acted on is another by now than whoever asks had read."""
+
+    code, status, title, permanent = "changed", 412, "It was changed meanwhile", True
 
 
 class TooSlow(Problem):

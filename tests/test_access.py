@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -21,6 +22,8 @@ from collector.known_browsers import KNOWN_FOR, find_browser, know_browser
 from collector.known_browsers import MOST as MOST_BROWSERS
 from collector.resets import make_reset
 from collector.signing import Signing, digest
+from collector.surveys.lifecycle import survey_to_act_on
+from collector.surveys.versions import version_of
 from collector.web.admin_access import ENTRIES
 from collector.web.http import House as Inside
 from collector.web.throttle import TRIES, TRIES_PER_ADDRESS
@@ -65,8 +68,23 @@ def another_browser(house: House) -> TestClient:
     return other
 
 
+ACT = re.compile(r"/admin/[^/]+/([\w-]{36})/(publish|pause|archive|bring-back|clone|delete)")
+
+
 def post(house: House, path: str, client: TestClient | None = None, **form: str) -> Any:
+    """Send a form as the page of this moment has it."""
+    if found := ACT.fullmatch(path):
+        form.setdefault("version", version_now(house, UUID(found[1])))
     return (client or house.client).post(path, data=form, headers=ORIGIN)
+
+
+def version_now(house: House, survey_id: UUID) -> str:
+    async def look(connection: Any) -> str:
+        query = select(schema.surveys.c.site_id).where(schema.surveys.c.id == survey_id)
+        site_id = (await connection.execute(query)).scalar_one_or_none()
+        return version_of(await survey_to_act_on(connection, site_id, survey_id)) if site_id else "none"
+
+    return str(in_store(house, look))
 
 
 def acts(house: House) -> list[tuple[str, str]]:

@@ -100,6 +100,14 @@ async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID
     return _survey(row)
 
 
+async def survey_to_act_on(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Survey:
+    """As `get_survey` to change it, whether it is deleted or not. Raises `NotFound`."""
+    row = await _row_of(connection, site_id, survey_id, to_change=True)
+    if row is None:
+        raise _no_such_survey()
+    return _survey(row)
+
+
 async def _row_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool) -> Row[Any] | None:
     query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
     return (await connection.execute(query.with_for_update() if to_change else query)).one_or_none()
@@ -141,9 +149,16 @@ async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: U
 class Deleted:
     """A survey that was deleted, under the name it had."""
 
-    id: UUID
-    name: str
+    survey: Survey
     deleted_at: datetime
+
+    @property
+    def id(self) -> UUID:
+        return self.survey.id
+
+    @property
+    def name(self) -> str:
+        return self.survey.document.name
 
     @property
     def until(self) -> datetime:
@@ -155,7 +170,7 @@ async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datet
     """What can be brought back, the last deleted first."""
     here = surveys.c.site_id == site_id, surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
     query = select(surveys).where(*here).order_by(surveys.c.updated_at.desc(), surveys.c.id)
-    return [Deleted(row.id, row.document["name"], row.updated_at) for row in await connection.execute(query)]
+    return [Deleted(_survey(row), row.updated_at) for row in await connection.execute(query)]
 
 
 async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +18,9 @@ from collector.surveys.lifecycle import (
     get_survey,
     pause_survey,
     publish_survey,
+    survey_to_act_on,
 )
+from collector.surveys.versions import require_version
 from collector.web.http import House
 
 ACTS: Mapping[str, tuple[Act, Callable[..., Awaitable[Survey]]]] = {
@@ -33,15 +35,30 @@ ACTS: Mapping[str, tuple[Act, Callable[..., Awaitable[Survey]]]] = {
 _MAY_CHANGE_NOTHING = ("publish", "pause", "archive")
 
 
-async def act_on(house: House, connection: AsyncConnection, who: str, site: Site, survey_id: UUID, act: str) -> Survey:
+async def act_on(
+    house: House,
+    connection: AsyncConnection,
+    who: str,
+    site: Site,
+    survey_id: UUID,
+    act: str,
+    *,
+    version: Collection[str] | None = None,
+) -> Survey:
     """Do one of `ACTS`; the survey as it is then, or its copy. An act that changed nothing is not in the log.
 
+    Raises `Changed` unless the survey, held from here on, is in one of these versions; None takes any.
     Every process is told to read the surveys anew; call ``house.live.forget()`` once the transaction has ended.
     """
     name, do = ACTS[act]
-    before = await get_survey(connection, site.id, survey_id) if act in _MAY_CHANGE_NOTHING else None
+    if act == "bring-back":
+        before = await survey_to_act_on(connection, site.id, survey_id)
+    else:
+        before = await get_survey(connection, site.id, survey_id, to_change=True)
+    if version is not None:
+        require_version(before, version)
     survey = await do(connection, site.id, survey_id, now=house.clock())
-    if before is None or (before.status, before.revision) != (survey.status, survey.revision):
+    if act not in _MAY_CHANGE_NOTHING or (before.status, before.revision) != (survey.status, survey.revision):
         await record(connection, who, name, survey.name, now=house.clock(), site_id=site.id)
     await house.database.tell(connection)
     return survey

@@ -30,6 +30,7 @@ from collector.schema import moment
 from collector.sites import Site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
+from collector.surveys.versions import version_of
 from collector.web.auth import signed_in
 from collector.web.fields import TAB_WORDS
 from collector.web.figures import GROUP_NAMES, SAY, chart
@@ -217,6 +218,7 @@ def _common(site: Site, role: Role, survey: Survey, view: View) -> dict[str, Any
         "names": GROUP_NAMES[survey.document.metric],
         "good_range": GOOD_RANGE[survey.document.metric],
         "say": SAY,
+        "version": version_of(survey),
         "moment": moment,
     }
 

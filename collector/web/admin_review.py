@@ -17,6 +17,7 @@ from collector.surveys.draft import value_at
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import live_document, live_revisions
 from collector.surveys.review import problems_of
+from collector.surveys.versions import version_of
 from collector.web.auth import read_form, signed_in
 from collector.web.desk import Desk, desk_of
 from collector.web.fields import (
@@ -60,6 +61,7 @@ async def _review(request: Request, user: Any, address: str = "", link: str = ""
         user=desk.user,
         site=desk.site,
         survey=desk.survey,
+        version=version_of(desk.survey),
         tabs=TAB_WORDS,
         problems=[(one, *_way_to(desk, one.at)) for one in problems],
         differences=_differences(live, desk.survey.document) if live else None,

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector.audit import record
-from collector.errors import Conflict, Invalid, NotFound
+from collector.errors import BadRequest, Changed, Conflict, Invalid, NotFound
 from collector.members import allows, hold_for, site_for, sites_for
 from collector.metrics import Figure, figure, scores
 from collector.rollups import Span, Total, answers_by_day, for_figures, totals_by_survey
@@ -20,8 +20,9 @@ from collector.sites import Site, create_site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Deleted, Survey, create_survey, free_name, list_deleted, list_surveys
 from collector.surveys.templates import TEMPLATES, document_of
+from collector.surveys.versions import version_of
 from collector.web.acts import ACTS, act_on
-from collector.web.auth import by_field, read_form, require_same_origin, signed_in
+from collector.web.auth import by_field, read_form, signed_in
 from collector.web.figures import SPARK_DAYS, share, show_figure, spark
 from collector.web.http import house_of, page
 from collector.web.resources import frozen_tag, tag
@@ -86,6 +87,7 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
         frozen_tag_of=lambda site: frozen_tag(url, site.key),
         demo=house.examples is not None,
         show=show_figure,
+        version_of=version_of,
         spark_days=SPARK_DAYS,
         name=name,
         wrong=wrong,
@@ -162,6 +164,7 @@ async def create(request: Request) -> Response:
     if wrong:
         return _new(user, site, form, wrong)
     async with house.database.write() as connection:
+        site, _ = await site_for(connection, user, site.key, "editor")
         name = await free_name(connection, site.id, TEMPLATES[key].name)
         survey = await create_survey(connection, site.id, document_of(key, language, name), now=house.clock())
         await record(connection, user.email, "survey.created", survey.name, now=house.clock(), site_id=site.id)
@@ -172,18 +175,26 @@ async def create(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    """Publish, pause, archive, bring back, copy or delete a survey; then show it, its copy, or the list."""
-    require_same_origin(request)
+    """Publish, pause, archive, bring back, copy or delete a survey, as the page that was pressed on showed it; then
+    show it, its copy, or the list."""
+    form = await read_form(request)
     name = request.path_params["act"]
     if name not in ACTS:
         raise NotFound("Nothing of this name can be done to a survey.")
     user = await signed_in(request)
     if user is None:
         return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
-        site, _ = await site_for(connection, user, request.path_params["site"], "editor")
-        survey = await act_on(house, connection, user.email, site, request.path_params["id"], name)
+    if not form.get("version"):
+        raise BadRequest("The form came without what it was made for. Load the page again.")
+    house, wanted = house_of(request), [form["version"]]
+    key, survey_id = request.path_params["site"], request.path_params["id"]
+    try:
+        async with house.database.write() as connection:
+            site, _ = await site_for(connection, user, key, "editor")
+            survey = await act_on(house, connection, user.email, site, survey_id, name, version=wanted)
+    except Changed as changed:
+        home = f"/admin/{key}/{survey_id}{'/review' if name == 'publish' else ''}"
+        return page("problem.html", status=changed.status, problem=changed, home=home, back="Look at it again")
     house.live.forget()
     if name == "delete":
         return RedirectResponse(f"/admin?deleted={survey.id}", 303)

@@ -20,6 +20,7 @@ from collector.results import results_of
 from collector.sites import Site, create_site, list_sites, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
+from collector.surveys.versions import require_version, version_of
 from collector.tokens import check_token_again, token_role
 from collector.web import api_webhooks
 from collector.web.acts import act_on
@@ -37,7 +38,18 @@ from collector.web.resources import (
     SurveyResource,
     read_new_site,
 )
-from collector.web.rest import CURSOR, LIMIT, PREFIX, SITE, answer, limit_of, signing_on, site_of
+from collector.web.rest import (
+    CURSOR,
+    IF_MATCH,
+    LIMIT,
+    PREFIX,
+    SITE,
+    answer,
+    limit_of,
+    signing_on,
+    site_of,
+    wanted_versions,
+)
 
 # ---- sites
 
@@ -98,7 +110,7 @@ async def surveys_create(request: Request) -> Response:
         site = await site_of(request, connection)
         survey = await create_survey(connection, site.id, document, now=house.clock())
         await record(connection, token.who, "survey.created", survey.name, now=house.clock(), site_id=site.id)
-    return answer(_survey_resource(request, survey, site), 201)
+    return _answer_survey(request, survey, site, 201)
 
 
 async def surveys_get(request: Request) -> Response:
@@ -106,19 +118,21 @@ async def surveys_get(request: Request) -> Response:
     async with house_of(request).database.read() as connection:
         site = await site_of(request, connection)
         survey = await get_survey(connection, site.id, request.path_params["id"])
-    return answer(_survey_resource(request, survey, site))
+    return _answer_survey(request, survey, site)
 
 
 async def surveys_replace(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
+    house, wanted = house_of(request), wanted_versions(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
     async with house.database.write() as connection:
         site = await site_of(request, connection)
-        now = house.clock()
-        survey = await replace_survey(connection, site.id, request.path_params["id"], document, now=now)
+        now, survey_id = house.clock(), request.path_params["id"]
+        if wanted is not None:
+            require_version(await get_survey(connection, site.id, survey_id, to_change=True), wanted)
+        survey = await replace_survey(connection, site.id, survey_id, document, now=now)
         await record(connection, token.who, "survey.replaced", survey.name, now=now, site_id=site.id)
-    return answer(_survey_resource(request, survey, site))
+    return _answer_survey(request, survey, site)
 
 
 async def surveys_delete(request: Request) -> Response:
@@ -154,12 +168,17 @@ async def surveys_results(request: Request) -> Response:
 async def _act(request: Request, act: str, *, status: int = 200) -> Response:
     """One step of a survey's life, then the script anew."""
     token = await require_token(request)
-    house = house_of(request)
+    house, wanted = house_of(request), wanted_versions(request)
     async with house.database.write() as connection:
         site = await site_of(request, connection)
-        survey = await act_on(house, connection, token.who, site, request.path_params["id"], act)
+        survey = await act_on(house, connection, token.who, site, request.path_params["id"], act, version=wanted)
     house.live.forget()
-    return answer(_survey_resource(request, survey, site), status)
+    return _answer_survey(request, survey, site, status)
+
+
+def _answer_survey(request: Request, survey: Survey, site: Site, status: int = 200) -> Response:
+    """With its version, which a later call may name."""
+    return answer(_survey_resource(request, survey, site), status, {"ETag": f'"{version_of(survey)}"'})
 
 
 def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyResource:
@@ -285,6 +304,7 @@ ENDPOINTS = (
         SurveyResource,
         SurveyDocument,
         query=(SITE,),
+        headers=(IF_MATCH,),
         problems=(404, 409),
     ),
     Endpoint(
@@ -294,6 +314,7 @@ ENDPOINTS = (
         "Delete it; for 30 days an editor can bring it back, then it is gone with its answers",
         None,
         query=(SITE,),
+        headers=(IF_MATCH,),
         problems=(404, 422),
     ),
     *(
@@ -305,6 +326,7 @@ ENDPOINTS = (
             SurveyResource,
             status=status,
             query=(SITE,),
+            headers=(IF_MATCH,),
             problems=(404, 409, 422),
         )
         for verb, handler, summary, status in (

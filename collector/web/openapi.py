@@ -43,7 +43,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Query:
-    """One parameter of the query string."""
+    """One parameter of the query string, or one header."""
 
     name: str
     description: str
@@ -62,6 +62,7 @@ class Endpoint:
     body: type[BaseModel] | None = None
     status: int = 200
     query: tuple[Query, ...] = ()
+    headers: tuple[Query, ...] = ()
     problems: tuple[int, ...] = ()
 
     def route(self, prefix: str) -> Route:
@@ -82,7 +83,7 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
         operation: dict[str, Any] = {
             "summary": endpoint.summary,
             "operationId": endpoint.handler.__name__,
-            "parameters": [*_path_parameters(endpoint.path), *map(_query_parameter, endpoint.query)],
+            "parameters": [*_path_parameters(endpoint.path), *_named(endpoint)],
             "responses": {str(endpoint.status if endpoint.returns else 204): {"description": "Done."}},
         }
         if endpoint.returns:
@@ -92,6 +93,7 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
             schema = mapping[endpoint.body, "validation"]
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         problems = {401, 503, *endpoint.problems, *({400, 413, 422} if endpoint.body else ())}
+        problems |= {400, 412} if endpoint.headers else set()
         for status in sorted(problems):
             operation["responses"][str(status)] = {"$ref": "#/components/responses/Problem"}
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = operation
@@ -130,5 +132,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameter(query: Query) -> dict[str, Any]:
-    return {"name": query.name, "in": "query", "description": query.description, "schema": query.schema}
+def _named(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """What a call takes by name, in its address or its head."""
+    places = [("query", one) for one in endpoint.query] + [("header", one) for one in endpoint.headers]
+    return [{"name": one.name, "in": at, "description": one.description, "schema": one.schema} for at, one in places]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from collector.accounts import Role
-from collector.errors import Fault, Forbidden, Invalid, NotFound
+from collector.errors import BadRequest, Fault, Forbidden, Invalid, NotFound
 from collector.members import allows
 from collector.responses.reading import MOST
 from collector.signing import Signing
@@ -25,10 +28,12 @@ LIMIT = Query("limit", "How many at most.", {"type": "integer", "minimum": 1, "m
 CURSOR = Query("cursor", "The next of an earlier list.", {"type": "string"})
 
 
-def answer(resource: BaseModel, status: int = 200) -> Response:
-    return Response(
-        resource.model_dump_json(), status, headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+IF_MATCH = Query("If-Match", "The ETag of what was read: 412 if it is another by now.", {"type": "string"})
+
+
+def answer(resource: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    sent = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(resource.model_dump_json(), status, headers=sent, media_type="application/json")
 
 
 async def site_of(request: Request, connection: AsyncConnection, needed: Role | None = None) -> Site:
@@ -56,6 +61,17 @@ async def signing_on(request: Request, connection: AsyncConnection, site: Site) 
     """What makes the secrets that a resource shows; nothing for a token that only reads, or whose maker may not."""
     role = await token_role(connection, token_of(request), site.id)
     return house_of(request).signing if role == "owner" else None
+
+
+def wanted_versions(request: Request) -> list[str] | None:
+    """The versions that ``If-Match`` names (RFC 9110, 13.1.1); None where any will do. Raises `BadRequest`."""
+    text = ",".join(request.headers.getlist("if-match")).strip()
+    if not text or text == "*":
+        return None
+    tags = [one.strip() for one in text.split(",") if one.strip()]
+    if not all(re.fullmatch(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"', one) for one in tags):
+        raise BadRequest("If-Match takes the ETag of a survey, in its quotes.")
+    return [one.strip('"') for one in tags if not one.startswith("W/")]
 
 
 def limit_of(request: Request) -> int:
