@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -20,8 +19,9 @@ import uvicorn
 
 from collector.app import create_app, open_house, way_in
 from collector.errors import SettingsError, Unavailable
-from collector.settings import Settings, networks_in
+from collector.settings import Settings, networks_in, port_of_a_service
 from collector.web.protocol import guarded
+from collector.web.proxies import TrustedProxies
 from collector.web.public import Directly
 
 MOST_OPEN_FILES = 65_536
@@ -85,21 +85,17 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
     async def run() -> None:
         async with open_house(settings, examples=examples) as house:
             listening, directly = _listen(settings.host, settings.port), Directly(house)
-            proxies = networks_in(settings.trusted_proxies)
+            app = TrustedProxies(create_app(house), networks_in(settings.trusted_proxies))
             config = uvicorn.Config(
-                create_app(house),
-                http=guarded(
-                    exempt=lambda peer: any(ip_address(peer) in network for network in proxies),
-                    direct=directly,
-                ),
+                app,
+                http=guarded(exempt=app.trusts, direct=directly),
                 ws="none",
                 interface="asgi3",
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies or None,
+                proxy_headers=False,
                 timeout_graceful_shutdown=10,
                 timeout_keep_alive=20,
             )
@@ -109,6 +105,8 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
             with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
                 if link := await way_in(house):
                     typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
+            if ignored := port_of_a_service():
+                structlog.get_logger().warning(ignored)
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
             await _Server(config).serve(sockets=[listening])
             await directly.close()
@@ -126,8 +124,13 @@ def _open_files() -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     """Claim the port. Raises `SettingsError` when it cannot be had."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:  # a machine without IPv6
+        raise SettingsError(f"cannot listen on {host}: {error.strerror}") from None
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ":" in host:  # :: is for both families, whatever the system's default
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -9,9 +9,12 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from contextlib import suppress
+from io import StringIO
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -27,9 +30,7 @@ SHORTEST_SECRET = 32
 class Settings(BaseSettings):
     """What one process of the collector was told."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, case_sensitive=False
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, case_sensitive=False)
 
     database_url: str = Field(
         "sqlite:///tevreden.db",
@@ -43,9 +44,12 @@ class Settings(BaseSettings):
     )
     base_url: str = Field(
         "",
-        description="The address under which visitors reach the collector, as in the tag. Default: http://HOST:PORT.",
+        description="The address under which visitors reach the collector, as in the tag: a host of its own, without a "
+        "path. Default: http://HOST:PORT.",
     )
-    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for every interface.")
+    host: str = Field(
+        "127.0.0.1", description="The address to listen on; 0.0.0.0 for every interface, :: for IPv6 as well."
+    )
     port: int = Field(8000, ge=1, le=65535, description="The port to listen on.")
     trusted_proxies: str = Field(
         "",
@@ -99,9 +103,12 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
-            raise ValueError("must be an address such as https://surveys.example.com, with no query")
-        return value.rstrip("/")
+        return _origin(value) if value else value
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
 
     @field_validator("oidc_issuer")
     @classmethod
@@ -136,7 +143,9 @@ class Settings(BaseSettings):
     @property
     def public_url(self) -> str:
         """The address of the collector as a visitor's browser knows it, without a trailing slash."""
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+        host = self.host
+        with suppress(ValueError):
+            host = "127.0.0.1" if ip_address(host).is_unspecified else host  # which is no address to open
         host = f"[{host}]" if ":" in host else host
         return self.base_url or f"http://{host}:{self.port}"
 
@@ -154,19 +163,69 @@ class Settings(BaseSettings):
                 f"{PREFIX}SECRET must be set with PostgreSQL, the same for every process: "
                 f"{SHORTEST_SECRET} random characters or more, such as {secrets.token_urlsafe(32)}"
             )
-        file = self.database_file.with_name(self.database_file.name + ".secret")
+        return self.model_copy(
+            update={"secret": _secret_in(self.database_file.with_name(f"{self.database_file.name}.secret"))}
+        )
+
+
+def _secret_in(file: Path) -> str:
+    """What a file holds, or a new secret that is kept in it from now on. Raises `SettingsError`."""
+    try:
+        kept = file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return _new_secret_in(file)
+    except UnicodeDecodeError:
+        kept = ""
+    except OSError as error:
+        raise SettingsError(
+            f"cannot read the secret in {file}: {error.strerror}; let this user read it, or set {PREFIX}SECRET"
+        ) from None
+    if len(kept) < SHORTEST_SECRET:
+        raise SettingsError(f"{file} holds no usable secret; restore it from a backup, or set {PREFIX}SECRET")
+    return kept
+
+
+def _new_secret_in(file: Path) -> str:
+    made = secrets.token_urlsafe(48)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            kept = file.read_text("utf-8").strip()
-        except FileNotFoundError:
-            kept = secrets.token_urlsafe(48)
-            try:
-                with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-                    handle.write(kept + "\n")
-            except OSError as error:
-                raise SettingsError(f"cannot keep a secret in {file}: {error.strerror}") from None
-        if len(kept) < SHORTEST_SECRET:
-            raise SettingsError(f"{file} holds no usable secret; restore it from a backup, or set {PREFIX}SECRET")
-        return self.model_copy(update={"secret": kept})
+            with os.fdopen(handle, "w") as open_file:
+                open_file.write(made + "\n")
+        except OSError:
+            file.unlink()  # half a secret would stop the next start
+            raise
+    except OSError as error:
+        raise SettingsError(f"cannot keep a secret in {file}: {error.strerror}") from None
+    return made
+
+
+def _origin(address: str) -> str:
+    """An address without a path in the form that browsers send as Origin. Raises `ValueError`."""
+    wrong = ValueError("must be an address such as https://surveys.example.com, with no query and no name of a user")
+    if not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#]*)?", address, re.IGNORECASE):
+        raise wrong
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise wrong from None
+    if parts.path.strip("/"):
+        raise ValueError(
+            f"must have no path: give the collector a host of its own, such as https://surveys.example.com, "
+            f"instead of {parts.path}"
+        )
+    try:
+        port, host = parts.port, parts.hostname or ""
+        if ":" in host:
+            host = f"[{ip_address(host)}]"
+        elif not host.isascii():
+            host = host.encode("idna").decode()
+    except ValueError:
+        raise wrong from None
+    if not host:
+        raise wrong
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def networks_in(text: str) -> list[IPv4Network | IPv6Network]:
@@ -174,21 +233,49 @@ def networks_in(text: str) -> list[IPv4Network | IPv6Network]:
     found = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         try:
-            found.append(ip_network(part))
+            found.append(_unmapped(ip_network(part)))
         except ValueError:
             raise ValueError(f"names {part!r}, which is no address or network such as 10.0.0.0/8") from None
     return found
 
 
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """IPv4 written as IPv6 is IPv4: so is every address that is looked up in a network."""
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
+        return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
+    return network
+
+
+def plain_address(text: str) -> str:
+    """An address without the IPv6 form that a socket for both families gives to IPv4; what is none stays as it is.
+
+    The one place where that form is taken off: whoever compares or counts addresses has them from here.
+    """
+    if ":" not in text:
+        return text
+    with suppress(ValueError):
+        mapped = IPv6Address(text).ipv4_mapped
+        return str(mapped) if mapped else text
+    return text
+
+
 def load(**overrides: Any) -> Settings:
-    """Read the settings; ``overrides`` (those that are not None) win over the environment.
+    """Read the settings; ``overrides`` (those that are not None) win over the environment, and that over ``.env``.
 
     Raises `SettingsError` with one line that names the setting and what would be right.
     """
-    _refuse_unknown(os.environ, "the environment")
-    _refuse_unknown({k: v or "" for k, v in dotenv_values(".env").items()}, ".env")
+    environment = _without_services(os.environ)
+    written = _env_file(Path(".env"))
+    _refuse_unknown(environment, "the environment")
+    _refuse_unknown(written, ".env")
+    told: dict[str, Any] = {
+        field: value for field, value in _by_field(written).items() if field not in _by_field(environment)
+    }
+    if port_of_a_service():
+        told.setdefault("port", str(Settings.model_fields["port"].default))
+    told |= {field: value for field, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
+        settings = Settings(**told)
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -197,11 +284,72 @@ def load(**overrides: Any) -> Settings:
         name = str(first["loc"][0]).upper() if first["loc"] else "OIDC_ISSUER"
         raise SettingsError(f"{PREFIX}{name} {reason}") from None
     folder = settings.database_file.parent if settings.database_file else None
-    if folder and not folder.is_dir():
+    if folder:
+        _require_folder(folder)
+    return settings
+
+
+def _require_folder(folder: Path) -> None:
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}DATABASE_URL names a file in {folder}: {error.strerror}") from None
+    if not is_there:
         raise SettingsError(
             f"{PREFIX}DATABASE_URL names a file in {folder}, a folder that does not exist; make it first"
         )
-    return settings
+
+
+def _env_file(file: Path) -> dict[str, str]:
+    """The lines of a ``.env`` file, if there is one. Raises `SettingsError` for one that cannot be read."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}; let this user read it, or take it away") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise SettingsError(f"{file} is not text in UTF-8; save it as UTF-8")
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
+
+
+def _by_field(variables: Mapping[str, str]) -> dict[str, str]:
+    """The settings among some variables, by the name of their field."""
+    names = {name.upper(): value for name, value in variables.items()}
+    return {field: names[key] for field in Settings.model_fields if (key := PREFIX + field.upper()) in names}
+
+
+_OF_SERVICES = (
+    (re.compile(rf"{PREFIX}(\w+_)?PORT"), re.compile(r"(tcp|udp|sctp)://\S+:\d+")),
+    (re.compile(rf"{PREFIX}(\w+_)?SERVICE_HOST"), re.compile(r"[0-9A-Fa-f.:]+")),
+    (re.compile(rf"{PREFIX}(\w+_)?SERVICE_PORT(_\w+)?"), re.compile(r"\d+")),
+    (re.compile(rf"{PREFIX}(\w+_)?PORT_\d+_(TCP|UDP|SCTP)"), re.compile(r"(tcp|udp|sctp)://\S+:\d+")),
+    (re.compile(rf"{PREFIX}(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_(PORT|PROTO|ADDR)"), re.compile(r"[0-9A-Za-z.:]+")),
+    (re.compile(rf"{PREFIX}(\w+_)?NAME"), re.compile(r"/\S+/\S+")),
+)
+"""Names and values of what Kubernetes and Docker's links tell a program of the services that it may use."""
+
+
+def _without_services(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what tells of a service whose name begins with ours: that is nobody's setting."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if not any(named.fullmatch(name) and known.fullmatch(value) for named, known in _OF_SERVICES)
+    }
+
+
+def port_of_a_service() -> str:
+    """A line for the log where TEVREDEN_PORT is the address of a service and no setting, else nothing."""
+    value = os.environ.get(f"{PREFIX}PORT", "")
+    if not _OF_SERVICES[0][1].fullmatch(value):
+        return ""
+    return (
+        f"{PREFIX}PORT={value} comes from a Kubernetes Service and is no setting; it is ignored. "
+        "enableServiceLinks: false in the pod keeps such names out"
+    )
 
 
 def _refuse_unknown(variables: Mapping[str, str], origin: str) -> None:

@@ -46,6 +46,8 @@ RANKS: dict[str, int] = {
     "demo": 6,
     "web/__init__": 7,
     "web/limits": 7,
+    "web/proxies": 7,
+    "web/heads": 7,
     "web/direct": 7,
     "web/protocol": 7,
     "web/measures": 7,
@@ -97,10 +99,10 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     "web": (
         *(
             "__init__",
-            "limits",
+            *("limits", "proxies"),
             "packed",
             "direct",
-            "protocol",
+            *("heads", "protocol"),
             "measures",
             "script",
             "live",

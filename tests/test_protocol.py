@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import uvicorn
 
+from collector.settings import plain_address
 from collector.web.limits import share_of
-from collector.web.protocol import GuardedProtocol, _address, guarded
+from collector.web.protocol import GuardedProtocol, guarded
 from tests.conftest import free_port
 
 RECEIVE, UNREAD, LINGER, SWEEP = 1.0, 1.0, 0.5, 0.1
@@ -173,7 +174,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def headers(*values: bytes) -> bytes:
-    return b"GET / HTTP/1.1\r\n" + b"".join(b"h: %b\r\n" % value for value in values) + b"\r\n"
+    return b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"h: %b\r\n" % value for value in values) + b"\r\n"
 
 
 def test_head_of_a_page_is_sent_without_its_body(client: Client) -> None:
@@ -183,7 +184,7 @@ def test_head_of_a_page_is_sent_without_its_body(client: Client) -> None:
 
 
 def test_pipelined_and_kept_alive_requests_are_served(client: Client) -> None:
-    client.send(GET * 5, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", GET)
+    client.send(GET * 5, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", GET)
     assert [client.answer()[1] for _ in range(7)] == ["GET 0"] * 5 + ["POST 3", "GET 0"]
     assert client.ask(GET) == "GET 0"
 
@@ -196,9 +197,60 @@ def test_head_may_be_as_large_as_the_limit_and_no_larger(client: Client, more: i
     assert client.answer()[0] == (431 if more else 200)
 
 
-@pytest.mark.parametrize(("count", "status"), [(100, 200), (101, 431)])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: user@a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a:port\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: <a>\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: b\xc3\xbccher\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_two_hosts_none_a_wrong_one_and_another_http_are_refused(client: Client, head: bytes) -> None:
+    client.send(head)
+    assert client.answer()[0] == 400
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+        *(
+            b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % host
+            for host in (
+                b"a",
+                b"A.example:8000",
+                b"a_b.example",
+                b"a:",
+                b"[::1]",
+                b"[::1]:8000",
+                b"192.0.2.1:1",
+                b"x%20y",
+            )
+        ),
+        b"GET http://other.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_hosts_that_there_are_get_an_answer(client: Client, head: bytes) -> None:
+    client.send(head)
+    assert client.answer()[0] == 200
+
+
+@pytest.mark.parametrize(("count", "status"), [(99, 200), (100, 431)])
 def test_hundred_headers_are_read_and_no_more(client: Client, count: int, status: int) -> None:
-    client.send(headers(*[b"1"] * count))
+    client.send(headers(*[b"1"] * count))  # and the Host
     assert client.answer()[0] == status
 
 
@@ -208,13 +260,13 @@ def test_hundred_headers_are_read_and_no_more(client: Client, count: int, status
         (headers(b"x" * 1_000_000), (431, "headers-too-large")),
         (headers(*[b"1"] * 50_000), (431, "headers-too-large")),
         (headers(*[b"1"] * 50_000)[:-2], (431, "headers-too-large")),
-        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", (414, "target-too-long")),
+        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (414, "target-too-long")),
         (b"GET /" + b"x" * 1_000_000, (414, "target-too-long")),
         (b"\r\n" * 500_000, (431, "headers-too-large")),
         (CHUNKED + b"0\r\nt: " + b"x" * 1_000_000, (431, "headers-too-large")),
         (CHUNKED + b"0\r\n" + b"t: 1\r\n" * 100_000, (431, "headers-too-large")),
         (b"NONSENSE\r\n\r\n" + b"x" * 1_000_000, (400, "bad-request")),
-        (b"CONNECT a:1 HTTP/1.1\r\n\r\n", (400, "bad-request")),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", (400, "bad-request")),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -228,7 +280,7 @@ def test_what_is_too_large_is_told_so_to_a_client_still_sending(
 
 
 def test_request_after_one_with_a_large_body_has_a_head_of_its_own(client: Client) -> None:
-    post = b"POST / HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
     client.send((post + headers(b"x" * 12_000)) * 3)
     assert [client.answer()[1] for _ in range(6)] == ["POST 200000", "GET 0"] * 3
 
@@ -250,7 +302,7 @@ def test_earlier_requests_are_answered_before_a_refusal_closes(client: Client) -
 def test_offer_of_another_protocol_is_ignored_and_hides_no_request(
     server: Server, client: Client, upgrade: bytes, body: bytes
 ) -> None:
-    client.send(b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: ", upgrade)
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ", upgrade)
     client.send(b"\r\nSec-WebSocket-Key: a\r\nContent-Length: %d\r\n\r\n" % len(body))
     assert client.ask(body) == "POST 0"
     assert client.is_closed()
@@ -262,7 +314,7 @@ def test_slow_headers_are_closed_by_the_deadline(client: Client, begun: bytes) -
     if begun:
         client.ask(begun)
     started = time.monotonic()
-    client.send(b"GET / HTTP/1.1\r\nh: ")
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nh: ")
     client.socket.settimeout(0.1)
     answer = b""
     while not answer:
@@ -278,7 +330,7 @@ def test_slow_headers_are_closed_by_the_deadline(client: Client, begun: bytes) -
 
 
 def test_slow_body_is_closed_and_the_application_sees_a_disconnect(server: Server, client: Client) -> None:
-    client.send(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
     assert client.problem() == (408, "too-slow")
     until(lambda: server.seen == ["disconnect"])
     until(lambda: server.open == 0)
@@ -307,9 +359,9 @@ def test_idle_connection_is_left_to_the_keep_alive_timeout(client: Client) -> No
 @pytest.mark.parametrize(
     "request_",
     [
-        b"POST /patient HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
-        b"GET /after HTTP/1.1\r\n\r\n",
-        b"GET /after HTTP/1.1\r\n\r\n\r\n" + GET + GET[:-2],
+        b"POST /patient HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
+        b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n\r\n" + GET + GET[:-2],
     ],
     ids=["body", "answer", "pipelined"],
 )
@@ -319,7 +371,7 @@ def test_time_that_the_application_takes_is_not_the_clients(client: Client, requ
 
 
 def test_client_that_expects_to_be_asked_for_the_body_is_waited_for(client: Client) -> None:
-    client.send(b"POST /patient HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    client.send(b"POST /patient HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert client.socket.recv(100).startswith(b"HTTP/1.1 100 ")
     assert client.ask(b"ab") == "POST 2"
 
@@ -327,7 +379,7 @@ def test_client_that_expects_to_be_asked_for_the_body_is_waited_for(client: Clie
 def test_fast_client_is_unaffected_while_slow_ones_hang(server: Server) -> None:
     slow = [Client(server) for _ in range(200)]
     for one in slow:
-        one.send(b"GET / HTTP/1.1\r\nh: ")
+        one.send(b"GET / HTTP/1.1\r\nHost: a\r\nh: ")
         one.socket.setblocking(False)
     started = time.monotonic()
     took, closed = [], set[Client]()
@@ -355,7 +407,7 @@ def test_fast_client_is_unaffected_while_slow_ones_hang(server: Server) -> None:
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
 def test_client_that_does_not_read_is_closed(server: Server, closing: bytes) -> None:
     with Client(server, room=4096) as client:
-        client.send(b"GET /large HTTP/1.1\r\n", closing, b"\r\n")
+        client.send(b"GET /large HTTP/1.1\r\nHost: a\r\n", closing, b"\r\n")
         until(lambda: len(server.scopes) == 1)
         until(lambda: server.open == 0, UNREAD + 4)
 
@@ -363,7 +415,7 @@ def test_client_that_does_not_read_is_closed(server: Server, closing: bytes) -> 
 def test_client_that_reads_slowly_gets_all(server: Server) -> None:
     started = time.monotonic()
     with Client(server, room=65536) as client:
-        client.send(b"GET /large HTTP/1.1\r\n\r\n")
+        client.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         left = LARGE
         while left > 0:
             got = len(client.socket.recv(128 * 1024))
@@ -415,4 +467,4 @@ def test_one_address_has_its_share_unless_it_is_a_proxy(exempt: bool, monkeypatc
     ],
 )
 def test_those_who_count_as_one_address(peer: str, share: str) -> None:
-    assert share_of(_address(peer)) == share
+    assert share_of(plain_address(peer)) == share

@@ -18,10 +18,12 @@ from collector.schema import moment
 from collector.second_step import use_code
 from collector.signing import digest
 from collector.web.auth import (
+    after_sign_in,
     by_field,
     clear_session,
     keep_device,
     know_here,
+    only_by_https,
     read_form,
     require_same_origin,
     session_of,
@@ -76,7 +78,7 @@ def _welcome(email: str = "", faults: dict[str, str] | None = None, status: int 
 async def sign_in_form(request: Request) -> Response:
     if await signed_in(request):
         return RedirectResponse("/admin", 303)
-    return _sign_in(request)
+    return _sign_in(request, told=only_by_https(request) if "signed-in" in request.query_params else "")
 
 
 def _sign_in(request: Request, email: str = "", *, failed: bool = False, told: str = "", status: int = 200) -> Response:
@@ -96,7 +98,7 @@ async def sign_in(request: Request) -> Response:
     if user.second_step:
         value = f"{user.id.hex}.{digest(hashed)}"
         return _code(house.signing.until("step-pending", value, house.clock() + PENDING_LASTS))
-    response = RedirectResponse("/admin", 303)
+    response = RedirectResponse(after_sign_in(request), 303)
     await sign_in_here(request, response, user, hashed)
     return response
 
@@ -123,7 +125,7 @@ async def sign_in_code(request: Request) -> Response:
 
     if not await is_code(request, user, look):
         return _code(pending, failed=True, status=401)
-    response = RedirectResponse("/admin", 303)
+    response = RedirectResponse(after_sign_in(request), 303)
     await sign_in_here(request, response, user, hashed)
     return response
 

@@ -150,15 +150,36 @@ def drop(request: Request, response: Response, kind: str) -> None:
 
 
 def require_same_origin(request: Request) -> None:
-    """Raises `Forbidden` unless a page of ours sent this form: by Sec-Fetch-Site, else by Origin."""
+    """Raises `Forbidden` unless a page of ours sent this form: by Sec-Fetch-Site, else by Origin.
+
+    Ours is what the settings call ours, and what was asked for: a proxy may have put another Host in its place.
+    """
+    origin = request.headers.get("origin", "").lower()
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         same = site == "same-origin"
     else:
-        scheme, _, host = request.headers.get("origin", "").partition("://")
-        same = bool(scheme and host) and host == request.headers.get("host")
+        same = origin in (house_of(request).settings.public_url.lower(), _origin_of_host(request, origin))
     if not same:
-        raise Forbidden("This form was sent from another site.")
+        raise Forbidden(_another_site(request, origin))
+
+
+def _origin_of_host(request: Request, origin: str) -> str | None:
+    """The Host that was asked for, as an origin by the scheme of another one, where the usual port goes unsaid."""
+    scheme = origin.partition("://")[0]
+    usual = {"http": ":80", "https": ":443"}.get(scheme)
+    host = request.headers.get("host", "").lower()
+    return f"{scheme}://{host.removesuffix(usual)}" if usual and host else None
+
+
+def _another_site(request: Request, origin: str) -> str:
+    told = "This form was sent from another site."
+    if request.headers.get("sec-fetch-site") or not origin.startswith(("http://", "https://")):
+        return told
+    return (
+        f"{told} If {origin[:100]} is the address of this collector, set TEVREDEN_BASE_URL to it, or let your proxy "
+        "pass on the Host header that it was asked for."
+    )
 
 
 async def press(
@@ -176,10 +197,32 @@ async def press(
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other."""
+    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other, and where cookies cannot come
+    back."""
     require_same_origin(request)
+    if _is_plain(request) and "sec-fetch-site" not in request.headers:
+        raise Forbidden(only_by_https(request))
     fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
     return {name: values[0] for name, values in fields.items()}
+
+
+def after_sign_in(request: Request) -> str:
+    """Where to go once signed in: where it is seen whether the browser kept it, if that is in doubt."""
+    return "/admin/sign-in?signed-in" if _is_plain(request) else "/admin"
+
+
+def only_by_https(request: Request) -> str:
+    return (
+        "This page was opened by http, and a browser stays signed in only by https. Open "
+        f"{house_of(request).settings.public_url}/admin instead. If people are to use the address that you opened, set "
+        "TEVREDEN_BASE_URL to it."
+    )
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a form came by http though cookies are for https: most browsers drop them then, without a word."""
+    page = request.headers.get("origin") or request.headers.get("referer", "")
+    return page.lower().startswith("http://") and _is_https(request) and request.url.scheme != "https"
 
 
 def by_field(error: Problem) -> dict[str, str]:

@@ -10,6 +10,7 @@ import time
 from ipaddress import IPv6Address
 
 from collector.errors import TooManyTries
+from collector.settings import plain_address
 
 MOST_KEPT = 100_000
 """Names whose count is kept at the same time; past that, those who have been quiet are forgotten."""
@@ -92,13 +93,13 @@ class Limits:
 
 def share_of(address: str) -> str:
     """Those who count as one: an IPv4 address, or an IPv6 network of 64 bits, the least that one customer is given."""
+    address = plain_address(address)
     if ":" not in address:
         return address
     try:
-        six = IPv6Address(address)
+        return IPv6Address(address).packed[:8].hex()
     except ValueError:
         return address
-    return str(six.ipv4_mapped) if six.ipv4_mapped else six.packed[:8].hex()
 
 
 def _allow(seconds: float) -> None:

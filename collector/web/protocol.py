@@ -10,7 +10,6 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import IPv6Address
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
+from collector.settings import plain_address
 from collector.web.direct import Begin, Exchange, FindDirect
+from collector.web.heads import fault_of_head
 from collector.web.limits import share_of
 from collector.web.packed import Head, problem_answer
 
@@ -165,9 +166,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self._go_on)
-        self.peer = self.client[0] if self.client else ""
-        address = _address(self.peer)
-        share = "" if not address or self.is_exempt(address) else share_of(address)
+        if self.client:
+            self.client = plain_address(self.client[0]), self.client[1]
+            self.peer = self.client[0]
+        share = "" if not self.peer or self.is_exempt(self.peer) else share_of(self.peer)
         now = self.loop.time()
         if len(self.connections) > self.MOST_CONNECTIONS or (share and self.door.open[share] >= self.MOST_PER_ADDRESS):
             self.connections.discard(self)
@@ -234,8 +236,9 @@ class GuardedProtocol(HttpToolsProtocol):
         except HttpParserUpgrade:
             # The offer may be ignored (RFC 9110, 7.8), but the body stays unread and must not pass for a request.
             self._refuse(BadRequest(), linger=False)
-        except HttpParserError:
-            self._refuse(self._oversize() or BadRequest(), linger=True)
+        except HttpParserError as error:
+            ours = error.__context__ if isinstance(error.__context__, Problem) else None
+            self._refuse(ours or self._oversize() or BadRequest(), linger=True)
         if self.url and self.receiving_since is None:  # the head came together with the end of the request before it
             self.receiving_since = self.loop.time()
         if self.head_bytes > self.MOST_HEAD_BYTES:
@@ -255,6 +258,8 @@ class GuardedProtocol(HttpToolsProtocol):
             oversize = self._oversize()
             if oversize:
                 raise oversize
+        if fault := fault_of_head(self.parser.get_http_version(), self.headers):
+            raise fault
         if self.timeout_keep_alive_task is not None:  # of an answer to what came together with this
             self._unset_keepalive_if_required()
         parser = self.parser
@@ -449,11 +454,3 @@ def guarded(*, exempt: Callable[[str], bool], direct: FindDirect) -> type[Guarde
     answered directly."""
     own = {"is_exempt": staticmethod(exempt), "direct": staticmethod(direct)}
     return type("GuardedProtocol", (GuardedProtocol,), own)
-
-
-def _address(peer: str) -> str:
-    """The peer's address, without the IPv6 form that a socket for both families gives to IPv4."""
-    if ":" not in peer:
-        return peer
-    mapped = IPv6Address(peer).ipv4_mapped
-    return str(mapped) if mapped else peer
