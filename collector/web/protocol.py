@@ -15,75 +15,16 @@ from weakref import WeakKeyDictionary
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
 from collector.settings import plain_address
 from collector.web.direct import Begin, Exchange, FindDirect
+from collector.web.flow import Flow, HeadWithBody
 from collector.web.heads import fault_of_head
 from collector.web.limits import share_of
 from collector.web.packed import Head, problem_answer
-
-
-class _HeadWithBody:
-    """What an answer is written to: its head goes out with the first of its body, in one call to the system; nothing
-    goes out once the client has gone, whichever of its requests is being answered."""
-
-    __slots__ = ("_head", "_is_held", "_transport", "close", "is_closing")
-
-    def __init__(self, transport: asyncio.Transport, *, has_body: bool) -> None:
-        self._transport = transport
-        self._is_held = has_body
-        self._head = b""
-        self.is_closing = transport.is_closing
-        self.close = transport.close
-
-    def write(self, data: bytes) -> None:
-        if self.is_closing():
-            return
-        if not self._is_held:
-            self._transport.write(data)
-        elif self._head:
-            self._is_held = False
-            self._transport.write(self._head + data)
-        elif data.startswith(b"HTTP/1.1 100 "):
-            self._transport.write(data)
-        else:
-            self._head = data
-
-
-class _Flow(FlowControl):
-    """Reading pauses while the application says so, and while bytes that were read already wait to be parsed."""
-
-    def __init__(self, transport: asyncio.Transport, go_on: Callable[[], None]) -> None:
-        super().__init__(transport)
-        self._go_on = go_on
-        self.is_holding = False
-
-    def pause_reading(self) -> None:
-        if self.is_holding:
-            self.read_paused = True
-        else:
-            super().pause_reading()
-
-    def resume_reading(self) -> None:
-        if not self.is_holding:
-            super().resume_reading()
-        elif self.read_paused:
-            self.read_paused = False
-            self._go_on()
-
-    def hold(self) -> None:
-        if not self.is_holding and not self.read_paused:
-            self._transport.pause_reading()
-        self.is_holding = True
-
-    def release(self) -> None:
-        if self.is_holding and not self.read_paused:
-            self._transport.resume_reading()
-        self.is_holding = False
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -108,7 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "unread_since",
     )
 
-    flow: _Flow
+    flow: Flow
     MOST_HEAD_BYTES = 16 * 1024
     """Request line and headers in all; as much again of trailers and other framing between two pieces of a body."""
     MOST_HEADERS = 100
@@ -165,7 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport, self._go_on)
+        self.flow = Flow(transport, self._go_on)
         if self.client:
             self.client = plain_address(self.client[0]), self.client[1]
             self.peer = self.client[0]
@@ -287,7 +228,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         HttpToolsProtocol.on_headers_complete(self)
-        answer = _HeadWithBody(self.transport, has_body=self.scope["method"] != "HEAD")
+        answer = HeadWithBody(self.transport, has_body=self.scope["method"] != "HEAD")
         self.cycle.transport = cast("asyncio.Transport", answer)
 
     def write_answer(self, head: Head, body: bytes, *, last: bool) -> None:
