@@ -32,6 +32,7 @@ from collector.web import (
     admin_results,
     admin_review,
     admin_sign_on,
+    admin_sites,
     admin_surveys,
     admin_teams,
     api,
@@ -146,7 +147,7 @@ async def way_in(house: House) -> str | None:
 
 def create_app(house: House) -> Starlette:
     """The application over an open house."""
-    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams
+    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams, admin_sites
     surveys = admin_review, admin_editor, admin_surveys, admin_results
     routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
     if house.examples:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.audit import record
 from collector.errors import Conflict, Fault, Invalid, NotFound, readable_name
 from collector.schema import new_id, sites
 from collector.signing import is_key, new_site_key
+
+MOST_PARAMETERS = 20
+"""Query parameters that a site keeps with the addresses of pages."""
+_PARAMETER = re.compile(r"[^\s&=#?\x00-\x1f\x7f]{1,64}")
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    consent_required: bool = False
+    """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
+    kept_parameters: frozenset[str] = frozenset()
+    """The query parameters that are stored with the address of a page; all others are dropped."""
+
+    @classmethod
+    def read(cls, consent_required: bool, kept_parameters: Collection[str]) -> SiteSettings:
+        """Raises `Invalid`."""
+        kept = frozenset(kept_parameters)
+        if len(kept) > MOST_PARAMETERS:
+            raise Invalid(faults=[Fault("/kept_parameters", f"must be {MOST_PARAMETERS} at most")])
+        wrong = sorted(one for one in kept if not _PARAMETER.fullmatch(one) or not one.isprintable())
+        if wrong:
+            told = f"must be names such as utm_campaign, of 64 characters at most: “{wrong[0][:64]}” is none"
+            raise Invalid(faults=[Fault("/kept_parameters", told)])
+        return cls(consent_required, kept)
 
 
 @dataclass(frozen=True)
@@ -22,21 +49,28 @@ class Site:
     key: str
     name: str
     created_at: datetime
-    consent_required: bool = False
-    """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
-    kept_parameters: frozenset[str] = frozenset()
-    """The query parameters that are stored with the address of a page; all others are dropped."""
+    settings: SiteSettings
 
 
 async def create_site(connection: AsyncConnection, name: str, *, now: datetime) -> Site:
     """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
     name = readable_name(name)
-    site = Site(new_id(), new_site_key(), name, now)
+    site = Site(new_id(), new_site_key(), name, now, SiteSettings())
     try:
         await connection.execute(insert(sites).values(id=site.id, key=site.key, name=site.name, created_at=now))
     except IntegrityError:
         raise Conflict(faults=[Fault("/name", "another site has this name already")]) from None
     return site
+
+
+async def change_site(
+    connection: AsyncConnection, who: str, site: Site, settings: SiteSettings, *, now: datetime
+) -> Site:
+    """Give a site other settings."""
+    values = {"consent_required": settings.consent_required, "kept_parameters": sorted(settings.kept_parameters)}
+    await connection.execute(update(sites).where(sites.c.id == site.id).values(values))
+    await record(connection, who, "site.changed", site.name, now=now, site_id=site.id)
+    return replace(site, settings=settings)
 
 
 async def list_sites(connection: AsyncConnection) -> list[Site]:
@@ -69,4 +103,5 @@ async def only_site(connection: AsyncConnection) -> Site:
 
 
 def _site(row: Row[Any]) -> Site:
-    return Site(row.id, row.key, row.name, row.created_at, row.consent_required, frozenset(row.kept_parameters))
+    settings = SiteSettings(row.consent_required, frozenset(row.kept_parameters))
+    return Site(row.id, row.key, row.name, row.created_at, settings)

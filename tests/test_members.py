@@ -57,6 +57,7 @@ NEEDS: dict[str, str] = {
     "/admin/tokens": "owner",
     "/admin/tokens/{token:uuid}/revoke": "owner",
     "/admin/tokens/{token:uuid}/take-over": "owner",
+    "/admin/{site}/settings": "owner",
     "/admin/{site}/new": "editor",
     "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
     "/admin/{site}/{id:uuid}/languages/add": "editor",
@@ -431,6 +432,7 @@ def test_token_that_reads_writes_nothing(owner: House) -> None:
         ("DELETE", f"/surveys/{survey['id']}"),
         ("POST", f"/surveys/{survey['id']}/pause"),
         ("POST", "/sites"),
+        ("PATCH", f"/sites/{owner.site.key}"),
         ("DELETE", f"/responses/{uuid4()}"),
         ("POST", "/webhooks"),
     ):

@@ -88,7 +88,7 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
             survey.named_in = now.year, now.month
         found[row.key] = survey
     webhooks = [one.id.hex for one in await list_webhooks(connection, site.id)]
-    return OpenSite(site.id, found, webhooks, site.kept_parameters)
+    return OpenSite(site.id, found, webhooks, site.settings.kept_parameters)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

@@ -49,6 +49,7 @@ class Shelf:
 
     site: Site
     may_edit: bool
+    is_owned: bool
     lines: Sequence[Line]
     archived: Sequence[Line]
     deleted: Sequence[Deleted]
@@ -75,7 +76,7 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
             kept = [line for line in lines if line.survey.status != "archived"]
             may_edit = allows(role, "editor")
             deleted = await list_deleted(connection, site.id, now=now) if may_edit else []
-            found.append(Shelf(site, may_edit, kept, lines[len(kept) :], deleted))
+            found.append(Shelf(site, may_edit, allows(role, "owner"), kept, lines[len(kept) :], deleted))
     url = house.settings.public_url
     return page(
         "overview.html",

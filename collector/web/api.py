@@ -17,7 +17,7 @@ from collector.errors import Fault, Forbidden, Invalid, NotFound
 from collector.metrics import GROUPS
 from collector.responses.reading import Filter, delete_response, get_response, list_responses
 from collector.results import results_of
-from collector.sites import Site, create_site, list_sites, site_by_key
+from collector.sites import Site, change_site, create_site, list_sites, site_by_key
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
 from collector.surveys.versions import require_version, version_of
@@ -28,6 +28,7 @@ from collector.web.auth import require_token
 from collector.web.http import MOST_DOCUMENT_BYTES, house_of, json_response, page, read_json
 from collector.web.openapi import Endpoint, Query, openapi
 from collector.web.resources import (
+    ChangedSite,
     NewSite,
     ResponseList,
     ResponseResource,
@@ -36,6 +37,7 @@ from collector.web.resources import (
     SiteResource,
     SurveyList,
     SurveyResource,
+    read_changed_site,
     read_new_site,
 )
 from collector.web.rest import (
@@ -84,6 +86,27 @@ async def sites_get(request: Request) -> Response:
             raise NotFound("No site has this key.")
         found = await _site_resource(request, connection, site)
     return answer(found)
+
+
+async def sites_change(request: Request) -> Response:
+    token = await require_token(request)
+    house = house_of(request)
+    value = await read_json(request)
+    async with house.database.write() as connection:
+        checked = await check_token_again(connection, token)
+        site = await site_by_key(connection, request.path_params["key"])
+        role = await token_role(connection, checked, site.id)
+        if role is None:
+            raise NotFound("No site has this key.")
+        if role != "owner":
+            raise Forbidden("This takes a token of somebody who owns the site.")
+        site = await change_site(
+            connection, token.who, site, read_changed_site(value, site.settings), now=house.clock()
+        )
+        await house.database.tell(connection)
+        changed = await _site_resource(request, connection, site)
+    house.live.forget()
+    return answer(changed)
 
 
 async def _site_resource(request: Request, connection: AsyncConnection, site: Site) -> SiteResource:
@@ -280,6 +303,15 @@ FILTERS = (
 ENDPOINTS = (
     Endpoint("GET", "/sites", sites_list, "List the sites", SiteList),
     Endpoint("POST", "/sites", sites_create, "Add a site", SiteResource, NewSite, 201, problems=(409,)),
+    Endpoint(
+        "PATCH",
+        "/sites/{key}",
+        sites_change,
+        "Change the settings of a site",
+        SiteResource,
+        ChangedSite,
+        problems=(404,),
+    ),
     Endpoint("GET", "/sites/{key}", sites_get, "Read a site", SiteResource, problems=(404,)),
     Endpoint(
         "GET", "/surveys", surveys_list, "List the surveys of a site", SurveyList, query=(SITE,), problems=(404, 422)

@@ -15,7 +15,7 @@ from collector.metrics import Group
 from collector.results import Results
 from collector.schema import moment
 from collector.signing import Signing
-from collector.sites import Site
+from collector.sites import Site, SiteSettings
 from collector.surveys.document import FilledLine, SurveyDocument, faults_of
 from collector.surveys.lifecycle import Status, Survey
 from collector.web.script import FROZEN_HASH, INTEGRITY
@@ -42,6 +42,29 @@ def read_new_site(value: object) -> str:
         raise Invalid(faults=faults_of(error)) from None
 
 
+class ChangedSite(Resource):
+    """What is left out stays as it is."""
+
+    consent_required: bool | None = Field(
+        None, description="Nothing shows, is kept or sent before a visitor agreed, whatever the tag says."
+    )
+    kept_parameters: list[str] | None = Field(
+        None, description="The query parameters that are stored with the address of a page; all others are dropped."
+    )
+
+
+def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
+    """The settings of a site with what a request changes of them. Raises `Invalid`."""
+    try:
+        given = ChangedSite.model_validate(value, strict=True)
+    except ValidationError as error:
+        raise Invalid(faults=faults_of(error)) from None
+    consent, kept = given.consent_required, given.kept_parameters
+    return SiteSettings.read(
+        settings.consent_required if consent is None else consent, settings.kept_parameters if kept is None else kept
+    )
+
+
 class SiteResource(Resource):
     key: str = Field(description="Public; it stands in the tag.")
     name: str
@@ -50,6 +73,8 @@ class SiteResource(Resource):
         description="What your server signs e-mail addresses with for identify(). Keep it there."
         " Null for a token that only reads."
     )
+    consent_required: bool
+    kept_parameters: list[str]
     created_at: Moment
 
     @classmethod
@@ -59,6 +84,8 @@ class SiteResource(Resource):
             name=site.name,
             tag=tag(public_url, site.key),
             identify_secret=signing.identify_secret(site.id) if signing else None,
+            consent_required=site.settings.consent_required,
+            kept_parameters=sorted(site.settings.kept_parameters),
             created_at=site.created_at,
         )
 
