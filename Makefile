@@ -6,6 +6,7 @@
 # make bench   what it costs, beside floors that run on this machine; the table goes into the README
 # make bench-widget   what it costs in the page, beside what else people put there; likewise
 # make test-faults   every test that has a long form with its full counts, for hours rather than minutes
+# make robots  fetch the patterns of isbot anew (VERSION= for another release)
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ BUNDLED := examples/react examples/vue
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-faults bench bench-widget check build pictures lock browser clean
+.PHONY: demo test test-faults bench bench-widget check build pictures lock robots browser clean
 
 demo: $(VENV)/base
 	@$(BIN)/tevreden demo --port $(PORT)
@@ -49,6 +50,9 @@ browser: $(VENV)/browser
 
 pictures: $(VENV)/browser
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
+
+robots:
+	$(PYTHON) tests/fetch_robots.py $(VERSION)
 
 lock: $(VENV)/dev
 	$(BIN)/pip install -q uv

@@ -17,7 +17,6 @@ from collector.channels.outbound import EVERYWHERE, Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
 from collector.db.store import Contended, Database, unavailable
-from collector.devices import warm_up
 from collector.errors import Problem
 from collector.installation import with_right_secret
 from collector.responses.intake import Arrival, Receipt, take_in
@@ -94,8 +93,7 @@ async def _sign_on(settings: Settings) -> AsyncIterator[SignOn | None]:
 async def _warm_up() -> None:
     """What the first requests need and a start does not, once the start is over."""
     await asyncio.sleep(WARM_UP_AFTER_SECONDS)
-    for one in (warm_up, templates):
-        await asyncio.to_thread(one)
+    await asyncio.to_thread(templates)
 
 
 async def work(settings: Settings) -> None:

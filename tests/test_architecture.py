@@ -19,6 +19,7 @@ RANKS: dict[str, int] = {
     "signing": 1,
     "confidence": 1,
     "metrics": 2,
+    "robots": 1,
     "devices": 2,
     "channels": 2,
     "sites": 3,
