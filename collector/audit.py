@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.schema import audit, new_id
@@ -21,6 +21,7 @@ Act = Literal[
     "user.removed",
     "role.changed",
     "signed.in",
+    "sign.in.refused",
     "sign.on.joined",
     "password.changed",
     "password.reset",
@@ -42,6 +43,8 @@ Act = Literal[
     "site.changed",
     "survey.created",
     "survey.replaced",
+    "survey.edited",
+    "survey.test.link",
     "survey.published",
     "survey.paused",
     "survey.archived",
@@ -61,6 +64,7 @@ SENTENCES: dict[Act, str] = {
     "user.removed": "removed a person",
     "role.changed": "changed a role",
     "signed.in": "signed in",
+    "sign.in.refused": "was not let in",
     "sign.on.joined": "signed in by single sign-on for the first time",
     "password.changed": "changed their password",
     "password.reset": "reset their password by a link",
@@ -82,6 +86,8 @@ SENTENCES: dict[Act, str] = {
     "site.changed": "changed the settings of a site",
     "survey.created": "wrote a survey",
     "survey.replaced": "replaced the draft of a survey",
+    "survey.edited": "edited the draft of a survey",
+    "survey.test.link": "made a link to try a draft",
     "survey.published": "published a survey",
     "survey.paused": "paused a survey",
     "survey.archived": "archived a survey",
@@ -97,15 +103,20 @@ SENTENCES: dict[Act, str] = {
 COMMAND_LINE = "command line"
 """Who it was when someone ran a command on the server."""
 LONGEST = 500
+TOGETHER = timedelta(minutes=15)
+"""What a program or a stranger may do in floods is one row for so long."""
 
 
 @dataclass(frozen=True)
 class Entry:
+    """``times`` is more than one where it stands for several within `TOGETHER`; ``at`` is the first of them."""
+
     id: UUID
     at: datetime
     who: str
     act: Act
     subject: str | None
+    times: int
 
 
 async def record(
@@ -122,6 +133,27 @@ async def record(
     await connection.execute(insert(audit).values(id=new_id(), at=now, site_id=site_id, **values))
 
 
+async def record_often(
+    connection: AsyncConnection,
+    who: str,
+    act: Act,
+    subject: str | None = None,
+    *,
+    now: datetime,
+    site_id: UUID | None = None,
+) -> None:
+    """Note an act that may come many times: once for all within `TOGETHER`, with how often."""
+    begin = UUID(int=int((now - TOGETHER).timestamp() * 1000) << 80)  # ids are in order of time
+    same = [audit.c.who == who, audit.c.act == act, audit.c.subject.is_not_distinct_from(subject and subject[:LONGEST])]
+    same += [audit.c.site_id.is_not_distinct_from(site_id), audit.c.at > now - TOGETHER]
+    query = select(audit.c.id).where(audit.c.id > begin, *same).order_by(audit.c.id.desc()).limit(1)
+    earlier = (await connection.execute(query)).scalar_one_or_none()
+    if earlier is None:
+        await record(connection, who, act, subject, now=now, site_id=site_id)
+    else:
+        await connection.execute(update(audit).where(audit.c.id == earlier).values(times=audit.c.times + 1))
+
+
 async def list_entries(
     connection: AsyncConnection, *, limit: int, before: UUID | None = None
 ) -> tuple[Sequence[Entry], UUID | None]:
@@ -130,5 +162,5 @@ async def list_entries(
     if before:
         query = query.where(audit.c.id < before)
     rows = (await connection.execute(query)).all()
-    found = [Entry(row.id, row.at, row.who, row.act, row.subject) for row in rows[:limit]]
+    found = [Entry(row.id, row.at, row.who, row.act, row.subject, row.times) for row in rows[:limit]]
     return found, found[-1].id if len(rows) > limit else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from collector import schema
 from tests.conftest import USER, House
-from tests.test_access import acts, post
-from tests.test_admin_surveys import owner
+from tests.test_access import acts, another_browser, in_store, post
+from tests.test_admin_surveys import owner, plain
+from tests.test_editor import Editor
 from tests.test_intake import response
 from tests.test_members import id_of
+from tests.test_second_step import first_step, turn_on
 
 __all__ = ["owner"]
 
@@ -17,6 +21,13 @@ DRAFT = {"name": "Draft", "metric": "csat", "question": "How was it?"}
 
 def since(house: House, before: int) -> list[tuple[str, str]]:
     return list(reversed(acts(house)[: len(acts(house)) - before]))
+
+
+def edit(house: House, page: str, question: str) -> Any:
+    """Open the first tab, write a question and save."""
+    editor = Editor(house, page, "survey")
+    editor.change(question=question)
+    return editor.submit()
 
 
 def test_each_act_of_a_program_is_one_row(house: House) -> None:
@@ -97,3 +108,40 @@ def test_each_act_of_a_person_is_one_row(owner: House) -> None:
     post(owner, f"/admin/people/{me}/role", None, role="viewer", site=owner.site.key)  # as it was
     wanted.append((USER, "role.changed"))
     assert since(owner, before) == wanted
+    post(owner, f"{page}/test", None, address="https://shop.example/")
+    for act, form in (("add", {"language": "nl", "question": "Hoe was het?"}), ("remove", {"language": "nl"})):
+        assert post(owner, f"{page}/languages/{act}", None, **form).status_code == 303
+    for number in range(3):
+        assert edit(owner, page, f"Really {number}?").status_code == 303
+    wanted += [(USER, "survey.test.link"), (USER, "survey.edited")]
+    assert since(owner, before) == wanted, "what saves itself as somebody types is one row for a while"
+    text = plain(owner.client.get("/admin/log").text)
+    assert f"{USER} edited the draft of a survey: {survey['name']} (5 times)" in text
+    assert edit(owner, page, "Really 2?").status_code == 303
+    assert "(5 times)" in plain(owner.client.get("/admin/log").text), "nothing was changed"
+
+
+def test_failed_sign_ins_are_one_row_for_each_account_and_quarter_of_an_hour(owner: House) -> None:
+    turn_on(owner)
+    before = len(acts(owner))
+    stranger = another_browser(owner)
+    pending = first_step(owner, stranger)
+    for _ in range(3):
+        post(owner, "/admin/sign-in/code", stranger, pending=pending, code="000000")
+    for email in (USER, "one@example.com", "two@example.com"):
+        for _ in range(4):
+            post(owner, "/admin/sign-in", stranger, email=email, password="guess")
+    nobody = "an address without an account"
+    row = "sign.in.refused"
+    assert since(owner, before) == [(USER, row), (USER, row), (nobody, row)]
+    text = plain(owner.client.get("/admin/log").text)
+    assert f"{nobody} was not let in: wrong password (8 times)" in text
+    assert f"{USER} was not let in: wrong password (4 times)" in text
+    assert f"{USER} was not let in: wrong code (3 times)" in text
+
+    async def age(connection: Any) -> None:
+        await connection.execute(schema.audit.update().values(at=datetime.now(UTC) - timedelta(minutes=16)))
+
+    in_store(owner, age)
+    post(owner, "/admin/sign-in", stranger, email=USER, password="guess")
+    assert len(since(owner, before)) == 4

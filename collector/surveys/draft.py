@@ -29,12 +29,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Saved:
-    """The survey as it is now. ``faults`` has what was not saved, by place, with what would be right; ``theirs`` what
-    was not saved because someone else had changed the place meanwhile, with what stands there."""
+    """The survey as it is now, and whether anything of it was ``changed``.
+
+    ``faults`` has what was not saved, by place, with what would be right; ``theirs`` what was not saved because someone
+    else had changed the place meanwhile, with what stands there.
+    """
 
     survey: Survey
     faults: dict[str, str]
     theirs: dict[str, Any]
+    changed: bool
 
 
 MISSING = object()
@@ -84,9 +88,10 @@ async def save_draft(
     while True:
         try:
             document = _with(current, wanted)
-            if document != survey.document or survey.status == "archived":
+            changed = document != survey.document
+            if changed or survey.status == "archived":
                 survey = await replace_survey(connection, site_id, survey_id, document, now=now)
-            return Saved(survey, faults, theirs)
+            return Saved(survey, faults, theirs, changed)
         except (Invalid, Conflict) as error:
             blamed = {_blamed(fault, wanted): fault.detail for fault in reversed(error.faults)}
             if not blamed or None in blamed:

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector import accounts
-from collector.audit import SENTENCES, list_entries
+from collector.audit import SENTENCES, list_entries, record_often
 from collector.errors import Invalid
 from collector.members import require_everywhere
 from collector.resets import read_reset, reset_password
@@ -94,6 +94,7 @@ async def sign_in(request: Request) -> Response:
     async with house.database.read() as connection:
         user, hashed = await accounts.password_hash_of(connection, email)
     if not await is_password_at_sign_in(request, email, user, hashed, password) or user is None:
+        await _note_refusal(request, user, "wrong password")
         return _sign_in(request, email, failed=True, status=401)
     if user.second_step:
         value = f"{user.id.hex}.{digest(hashed)}"
@@ -124,10 +125,19 @@ async def sign_in_code(request: Request) -> Response:
             return await use_code(connection, house.signing, user, form.get("code", ""), now=house.clock())
 
     if not await is_code(request, user, look):
+        await _note_refusal(request, user, "wrong code")
         return _code(pending, failed=True, status=401)
     response = RedirectResponse(after_sign_in(request), 303)
     await sign_in_here(request, response, user, hashed)
     return response
+
+
+async def _note_refusal(request: Request, user: accounts.User | None, why: str) -> None:
+    """One row for each account and quarter of an hour, and one for all addresses that have none."""
+    house = house_of(request)
+    who = user.email if user else "an address without an account"
+    async with house.database.write() as connection:
+        await record_often(connection, who, "sign.in.refused", why, now=house.clock())
 
 
 async def sign_out(request: Request) -> Response:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from collector.audit import record_often
 from collector.errors import BadRequest, Invalid
 from collector.members import site_for
 from collector.surveys.draft import (
@@ -123,6 +126,8 @@ async def save(request: Request) -> Response:
     async with house.database.write() as connection:
         saved = await save_draft(connection, desk.site.id, desk.survey.id, changes, now=house.clock())
         desk = await desk_of(request, connection, user, saved.survey)
+        if saved.changed:
+            await _note(connection, desk, house.clock())
     faults = saved.faults | {at: _theirs(desk, at, value) for at, value in saved.theirs.items()}
     if by_script:
         return _state(desk, saved, before, posted, faults)
@@ -130,6 +135,12 @@ async def save(request: Request) -> Response:
         return _tab(request, desk, {at: value for at, value in posted.items() if at in faults}, faults, 422)
     separator = "&" if desk.language else "?"
     return RedirectResponse(f"{desk.address}{separator}saved", 303)
+
+
+async def _note(connection: AsyncConnection, desk: Desk, now: datetime) -> None:
+    """In the log: the tabs save themselves as somebody types, so once for all of a while."""
+    who, survey = desk.user.email, desk.survey
+    await record_often(connection, who, "survey.edited", survey.name, now=now, site_id=desk.site.id)
 
 
 def _may_change(desk: Desk, at: str, posted: Mapping[str, Any]) -> bool:
@@ -203,6 +214,7 @@ async def add_language(request: Request) -> Response:
             await add_translation(
                 connection, desk.site.id, desk.survey.id, language, question.strip(), now=house.clock()
             )
+            await _note(connection, desk, house.clock())
     except Invalid as error:
         at = f"translations/{form.get('language', '')}"
         faults = {
@@ -225,6 +237,7 @@ async def remove_language(request: Request) -> Response:
         desk = await desk_of(request, connection, user)
         language = form.get("language", "")
         await remove_translation(connection, desk.site.id, desk.survey.id, language, now=house.clock())
+        await _note(connection, desk, house.clock())
     return RedirectResponse(f"{desk.home}/edit/translations", 303)
 
 

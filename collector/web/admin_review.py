@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from collector.audit import record_often
 from collector.surveys.document import SurveyDocument
 from collector.surveys.draft import value_at
 from collector.surveys.languages import LANGUAGES
@@ -85,6 +86,10 @@ async def test(request: Request) -> Response:
     parts = _web_address(typed)
     if parts is None:
         return await _review(request, user, typed, fault="must be the web address of a page that carries the tag")
+    async with house.database.write() as connection:
+        desk = await desk_of(request, connection, user)
+        name, site_id = desk.survey.name, desk.site.id
+        await record_often(connection, user.email, "survey.test.link", name, now=house.clock(), site_id=site_id)
     token = house.signing.test_token(desk.site.id, desk.survey.id, house.clock() + TEST_LASTS)
     query = "&".join(filter(None, (parts.query, f"tevreden=test.{token}")))
     return await _review(request, user, typed, link=urlunsplit(parts._replace(query=query)))
