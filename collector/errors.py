@@ -22,6 +22,7 @@
         ├── TooManyTries       429  come back later
         ├── HeadersTooLarge    431  the headers are more than what is read
         └── Unavailable        503  cannot store anything right now
+            └── ProviderAway        single sign-on cannot be asked
 """
 
 from __future__ import annotations
@@ -190,3 +191,9 @@ class Unavailable(Problem):
     """Nothing can be stored right now; the same request may succeed later."""
 
     code, status, title = "unavailable", 503, "Nothing can be stored right now"
+
+
+class ProviderAway(Unavailable):
+    """The provider of single sign-on cannot be asked right now; a password is no matter of its."""
+
+    code, title = "provider-away", "Single sign-on does not answer"

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.accounts import NO_PASSWORD, email_address
 from collector.audit import record
 from collector.channels.outbound import MOST_BYTES, Outbound, OutboundError
-from collector.errors import Conflict, Forbidden, Invalid, Unavailable
+from collector.errors import Conflict, Forbidden, Invalid, ProviderAway
 from collector.invitations import accept_for
 from collector.schema import users
 from collector.signing import digest
@@ -38,6 +38,7 @@ KNOWN_FOR = timedelta(minutes=10)
 """How long it is believed what the provider says of itself."""
 LEFT_ALONE_FOR = timedelta(seconds=10)
 """How long nobody asks it again after it was away."""
+NOT_BEGUN = "This sign-in was not begun in this browser, or too long ago. Begin again."
 _JSON = {"Accept": "application/json"}
 
 
@@ -57,6 +58,10 @@ class Attempt:
     def read(cls, text: str) -> Attempt | None:
         parts = text.split(".")
         return cls(*parts) if len(parts) == 3 else None
+
+    def is_of(self, query: Mapping[str, str]) -> bool:
+        """Whether whoever comes back with this query went away with this attempt."""
+        return secrets.compare_digest(query.get("state", "").encode(), self.state.encode())
 
     def __str__(self) -> str:
         return f"{self.state}.{self.nonce}.{self.verifier}"
@@ -89,7 +94,7 @@ class SignOn:
         self._away: tuple[datetime, str] | None = None
 
     async def address(self, attempt: Attempt) -> str:
-        """Where the browser goes. Raises `Unavailable` if the provider does not say."""
+        """Where the browser goes. Raises `ProviderAway` if the provider does not say."""
         challenge = urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
@@ -107,10 +112,10 @@ class SignOn:
     async def finish(self, attempt: Attempt, query: Mapping[str, str]) -> Known:
         """Who came back, by the query they came with.
 
-        Raises `Forbidden` unless the provider vouches for them, `Unavailable` if it cannot be asked.
+        Raises `Forbidden` unless the provider vouches for them, `ProviderAway` if it cannot be asked.
         """
-        if not secrets.compare_digest(query.get("state", "").encode(), attempt.state.encode()):
-            raise Forbidden("This sign-in was not begun in this browser, or too long ago. Begin again.")
+        if not attempt.is_of(query):
+            raise Forbidden(NOT_BEGUN)
         if query.get("iss", self._issuer) != self._issuer:  # RFC 9207
             raise Forbidden("Another provider than ours sent you here. Begin again.")
         if "code" not in query:
@@ -183,10 +188,10 @@ class SignOn:
             if self._said and self._said[0] > self._clock() - KNOWN_FOR:
                 return self._said[1]
             if self._away and self._away[0] > self._clock() - LEFT_ALONE_FOR:
-                raise Unavailable(self._away[1])
+                raise ProviderAway(self._away[1])
             try:
                 said = await self._discover()
-            except Unavailable as error:
+            except ProviderAway as error:
                 self._away = self._clock(), error.detail
                 raise
             self._said = self._clock(), said
@@ -217,8 +222,8 @@ def _object(status: int, body: str) -> Mapping[str, Any]:
     return found
 
 
-def _away(why: str) -> Unavailable:
-    return Unavailable(f"The provider of single sign-on cannot be asked now: {why}.")
+def _away(why: str) -> ProviderAway:
+    return ProviderAway(f"The provider of single sign-on cannot be asked now: {why}.")
 
 
 def _verified(claims: Mapping[str, Any]) -> str | None:

@@ -27,6 +27,7 @@ from collector.app import create_app, open_house
 from collector.errors import SettingsError
 from collector.settings import Settings, load
 from collector.single_sign_on import LEFT_ALONE_FOR, Known, account_of
+from collector.web.throttle import TRIES_PER_ADDRESS
 from tests.conftest import PASSWORD, SECRET, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import sign_in
@@ -276,6 +277,37 @@ def test_sign_in_begun_in_another_browser_is_refused(house: House, provider: Pro
     assert provider.asked == []
 
 
+def calls_of(provider: Provider) -> int:
+    return len(provider.asked)
+
+
+def test_sign_in_that_was_begun_once_asks_the_provider_once(house: House, provider: Provider) -> None:
+    invite(house)
+    jo = another_browser(house)
+    asked = go(provider, jo)
+    cookie = jo.cookies["tevreden-sign-on"]
+    provider.claims["aud"] = "somebody else"
+    replies = []
+    for _ in range(30):
+        jo.cookies.set("tevreden-sign-on", cookie, domain="collector.test")
+        replies.append(come_back(jo, asked))
+    assert {reply.status_code for reply in replies} == {403}
+    assert "used already" in replies[1].text
+    assert calls_of(provider) == 1
+
+
+def test_provider_is_asked_no_more_often_from_one_address_than_passwords_are_guessed(
+    house: House, provider: Provider
+) -> None:
+    provider.claims["aud"] = "somebody else"
+    found = []
+    for _ in range(TRIES_PER_ADDRESS + 5):
+        jo = another_browser(house)
+        found.append(come_back(jo, go(provider, jo)).status_code)
+    assert found == [403] * TRIES_PER_ADDRESS + [429] * 5
+    assert calls_of(provider) == TRIES_PER_ADDRESS
+
+
 def test_keys_that_cannot_be_read_spoil_none_that_can(house: House, provider: Provider) -> None:
     provider.claims = {"email": USER}
     bad = [None, "a", {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA"}]
@@ -359,6 +391,8 @@ def test_provider_that_is_away_keeps_nobody_with_a_password_out(house: House, pr
     reply = come_back(browser, asked)
     assert reply.status_code == 503
     assert "cannot be asked now" in reply.text
+    assert "<h1>Single sign-on does not answer</h1>" in reply.text
+    assert "stored" not in reply.text
     assert sign_in(house).status_code == 303
 
 

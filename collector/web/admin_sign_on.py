@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector import accounts
-from collector.errors import Forbidden, NotFound
-from collector.single_sign_on import Attempt, SignOn, account_of
+from collector.errors import Forbidden, NotFound, TooManyTries
+from collector.single_sign_on import NOT_BEGUN, Attempt, Known, SignOn, account_of
 from collector.web.auth import drop, keep, kept, sign_in_here
 from collector.web.http import house_of
+from collector.web.throttle import address_of, throttle_of
 
 COOKIE = "sign-on"
 ATTEMPT_LASTS = timedelta(minutes=10)
@@ -38,9 +39,9 @@ async def back(request: Request) -> Response:
     house, sign_on = house_of(request), _sign_on_of(request)
     value = house.signing.read_until("sign-on", kept(request, COOKIE), now=house.clock())
     attempt = Attempt.read(value or "")
-    if attempt is None:
-        raise Forbidden("This sign-in was not begun in this browser, or too long ago. Begin again.")
-    known = await sign_on.finish(attempt, request.query_params)
+    if attempt is None or not attempt.is_of(request.query_params):
+        raise Forbidden(NOT_BEGUN)
+    known = await _vouched_for(request, sign_on, attempt)
     async with house.database.write() as connection:
         user_id = await account_of(connection, known, now=house.clock())
         user, hashed = await accounts.password_hash_by_id(connection, user_id)
@@ -50,6 +51,31 @@ async def back(request: Request) -> Response:
     drop(request, response, COOKIE)
     await sign_in_here(request, response, user, hashed)
     return response
+
+
+async def _vouched_for(request: Request, sign_on: SignOn, attempt: Attempt) -> Known:
+    """Ask the provider, once for each sign-in that was begun, and no more often than passwords are guessed at.
+
+    Raises `Forbidden`, `TooManyTries` and `ProviderAway`.
+    """
+    try:
+        await throttle_of(request).take(attempt=attempt.state)
+    except TooManyTries:
+        raise Forbidden("This sign-in was used already. Begin again.") from None
+    known: list[Known] = []
+    refusal = Forbidden()
+
+    async def look() -> bool:
+        nonlocal refusal
+        try:
+            known.append(await sign_on.finish(attempt, request.query_params))
+        except Forbidden as error:
+            refusal = error
+        return bool(known)
+
+    if not await throttle_of(request).is_right(look, **{"sign-on": address_of(request)}):
+        raise refusal
+    return known[0]
 
 
 routes = [

@@ -28,6 +28,8 @@ MOST: Mapping[str, int] = {
     "code": TRIES,  # for one person, from wherever it comes
     "device": TRIES,  # in one browser where this account has signed in before
     "session": TRIES,
+    "sign-on": TRIES_PER_ADDRESS,  # from one address, of those that the provider vouches for nobody in
+    "attempt": 1,  # one sign-on that was begun; it is over before its place is free again
 }
 """By what is counted."""
 AT_ONCE = 4
@@ -58,6 +60,10 @@ class Throttle:
             await self._give_back(keys, places)
         return right
 
+    async def take(self, **names: str) -> None:
+        """Count one for each of these names, whatever becomes of it. Raises `TooManyTries`."""
+        await self._take({kind: self._house.signing.guess_name(kind, names[kind]) for kind in sorted(names)})
+
     async def _take(self, keys: Mapping[str, str]) -> Mapping[str, int]:
         """It counts before it is looked at: those that are looked at in this moment may all be wrong."""
         database, clock = self._house.database, self._house.clock
@@ -87,6 +93,11 @@ def _too_many() -> TooManyTries:
     return TooManyTries("Please try again in a quarter of an hour.", headers={"Retry-After": seconds})
 
 
+def address_of(request: Request) -> str:
+    """Whom one that comes counts with."""
+    return share_of(request.client.host if request.client else "")
+
+
 def throttle_of(request: Request) -> Throttle:
     return cast("Throttle", request.app.state.throttle)
 
@@ -96,8 +107,7 @@ async def is_password_at_sign_in(
 ) -> bool:
     """Whether it is, as often as it may be tried. Raises `TooManyTries`."""
     device = await device_of(request, user) if user else None
-    address = request.client.host if request.client else ""
-    elsewhere = {"account": email.strip().lower(), "address": share_of(address)}
+    elsewhere = {"account": email.strip().lower(), "address": address_of(request)}
     names = {"device": digest(device)} if device else elsewhere
     return await throttle_of(request).is_right(partial(accounts.is_password, hashed, password), **names)
 
