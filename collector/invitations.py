@@ -48,17 +48,18 @@ def _invitation(row: Row[Any]) -> Invitation:
 async def invite(
     connection: AsyncConnection, by: User, email: str, role: Role, site: Site | None, *, now: datetime
 ) -> str | None:
-    """The secret of a link by which someone makes their account; None if they have one and got the role at once.
+    """The secret of a link by which someone joins; None if they have an account and got the role at once.
 
-    It takes the place of an earlier one to the same address and site. Raises `Invalid` for an address that is none,
+    That they get from who owns every site, and knows everybody: an owner of some is told of no account elsewhere. It
+    takes the place of an earlier one to the same address and site. Raises `Invalid` for an address that is none,
     and `Forbidden`.
     """
     email = email_address(email)
     known = (await connection.execute(select(users.c.id).where(users.c.email == email))).scalar_one_or_none()
-    if known is not None:
+    held = await hold_for(connection, by, site, *([known] if known else []))
+    if known is not None and held[by.id].role == "owner":
         await give_role(connection, by, known, role, site, now=now)
         return None
-    await hold_for(connection, by, site)
     secret, site_id = new_session(), site.id if site else None
     values = {"purpose": PURPOSE, "created_at": now, "expires_at": now + INVITATION_LASTS, "by_user_id": by.id}
     earlier = (links.c.purpose == PURPOSE) & (links.c.email == email) & links.c.site_id.is_not_distinct_from(site_id)
@@ -104,6 +105,20 @@ async def accept(connection: AsyncConnection, secret: str, hashed: str, *, now: 
     return await _join(connection, invitation, hashed, now=now)
 
 
+async def accept_as(connection: AsyncConnection, secret: str, user: User, *, now: datetime) -> None:
+    """As `accept`, for who has the account already. Raises `NotFound` also where it is for another's address."""
+    invitation = await read_invitation(connection, secret, now=now)
+    if invitation.email != user.email or invitation.site_id is None:
+        raise NotFound("This invitation is for somebody else.")
+    await _use_up(connection, invitation)
+    site = await site_by_id(connection, invitation.site_id)
+    here = members.c.site_id == site.id, members.c.user_id == user.id
+    await connection.execute(delete(members).where(*here))
+    await connection.execute(insert(members).values(site_id=site.id, user_id=user.id, role=invitation.role))
+    words = f"{user.email}: {invitation.role} on {site.name}"
+    await record(connection, user.email, "role.changed", words, now=now, site_id=site.id)
+
+
 async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> UUID | None:
     """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
     query = _open(now).where(links.c.email == email).order_by(links.c.created_at.desc())
@@ -111,11 +126,15 @@ async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, no
     return (await _join(connection, _invitation(row), hashed, now=now)).id if row else None
 
 
-async def _join(connection: AsyncConnection, invitation: Invitation, hashed: str, *, now: datetime) -> User:
+async def _use_up(connection: AsyncConnection, invitation: Invitation) -> None:
     named = func.substr(links.c.hash, 1, _NAME_LENGTH) == invitation.name
     used = await connection.execute(delete(links).where(links.c.purpose == PURPOSE, named))
     if not used.rowcount:  # someone else did in this moment
         raise NotFound("This invitation was used.")
+
+
+async def _join(connection: AsyncConnection, invitation: Invitation, hashed: str, *, now: datetime) -> User:
+    await _use_up(connection, invitation)
     # who has an account is given roles without a link, and one that is left would let them in again once removed
     await connection.execute(delete(links).where(links.c.purpose == PURPOSE, links.c.email == invitation.email))
     everywhere = None if invitation.site_id else invitation.role

@@ -252,6 +252,33 @@ def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner
     assert jo.get("/admin").headers["location"] == "/admin/sign-in"
 
 
+def test_invitation_does_not_say_which_addresses_have_an_account(owner: House) -> None:
+    """Whoever owns one site alone learns nothing of people on others; who was invited joins by the link either way."""
+    foreign = add_site(owner.client, "", owner.site.token)
+    known = person(owner, "known@example.com", None)
+    sam = person(owner, "sam@example.com", "owner")
+    pages = {}
+    for email in ("known@example.com", "new@example.com"):
+        form = {"email": email, "role": "editor", "site": owner.site.key}
+        reply = post(owner, "/admin/people/invite", sam, **form)
+        link = link_in(reply.text)
+        told = reply.text + another_browser(owner).get(link).text
+        pages[email] = told.replace(email, "…").replace(link, "…")
+        if email == "known@example.com":
+            join = link
+    assert pages["known@example.com"].replace("…", "") != ""
+    invited = [re.sub(r"until.*?UTC|/invitations/\w+/|aria-label=\S+", "", text) for text in pages.values()]
+    assert invited[0].count("Make the account") == invited[1].count("Make the account") == 1
+    assert "has an account" not in invited[0].partition('<form class="narrow"')[0]
+    assert post(owner, join, sam).status_code == 422, "it is another's"
+    assert "You are signed in as known@example.com" in known.get(join).text
+    assert known.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 404
+    assert post(owner, join, known).status_code == 303
+    assert known.get(f"/admin/{owner.site.key}/new").status_code == 200
+    assert known.get(f"/admin/{foreign.key}/new", headers=ORIGIN).status_code == 404
+    assert post(owner, join, known).status_code == 404, "once"
+
+
 def test_somebody_always_owns_everything(owner: House) -> None:
     me = id_of(owner, USER)
     for path, form in (

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from collector.accounts import SHORTEST_PASSWORD, Role, User, hash_password
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from collector.invitations import accept, invite, list_invitations, read_invitation, withdraw
+from collector.invitations import accept, accept_as, invite, list_invitations, read_invitation, withdraw
 from collector.members import (
     ROLE_WORDS,
     allows,
@@ -211,7 +211,8 @@ async def join_form(request: Request) -> Response:
     house = house_of(request)
     async with house.database.read() as connection:
         invitation = await read_invitation(connection, request.path_params["secret"], now=house.clock())
-    return _join(invitation.email)
+    user = await signed_in(request)
+    return _join(invitation.email, here=user is not None and user.email == invitation.email)
 
 
 async def join(request: Request) -> Response:
@@ -219,6 +220,11 @@ async def join(request: Request) -> Response:
     form = await read_form(request)
     async with house.database.read() as connection:
         invitation = await read_invitation(connection, secret, now=house.clock())
+    user = await signed_in(request)
+    if user is not None and user.email == invitation.email:
+        async with house.database.write() as connection:
+            await accept_as(connection, secret, user, now=house.clock())
+        return RedirectResponse("/admin", 303)
     try:
         hashed = await hash_password(form.get("password", ""))
     except Invalid as error:
@@ -230,8 +236,16 @@ async def join(request: Request) -> Response:
     return response
 
 
-def _join(email: str, faults: Mapping[str, str] | None = None, status: int = 200) -> Response:
-    return page("join.html", status=status, user=None, email=email, faults=faults or {}, shortest=SHORTEST_PASSWORD)
+def _join(email: str, faults: Mapping[str, str] | None = None, status: int = 200, *, here: bool = False) -> Response:
+    return page(
+        "join.html",
+        status=status,
+        user=None,
+        email=email,
+        here=here,
+        faults=faults or {},
+        shortest=SHORTEST_PASSWORD,
+    )
 
 
 # ---- tokens
