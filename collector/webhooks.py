@@ -92,7 +92,10 @@ def message_id(job_id: UUID) -> str:
 
 
 def event_body(event: EventType, row: Mapping[str, Any], survey_key: str, survey_name: str, *, now: datetime) -> str:
-    """What is sent of a response: the same fields as in the REST interface. Ids in ``row`` are hex."""
+    """What is sent of a response: the same fields as in the REST interface. Ids in ``row`` are hex.
+
+    A try that failed may come after what is newer: the higher ``sequence`` is the newer state of a response.
+    """
     data = {
         "id": _dashed(row["id"]),
         "survey": _dashed(row["survey_id"]),
@@ -103,7 +106,9 @@ def event_body(event: EventType, row: Mapping[str, Any], survey_key: str, survey
         "created_at": moment(row["created_at"]),
         "updated_at": moment(row["updated_at"]),
     }
-    return json.dumps({"type": event, "timestamp": moment(now), "data": data}, ensure_ascii=False)
+    return json.dumps(
+        {"type": event, "timestamp": moment(now), "sequence": row["state"], "data": data}, ensure_ascii=False
+    )
 
 
 _AS_THEY_ARE = (

@@ -316,14 +316,16 @@ def test_receiver_hears_of_an_answer_and_of_its_change_as_the_rest_interface_has
     )
     webhook = add_webhook(telling.site, receiver.url())
     first = answer(survey, comment="Fine — \U0001f469\u200d\U0001f469 \u202e\n\"'<&>", language="nl")
-    expected = []
+    expected, sequence = [], 0
     for change in ({}, {"state": 2, "score": 1, "email": "a@example.com"}, {"state": 3, "complete": True}):
         before = datetime.now(UTC) - timedelta(milliseconds=1)
         telling.send({**first, **change})
         expected += telling.site.responses()
         call = receiver.wait_for(len(expected))[-1]
         event = call.verified(webhook["secret"])
-        assert set(event) == {"type", "timestamp", "data"}
+        assert set(event) == {"type", "timestamp", "sequence", "data"}
+        assert event["sequence"] > sequence, "what comes late is known by it"
+        sequence = event["sequence"]
         assert event["type"] == ("response.updated" if change else "response.created")
         assert before <= datetime.fromisoformat(event["timestamp"]) <= datetime.now(UTC)
         assert event["data"] == expected[-1]

@@ -161,7 +161,8 @@ class Outbound:
         except TimeoutError:
             raise Failed(f"{host} did not answer within {self._timeout:g} seconds") from None
         except httpx2.HTTPError as error:
-            raise Failed(f"{host} gave no proper answer: {_why(error)}") from None
+            why = "it is not HTTP" if isinstance(error, httpx2.ProtocolError) else _why(error)
+            raise Failed(f"{host} gave no proper answer: {why}") from None
         return Reply(response.status_code, await _beginning(response, deadline, most), response.headers)
 
     async def _resolve(self, target: httpx2.URL) -> Sequence[Address]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
 
 from collector import __version__
-from collector.channels.outbound import Failed, Outbound, Refused, Reply
+from collector.channels.outbound import Failed, Outbound, Refused
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  it makes a leaked secret easy to find
-LONGEST_EXCERPT = 200
-"""Characters of the receiver's answer that are worth showing."""
 
 
 def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
@@ -33,7 +30,8 @@ def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, s
 async def deliver(outbound: Outbound, url: str, secret: str, message_id: str, body: bytes, *, now: datetime) -> None:
     """Post ``body``, which is JSON, to a webhook; a 2xx answer is all that counts as delivered.
 
-    Raises `Refused` when no other try is wanted, and `Failed` when one is; each try is signed anew, under the same
+    Raises `Refused` when no other try is wanted, and `Failed` when one is, with nothing of what the receiver said: it
+    may be a server inside the walls, and whoever reads of it outside of them. Each try is signed anew, under the same
     ``message_id``, by which the receiver knows what it already has.
     """
     headers = {
@@ -45,9 +43,9 @@ async def deliver(outbound: Outbound, url: str, secret: str, message_id: str, bo
     if 200 <= reply.status < 300:
         return
     if reply.status == 410:
-        raise Refused(f"the receiver answered 410 Gone: it wants no more of these{_excerpt(reply)}")
+        raise Refused("the receiver answered 410 Gone: it wants no more of these")
     redirect = ", a redirect, which is not followed" if 300 <= reply.status < 400 else ""
-    raise Failed(f"the receiver answered {reply.status}{redirect}{_excerpt(reply)}", reply.retry_after(now))
+    raise Failed(f"the receiver answered {reply.status}{redirect}", reply.retry_after(now))
 
 
 def _key(secret: str) -> bytes:
@@ -59,9 +57,3 @@ def _key(secret: str) -> bytes:
     if encoded == secret or not 24 <= len(key) <= 64:
         raise Refused(f"the webhook's secret must be {SECRET_PREFIX} and the base64 of 24 to 64 bytes")
     return key
-
-
-def _excerpt(reply: Reply) -> str:
-    """The beginning of the answer on one line, for whoever looks for what is wrong."""
-    words = "".join(filter(str.isprintable, re.sub(r"\s+", " ", reply.body))).strip()[:LONGEST_EXCERPT]
-    return f": {words}" if words else ""
