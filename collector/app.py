@@ -152,6 +152,7 @@ def create_app(house: House) -> Starlette:
         routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would lead to wherever the request's Host says
     app.state.house = house
     app.state.throttle = Throttle(house)
     return app

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -51,12 +50,20 @@ def _personal(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _image(value: object) -> bool | str:
+_LINK = re.compile(
+    r"^[Hh][Tt][Tt][Pp][Ss]?://"
+    r"(?:[^\s\x00-\x1f\x7f/?#]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s\x00-\x1f\x7f/?#@:\[\]]+)(?::[0-9]*)?"
+    r"(?:[/?#][^\s\x00-\x1f\x7f]*)?$"
+)
+"""A web address: what the published schema says is what the reader takes."""
+
+
+def _image(value: object, info: ValidationInfo) -> bool | str:
     if isinstance(value, bool):
         return value
     if not isinstance(value, str) or len(value) > 2000:
         raise PydanticCustomError("image", "must be true, false, or the web address of a picture")
-    return _link(_readable(value.strip()))
+    return _link(_readable(value.strip()), info)
 
 
 def _pattern(value: str) -> str:
@@ -73,9 +80,8 @@ def _color(value: str) -> str:
     return value
 
 
-def _link(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or re.search(r"\s", value):
+def _link(value: str, info: ValidationInfo) -> str:
+    if info.context is not _STORED and not _LINK.fullmatch(value):
         raise PydanticCustomError("link", "must be a web address that begins with https:// or http://")
     return value
 
@@ -96,12 +102,29 @@ FollowUpQuestion = Annotated[str, StringConstraints(strip_whitespace=True, max_l
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _READABLE]
 PersonalParagraph = Annotated[Paragraph, _PERSONAL]
 Color = Annotated[str, AfterValidator(_color), Field(json_schema_extra={"pattern": _COLOR.pattern})]
-UrlPattern = Annotated[str, StringConstraints(max_length=LONGEST_PATTERN), AfterValidator(_pattern)]
-Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable), AfterValidator(_link)]
+UrlPattern = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_PATTERN),
+    AfterValidator(_pattern),
+    Field(
+        json_schema_extra={
+            # no other scheme, nothing empty, no blanks inside and no backslash; the reader says what else cannot match
+            "pattern": r"^\s*(?:(?:[Hh][Tt][Tt][Pp][Ss]?|\*)://[^\s\x00-\x1f\x7f/\\]|(?![^\s/?#]*://)[^\s\x00-\x1f\x7f\\])"
+            r"[^\s\x00-\x1f\x7f\\]*\s*$"
+        }
+    ),
+]
+Link = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    AfterValidator(_readable),
+    AfterValidator(_link),
+    Field(json_schema_extra={"pattern": _LINK.pattern}),
+]
 Image = Annotated[
     bool | str,
     PlainValidator(_image),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "maxLength": 2000}]}),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "maxLength": 2000, "pattern": _LINK.pattern}]}),
 ]
 Language = Annotated[str, AfterValidator(_language), Field(json_schema_extra={"enum": sorted(LANGUAGES)})]
 EventName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _READABLE]

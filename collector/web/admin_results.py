@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import QueryParams
@@ -119,6 +120,10 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return found if date(2000, 1, 1) <= found < date(9000, 1, 1) else None
+
+
+LONGEST_NAME = 180
+"""Bytes of a file's name without its ending: systems take 255, and mark copies behind it."""
 
 
 async def results(request: Request) -> Response:
@@ -277,17 +282,27 @@ async def responses_file(request: Request) -> Response:
         async with house.database.write() as connection:
             words, now = f"{survey.name} as {ending}", house.clock()
             await record(connection, user.email, "responses.exported", words, now=now, site_id=survey.site_id)
-    name = re.sub(r"[^A-Za-z0-9]+", "-", survey.name).strip("-").lower() or survey.key
 
     async def pieces() -> AsyncIterator[bytes]:
         made = export(house.database, survey)
         async for piece in (data async for _, data in made) if rows is None else framed(made):
             yield piece
 
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"', "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": attachment(survey.name, survey.key, ending), "Cache-Control": "no-store"}
     if rows is None:
         return StreamingResponse(pieces(), media_type=media_type, headers=headers)
     return StreamingResponse(pieces(), media_type=FRAMED, headers={**headers, "X-Rows": str(rows)})
+
+
+def attachment(name: str, key: str, ending: str) -> str:
+    """A header that names a file after a survey (RFC 6266): in its own letters, and for old programs in ASCII."""
+    own = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name)).strip("-").lower()
+    while len(own.encode()) > LONGEST_NAME:
+        own = own[:-1]
+    plain = unicodedata.normalize("NFKD", own).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or key
+    header = f'attachment; filename="{plain}.{ending}"'
+    return header if own in (plain, "") else f"{header}; filename*=UTF-8''{quote(f'{own}.{ending}')}"
 
 
 async def _survey(request: Request, connection: AsyncConnection, user: User) -> tuple[Site, Role, Survey]:

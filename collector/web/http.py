@@ -17,6 +17,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match, Route
 
 from collector.db.group import GroupCommit
 from collector.db.store import Database
@@ -196,12 +197,22 @@ def page(template: str, *, status: int = 200, headers: dict[str, str] | None = N
 _BY_STATUS: dict[int, type[Problem]] = {404: NotFound, 405: MethodNotAllowed}
 
 
+def _methods_at(request: Request) -> str:
+    """What an address takes, over every route that it has (RFC 9110, 15.5.6)."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches({**request.scope, "type": "http"})[0] != Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
+
+
 async def render_problem(request: Request, error: Exception) -> Response:
     """Problem+json for programs, a page for people; a fault of ours is logged and says nothing of the inside."""
     if isinstance(error, Problem):
         problem = error
     elif isinstance(error, HTTPException):
-        problem = _BY_STATUS.get(error.status_code, BadRequest)(headers=error.headers)
+        allowed = {"Allow": _methods_at(request)} if error.status_code == 405 else {}
+        problem = _BY_STATUS.get(error.status_code, BadRequest)(headers={**(error.headers or {}), **allowed})
     else:
         secret = request.path_params.get("secret")
         path = request.url.path.replace(secret, "…") if secret else request.url.path  # a link that may still be good

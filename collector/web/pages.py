@@ -15,6 +15,7 @@ from collector.errors import NotFound
 from collector.sites import list_sites, site_by_key
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import DELETED, get_revision
+from collector.surveys.tokens import fill
 from collector.web.http import PICTURED, house_of, page
 from collector.web.packed import Packed
 from collector.web.resources import tag
@@ -51,6 +52,7 @@ async def survey_page(request: Request) -> Response:
         headers=PICTURED,
         texts=texts,
         revision=revision,
+        title=fill(revision.document.question) if revision.status == "published" else texts.closed,
         key=f"{site.key}-{revision.survey_key}",
         is_open=revision.status == "published",
     )
@@ -93,6 +95,7 @@ routes: list[BaseRoute] = [
     Route("/static/{name}", static),
     Route("/favicon.ico", static),
     Route("/", to_admin),
+    Route("/admin/", to_admin),
 ]
 
 example_routes: list[BaseRoute] = [
