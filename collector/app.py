@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
@@ -16,10 +17,11 @@ from collector.accounts import has_users, make_owner_link
 from collector.channels.outbound import EVERYWHERE, Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
-from collector.db.store import Contended, Database, unavailable
+from collector.db.store import Contended, Database, Unstorable, unavailable
 from collector.errors import Problem
 from collector.installation import with_right_secret
 from collector.responses.intake import Arrival, Receipt, take_in
+from collector.responses.one_by_one import Take, cannot_be_kept, take_one_by_one
 from collector.settings import Settings
 from collector.signing import Signing
 from collector.single_sign_on import SignOn
@@ -42,6 +44,7 @@ from collector.web.http import House, render_problem, templates
 from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
+from collector.web.readiness import Readiness
 from collector.web.throttle import Throttle
 from collector.worker import Worker
 
@@ -77,7 +80,10 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         stack.callback(warming.cancel)
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
         sign_on = await stack.enter_async_context(_sign_on(settings))
-        yield House(settings, database, signing, clock, intake, live, limits, measures, worker.wake, sign_on, examples)
+        readiness = Readiness(database.probe)
+        stack.push_async_callback(readiness.close)
+        parts = intake, live, limits, measures, worker.wake, readiness
+        yield House(settings, database, signing, clock, *parts, sign_on, examples)
 
 
 @asynccontextmanager
@@ -101,6 +107,7 @@ async def work(settings: Settings) -> None:
     async with opened(settings) as database:
         settings = await with_right_secret(database, settings)
         async with _working(settings, database, Signing(settings.secret)):
+            structlog.get_logger().info("working")
             await asyncio.get_running_loop().create_future()
 
 
@@ -123,14 +130,25 @@ def _intake(database: Database, measures: Measures) -> GroupCommit[Arrival, Rece
             taken = await database.batch(lambda: take_in(arrivals, now=clock(), lane=database.lane))
         except BaseException as error:
             measures.batch_failed()
-            if isinstance(error, Contended) and len(arrivals) == 1:
-                raise unavailable() from error
-            raise  # each is tried by itself, unless it is a problem of them all
+            if len(arrivals) == 1 and isinstance(error, Exception) and not isinstance(error, Problem):
+                return [await _alone(arrivals[0], take, error)]
+            raise  # they are tried apart, unless it is a problem of them all
         taken.remember()
         measures.batch(taken.receipts, time.perf_counter() - began)
         return taken.receipts
 
     return GroupCommit(take, largest=LARGEST_BATCH, most_waiting=MOST_WAITING, lanes=database.batches_at_once)
+
+
+async def _alone(arrival: Arrival, take: Take, error: Exception) -> Receipt | Problem:
+    """What becomes of a request that nobody else's can be blamed for."""
+    if isinstance(error, Contended):
+        raise unavailable() from error
+    if len(arrival.events) > 1:
+        return await take_one_by_one(arrival, take)
+    if isinstance(error, Unstorable):
+        return cannot_be_kept(arrival)
+    raise error
 
 
 async def way_in(house: House) -> str | None:

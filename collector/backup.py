@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Table, func, insert, select
@@ -37,6 +37,8 @@ async def back_up(database: Database, target: Path, progress: Progress) -> None:
 
     Raises `BackupError` if the target exists or cannot be written; then nothing is left of it.
     """
+    if not target.name:
+        raise BackupError(f"{target} is a folder; name a file in it")
     claim = _beside(target, ".claim")
     try:
         lock = FileLock(claim)
@@ -50,7 +52,8 @@ async def back_up(database: Database, target: Path, progress: Progress) -> None:
         except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:
             raise BackupError(f"cannot copy {database.name} to {target}: {_reason(error)}") from None
         finally:
-            claim.unlink(missing_ok=True)
+            with suppress(OSError):
+                claim.unlink()
     finally:
         lock.close()
 
@@ -72,7 +75,8 @@ async def _back_up(database: Database, target: Path, unfinished: Path, progress:
         _one_file(unfinished)
         unfinished.rename(target)
     finally:
-        _remove(unfinished)
+        with suppress(OSError):
+            _remove(unfinished)
 
 
 def token_names(backup: Path) -> list[str]:
@@ -108,7 +112,8 @@ async def restore(
     except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:
         raise BackupError(f"cannot copy {backup} to {database.name}: {_reason(error)}") from None
     finally:
-        _remove(copy)
+        with suppress(OSError):
+            _remove(copy)
 
 
 def _refuse_later(what: str, revision: str | None) -> None:
@@ -176,8 +181,12 @@ def _read_only(file: Path) -> sqlite3.Connection:
 
 
 def _check(backup: Path) -> None:
-    if not backup.is_file():
-        raise BackupError(f"there is no file {backup}")
+    try:
+        backup.open("rb").close()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise BackupError(f"there is no file {backup}") from None
+    except OSError as error:
+        raise BackupError(f"cannot read {backup}: {error.strerror}") from None
     try:
         with closing(_read_only(backup)) as connection:
             sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"

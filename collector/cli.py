@@ -121,7 +121,6 @@ def worker() -> None:
         working = asyncio.ensure_future(work(settings))
         for one in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(one, working.cancel)
-        structlog.get_logger().info("working")
         with suppress(asyncio.CancelledError):
             await working
 
@@ -181,7 +180,7 @@ def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it m
 
 @cli.command("restore")
 def run_restore(
-    file: Annotated[Path, typer.Argument(help="A backup, taken from either kind of database.")],
+    file: Annotated[Path, typer.Argument(help="A backup, taken from either kind of database.", readable=False)],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the database holds.")] = False,
     keep_tokens: Annotated[
         bool | None,
@@ -361,3 +360,7 @@ def main() -> None:
         sys.exit(f"tevreden: {places or error.detail or error.title}")
     except TevredenError as error:
         sys.exit(f"tevreden: {error}")
+    except BrokenPipeError:  # whoever read what was printed has had enough
+        sys.exit(1)
+    except OSError as error:  # a file or folder that is named nowhere else
+        sys.exit(f"tevreden: cannot use {error.filename}: {error.strerror}" if error.filename else f"tevreden: {error}")

@@ -50,6 +50,7 @@ RANKS: dict[str, int] = {
     "web/proxies": 7,
     "web/flow": 7,
     "web/heads": 7,
+    "web/readiness": 7,
     "web/direct": 7,
     "web/protocol": 7,
     "web/measures": 7,
@@ -92,13 +93,24 @@ RANKS: dict[str, int] = {
 }
 ORDER_WITHIN: dict[str, tuple[str, ...]] = {
     # rooms that are folders or a floor of their own: what stands earlier knows nothing of what stands later
-    "db": ("__init__", "verbs", "store", "group", "partitions", "sqlite", "statements", "postgres", "opening"),
+    "db": (
+        "__init__",
+        "verbs",
+        "store",
+        "group",
+        "partitions",
+        "sqlite",
+        "address",
+        "statements",
+        "postgres",
+        "opening",
+    ),
     "channels": ("__init__", "outbound", "webhook"),
     "surveys": (
         *("__init__", "languages", "patterns", "tokens", "document", "templates", "lifecycle"),
         *("draft", "published", "review", "versions"),
     ),
-    "responses": ("__init__", "events", "pages", "open_sites", "rows", "intake", "reading", "removal"),
+    "responses": ("__init__", "events", "pages", "open_sites", "rows", "intake", "one_by_one", "reading", "removal"),
     "web": (
         *(
             "__init__",
@@ -108,7 +120,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
             *("flow", "heads", "protocol"),
             "measures",
             "script",
-            "live",
+            *("live", "readiness"),
             "http",
             *("auth", "throttle", "acts"),
             "resources",

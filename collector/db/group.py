@@ -90,9 +90,10 @@ class GroupCommit(Generic[Item, Reply]):
         except Problem as problem:
             replies = [problem] * len(batch)
         except Exception as error:
-            if len(batch) > 1:  # one that cannot be stored must not cost its neighbours
-                for one in batch:
-                    await self._settle([one])
+            if len(batch) > 1:  # one that cannot be stored must not cost its neighbours, nor each a transaction
+                middle = len(batch) // 2
+                await self._settle(batch[:middle])
+                await self._settle(batch[middle:])
                 return
             replies = [Problem()]
             log.error("unexpected in a transaction", exc_info=error)

@@ -22,9 +22,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from collector.db.address import read_address
 from collector.db.partitions import make_partitions
-from collector.db.statements import CONFIRM, DURABLE, Raced, run_on_postgres
-from collector.db.store import Contended, Database, cause_of, migrate, unavailable
+from collector.db.statements import DURABLE, Raced, run_on_postgres
+from collector.db.store import Contended, Database, Unstorable, cause_of, migrate, unavailable
 from collector.db.verbs import Result, Steps
 from collector.errors import SettingsError, Unavailable
 
@@ -49,11 +50,17 @@ _LOST = ("08", "25006", "53", "55000", "57", "58", "XX")
 """SQLSTATEs that say nothing about the statement: no connection, a standby, no room, a shutdown, a broken disk."""
 _AGAIN = ("40001", "40P01")
 """Serialization failure and deadlock: the same transaction may succeed when run again."""
+_NEVER = ("22001", "22021", "22P02", "22P05", "54000")
+"""Text that is too long, in no encoding or has no place in this one; a row that is too large."""
 
 _TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a driver raises whose server is gone, or says no."""
 
 log = structlog.get_logger()
+
+
+class _GoneMeanwhile(Exception):
+    """A connection was lost while it lay idle, and nobody had noticed."""
 
 
 class LoudConnection(asyncpg.Connection):  # type: ignore[misc]
@@ -83,7 +90,7 @@ class PostgreSQL(Database):
     batches_at_once = BATCHES
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url, self._address = url, read_address(url)
         self.lane = secrets.randbelow(LANES)
         self._statements, self._by_index = 0, dict[str, str]()
         several = "," in url.partition("?")[0] and "target_session_attrs" not in url
@@ -101,13 +108,18 @@ class PostgreSQL(Database):
         """Reach the server and bring its tables up to date. Raises `SettingsError` when that cannot be."""
         store = cls(url)
         try:
-            await store._look_for_a_pooler()
+            await store._look_at_server()
             async with store._write_tables() as connection:
                 await connection.run_sync(migrate)
             await store.keep_house(datetime.now(UTC))
-        except (*_TROUBLE, DBAPIError, Unavailable) as error:
+        except (*_TROUBLE, DBAPIError, Unavailable, ValueError) as error:
             await store.close()
-            raise SettingsError(f"cannot use {store.name} as the database: {cause_of(error)}") from None
+            cause = cause_of(error)
+            reason = store._address.refused(cause) or cause
+            raise SettingsError(f"cannot use {store.name} as the database: {reason}") from None
+        except SettingsError:
+            await store.close()
+            raise
         return store
 
     @asynccontextmanager
@@ -137,12 +149,10 @@ class PostgreSQL(Database):
             except asyncpg.PostgresError as error:
                 if error.sqlstate in _AGAIN:
                     continue
+                if error.sqlstate in _NEVER:
+                    raise Unstorable from error
                 raise
         raise Contended
-
-    async def probe(self) -> None:
-        async with self.write() as connection:
-            await connection.exec_driver_sql(CONFIRM)
 
     async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:  # noqa: ARG002
         moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
@@ -185,6 +195,8 @@ class PostgreSQL(Database):
                 yield connection
         except DBAPIError as error:
             if error.connection_invalidated or _is_lost(error.orig):
+                with suppress(*_TROUBLE, DBAPIError):
+                    await connection.invalidate()
                 raise unavailable() from error
             raise
         except asyncpg.InterfaceError as error:
@@ -193,9 +205,29 @@ class PostgreSQL(Database):
             await connection.close()
 
     async def _run_batch(self, begin: Callable[[], Steps[Result]]) -> Result:
-        connection: LoudConnection | None = None
+        """Once more on a connection of its own, if one that lay idle turns out to be lost.
+
+        Whatever may have been committed on it is found then, as it is when a browser sends the same again.
+        """
+        if (idle := self._take_idle()) is not None:
+            with suppress(_GoneMeanwhile):
+                return await self._run_batch_on(idle, begin, was_idle=True)
+        return await self._run_batch_on(None, begin)
+
+    def _take_idle(self) -> LoudConnection | None:
+        """A connection that was used before, and that the server has not closed since."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    async def _run_batch_on(
+        self, connection: LoudConnection | None, begin: Callable[[], Steps[Result]], *, was_idle: bool = False
+    ) -> Result:
         try:
-            connection = self._idle.pop() if self._idle else await self._connect(**self._by_index)
+            if connection is None:
+                connection = await self._connect(**self._by_index)
             connection.take_warning()
             async with asyncio.timeout(BATCH_SECONDS):
                 result = await run_on_postgres(begin(), connection)
@@ -212,7 +244,9 @@ class PostgreSQL(Database):
             raise
         except BaseException as error:
             if connection is not None:
-                await self._give_up(connection)
+                await self._give_up(connection, error)
+                if was_idle and connection.is_closed() and isinstance(error, _TROUBLE):
+                    raise _GoneMeanwhile from error
             if isinstance(error, _TROUBLE) and (not isinstance(error, asyncpg.PostgresError) or _is_lost(error)):
                 log.warning("cannot store", reason=cause_of(error))
                 raise unavailable() from error
@@ -220,38 +254,56 @@ class PostgreSQL(Database):
         self._idle.append(connection)
         return result
 
-    async def _give_up(self, connection: LoudConnection) -> None:
-        """Keep a connection if it still works."""
-        with suppress(*_TROUBLE):
-            await connection.execute("ROLLBACK", timeout=2)
-            self._idle.append(connection)
-            return
+    async def _give_up(self, connection: LoudConnection, error: BaseException) -> None:
+        """Keep a connection if it still works and its server takes anything: the next may lead to another."""
+        if not _is_lost(error):
+            with suppress(*_TROUBLE):
+                await connection.execute("ROLLBACK", timeout=2)
+                self._idle.append(connection)
+                return
         connection.terminate()
 
     async def _connect(self, **settings: str) -> LoudConnection:
         connection: LoudConnection = await asyncpg.connect(
-            self._url,
+            self._address.dsn,
             connection_class=LoudConnection,
             statement_cache_size=self._statements,
-            timeout=CONNECT_SECONDS,
+            timeout=self._address.timeout or CONNECT_SECONDS,
             **self._which,
-            server_settings={"application_name": "tevreden", **settings},
+            **self._address.options,
+            server_settings={"application_name": self._address.application_name, **settings},
         )
+        self._address.prepare(connection)
         return connection
 
-    async def _look_for_a_pooler(self) -> None:
-        """Prepared statements may be kept unless the next transaction may meet another server process.
+    async def _look_at_server(self) -> None:
+        """Refuse one that cannot keep every text, and see whether a pooler stands before it.
 
-        A pooler gives its clients process ids of its own invention.
+        Prepared statements may be kept unless the next transaction may meet another server process. A pooler gives its
+        clients process ids of its own invention.
         """
         connection = await self._connect()
         try:
+            await self._require_any_text(connection)
             if await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid():
                 self._statements, self._by_index = STATEMENTS, BY_INDEX
         finally:
             await _leave(connection)
         await self._engine.dispose()
         self._engine = self._make_engine()
+
+    async def _require_any_text(self, connection: LoudConnection) -> None:
+        kept = await connection.fetchval("SHOW server_encoding")
+        if kept != "UTF8":
+            raise SettingsError(
+                f"{self.name} keeps text as {kept}, and not every text that people write: make a database that does, "
+                "createdb -E UTF8 -T template0 NAME"
+            )
+        spoken = await connection.fetchval("SHOW client_encoding")
+        if spoken != "UTF8":
+            raise SettingsError(
+                f"{self.name} is spoken to in {spoken}: leave client_encoding to the collector, which needs UTF8"
+            )
 
     def _make_engine(self) -> AsyncEngine:
         kept: dict[str, Any] = {"prepared_statement_cache_size": self._statements}

@@ -27,7 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from collector.db.store import Database, cause_of, migrate, unavailable
+from collector.db.store import Database, Unstorable, cause_of, migrate, unavailable
 from collector.db.verbs import Result, Steps, run_on_sqlite
 from collector.errors import SettingsError, Unavailable
 
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class FileLock:
-    """An advisory lock on a file of its own, released by the system when the process dies."""
+    """An advisory lock on a file of its own, released by the system when the process dies. Raises `OSError`."""
 
     def __init__(self, file: Path) -> None:
         self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -98,6 +98,12 @@ def _commit(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def _of_the_system(file: Path, error: OSError) -> str:
+    """What the system says of the database's file, or of one beside it."""
+    beside = f"{error.filename}: " if error.filename and str(error.filename) != str(file) else ""
+    return f"cannot use {file} as the database: {beside}{error.strerror}"
+
+
 class SQLite(Database):
     """One file. Open it with `open`."""
 
@@ -127,7 +133,7 @@ class SQLite(Database):
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # answers are not for other users of the machine
             store = cls(file)
         except OSError as error:
-            raise SettingsError(f"cannot use {file} as the database: {error.strerror}") from None
+            raise SettingsError(_of_the_system(file, error)) from None
         try:
             if serving:
                 await store._claim()
@@ -136,6 +142,9 @@ class SQLite(Database):
         except (DatabaseError, Unavailable) as error:
             await store.close()
             raise SettingsError(f"cannot use {file} as the database: {cause_of(error)}") from None
+        except OSError as error:
+            await store.close()
+            raise SettingsError(_of_the_system(file, error)) from None
         except SettingsError:
             await store.close()
             raise
@@ -172,6 +181,8 @@ class SQLite(Database):
                         connection.execute("ROLLBACK")
                     raise
                 return result
+            except (sqlite3.DataError, UnicodeEncodeError, OverflowError) as error:
+                raise Unstorable from error
             except sqlite3.DatabaseError as error:
                 if type(error) is sqlite3.DatabaseError:  # "database disk image is malformed", "file is not a database"
                     self._damage = str(error)
@@ -183,11 +194,6 @@ class SQLite(Database):
             except OperationalError as error:
                 log.warning("cannot store", reason=str(error))
                 raise unavailable() from error
-
-    async def probe(self) -> None:
-        async with self.write() as connection:  # it needs a page on disk
-            version = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
-            await connection.exec_driver_sql(f"PRAGMA user_version={int(version)}")
 
     async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:  # noqa: ARG002
         return clock()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.verbs import Result, Steps
+from collector.db.verbs import Call, Result, Steps, Touch
 from collector.errors import Unavailable
 
 HEAD = "0007"
@@ -24,6 +24,10 @@ log = structlog.get_logger()
 
 class Contended(Exception):
     """Each time this batch was run, others changed something that it rests on before it could write."""
+
+
+class Unstorable(Exception):
+    """A row of this batch holds what the store cannot keep, whenever it comes."""
 
 
 class Database(ABC):
@@ -54,12 +58,13 @@ class Database(ABC):
     async def batch(self, begin: Callable[[], Steps[Result]]) -> Result:
         """Run a batch, and give back its result once all that it wrote, in one transaction, is on disk.
 
-        ``begin`` is called anew when the batch has to be run again. Raises `Unavailable`; `Contended`.
+        ``begin`` is called anew when the batch has to be run again. Raises `Unavailable`; `Contended`; `Unstorable`.
         """
 
-    @abstractmethod
     async def probe(self) -> None:
-        """Commit something that changes nothing. Raises `Unavailable` when that fails."""
+        """Write as answers are written, by the same connection, something that changes nothing. Raises what `batch`
+        does."""
+        await self.batch(_touch)
 
     @abstractmethod
     async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:
@@ -79,6 +84,13 @@ class Database(ABC):
     async def tell(self, connection: AsyncConnection) -> None:  # noqa: ARG002
         """Let every process know, once this transaction is over, that what is published has changed."""
         return
+
+
+_touched = Touch()
+
+
+def _touch() -> Steps[None]:
+    yield [Call(_touched, [()])]
 
 
 def migrate(connection: Connection) -> None:

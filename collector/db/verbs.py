@@ -281,6 +281,27 @@ class Add(_Inserter):
             await connection.exec_driver_sql(self._for_sqlite, list(self._columns.to_sqlite(rows)))
 
 
+class Touch(Writer):
+    """Write the one row that every store has, as it is: proof that a row can be written."""
+
+    is_counted = True
+    width = 0
+    _SQL = "UPDATE alembic_version SET version_num = version_num"
+
+    def __init__(self) -> None:
+        """Over a table of the migrations' own, which no table here describes."""
+
+    def postgres(self, first: int) -> str:  # noqa: ARG002
+        return self._SQL
+
+    def arguments(self, rows: Rows) -> list[str]:  # noqa: ARG002
+        return []
+
+    def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:  # noqa: ARG002
+        connection.execute(self._SQL)
+        return []
+
+
 def _each_once(column: Iterable[Any], write: Callable[[Any], str], nothing: str | None) -> Iterator[Any]:
     """The values of a column written, each of them once: most rows of a batch agree in most columns."""
     written = {value: nothing if value is None else write(value) for value in set(column)}

@@ -32,6 +32,7 @@ from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
 from collector.web.packed import problem_answer, response_of
+from collector.web.readiness import Readiness
 
 MOST_DOCUMENT_BYTES = 512 * 1024
 """The largest document; any other body may have `MOST_BYTES`."""
@@ -54,6 +55,7 @@ class House:
     limits: Limits
     measures: Measures
     wake_worker: Callable[[], None]
+    readiness: Readiness
     sign_on: SignOn | None = None
     """The provider that people may sign in with, where there is one."""
     examples: Path | None = None

@@ -279,7 +279,7 @@ async def healthz(request: Request) -> Response:  # noqa: ARG001
 
 async def readyz(request: Request) -> Response:
     """Whether an answer could be stored right now. Raises `Unavailable`."""
-    await house_of(request).database.probe()
+    await house_of(request).readiness.check()
     return PlainTextResponse("ready\n")
 
 

@@ -1,0 +1,174 @@
+"""``/readyz`` says ready only while an answer could be stored, and whoever asks often makes no work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from collector.db.postgres import LoudConnection
+from collector.errors import Unavailable
+from collector.web import readiness
+from collector.web.readiness import Readiness
+from tests.conftest import House
+from tests.postgres import Cluster
+from tests.stores import everything_in
+from tests.test_intake import response
+from tests.test_rollups import open_house
+
+POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+SQLITE_ALONE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
+
+
+def both(house: House, survey: dict[str, Any]) -> tuple[int, int]:
+    """What the probe says, and what becomes of an answer."""
+    return house.client.get("/readyz").status_code, house.send(response(survey)).status_code
+
+
+def hang_up(house: House, cluster: Cluster) -> None:
+    """Close every connection to the store, so that the next ones are new."""
+    name = open_house(house).database.name.rpartition("/")[2]
+    cluster.execute(
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}' "
+        "AND pid <> pg_backend_pid()"
+    )
+
+
+@POSTGRES_ALONE
+def test_database_that_turned_read_only_is_not_ready_until_it_is_writable_again(
+    house: House, request: pytest.FixtureRequest
+) -> None:
+    survey = house.site.publish()
+    cluster: Cluster = request.getfixturevalue("postgres")
+    name = open_house(house).database.name.rpartition("/")[2]
+    assert both(house, survey) == (200, 200)
+    cluster.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    hang_up(house, cluster)
+    assert [both(house, survey) for _ in range(3)] == [(503, 503)] * 3
+    cluster.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert both(house, survey) == (200, 200)
+
+
+@SQLITE_ALONE
+def test_file_that_turned_read_only_is_not_ready(house: House) -> None:
+    survey = house.site.publish()
+    assert both(house, survey) == (200, 200)
+
+    async def turn(on: str) -> None:
+        database: Any = open_house(house).database
+        (await database._own_connection()).raw.execute(f"PRAGMA query_only={on}")
+
+    assert house.client.portal
+    house.client.portal.call(turn, "ON")
+    assert both(house, survey) == (503, 503)
+    house.client.portal.call(turn, "OFF")
+    assert both(house, survey) == (200, 200)
+
+
+def test_whatever_keeps_answers_out_keeps_it_from_being_ready(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: Any) -> Any:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(open_house(house).database, "batch", fail)
+        assert both(house, house.site.publish()) == (503, 503)
+    assert house.client.get("/readyz").status_code == 200
+
+
+def test_looking_changes_nothing(house: House) -> None:
+    url = open_house(house).settings.database_url
+    before = everything_in(url)
+    for _ in range(3):
+        assert house.client.get("/readyz").status_code == 200
+    assert everything_in(url) == before
+
+
+def test_many_who_ask_make_one_look_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 1.0)
+    looks, now = 0, 100.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return now
+
+    monkeypatch.setattr(readiness, "time", Clock)
+
+    async def run() -> None:
+        nonlocal now
+
+        async def probe() -> None:
+            nonlocal looks
+            looks += 1
+            await asyncio.sleep(0)
+            if looks == 2:
+                raise Unavailable
+            if looks == 3:
+                raise ZeroDivisionError
+
+        asked = Readiness(probe)
+        await asyncio.gather(*(asked.check() for _ in range(500)))
+        await asked.check()
+        assert looks == 1
+        for wanted in (2, 3):
+            now += 1.0
+            found = await asyncio.gather(*(asked.check() for _ in range(500)), return_exceptions=True)
+            assert {type(one) for one in found} == {Unavailable}
+            assert looks == wanted
+        now += 1.0
+        await asked.check()
+        assert looks == 4
+
+    with start_blocking_portal() as portal:
+        portal.call(run)
+
+
+def test_store_that_says_nothing_is_not_ready_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "LONGEST_SECONDS", 0.01)
+    looks = 0
+
+    async def run() -> None:
+        speaks = asyncio.Event()
+
+        async def probe() -> None:
+            nonlocal looks
+            looks += 1
+            await speaks.wait()
+
+        asked = Readiness(probe)
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await asked.check()
+        assert looks == 1
+        speaks.set()
+        monkeypatch.setattr(readiness, "LONGEST_SECONDS", 5.0)
+        await asked.check()
+        await asked.close()
+
+    with start_blocking_portal() as portal:
+        portal.call(run)
+
+
+@POSTGRES_ALONE
+@pytest.mark.parametrize("noticed", [True, False])
+def test_first_answer_after_idle_connections_were_closed_is_stored(
+    house: House, request: pytest.FixtureRequest, noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = house.site.publish()
+    cluster: Cluster = request.getfixturevalue("postgres")
+    database: Any = open_house(house).database
+    assert house.send(response(survey)).status_code == 200
+    assert database._idle
+    hang_up(house, cluster)
+    if not noticed:  # the answer comes before the news does
+        known, news = LoudConnection.is_closed, [False]
+        monkeypatch.setattr(LoudConnection, "is_closed", lambda self: news.pop() if news else known(self))
+    assert house.send(response(survey)).status_code == 200
+    assert len(house.site.responses()) == 2
