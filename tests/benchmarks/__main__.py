@@ -153,8 +153,11 @@ def beside(floor: Callable[[], Seen], ours: Mapping[str, Callable[[], Seen]]) ->
     return seen
 
 
+UNSEEN = "a user agent not seen before"
+
+
 def intake(rows: list[Row]) -> None:
-    """Durable answers a second, and the 99th percentile under that load."""
+    """Durable answers a second, by one user agent and by another each time, and the 99th percentile under that load."""
     with ExitStack() as stack:
         collectors = {"SQLite": stack.enter_context(collector())}
         if not missing():
@@ -165,13 +168,16 @@ def intake(rows: list[Row]) -> None:
             site = add_site(process.http, process.url, process.environment["BENCH_TOKEN"])
             template = request("POST", f"/w/{site.key}/events", answer_of(site.publish()["key"]))
             ours[name] = partial(load, process.port, template, 200)
+            fresh = template.replace(PERSON, f"{PERSON} Build/@ID@", 1)
+            ours[f"{name}, each by {UNSEEN}"] = partial(load, process.port, fresh, 200)
         floor_port = stack.enter_context(floor("tests.benchmarks.floors:app"))
         body = answer_of("abcdef")
         seen = beside(partial(load, floor_port, request("POST", "/w/x/events", body), 204), ours)
     for name, one in seen.items():
         speed, base, ratio = one.figures(lambda seen: seen.per_second)
         against = f"{base:,.0f}/s: Starlette parses the same JSON and answers 204"
-        rows.append(Row(f"durable answers on {name}", f"{speed:,.0f}/s", against, ratio, "≥ 0.5", "1.0"))
+        wanted = ("≥ 0.25", "0.5") if UNSEEN in name else ("≥ 0.5", "1.0")
+        rows.append(Row(f"durable answers on {name}", f"{speed:,.0f}/s", against, ratio, *wanted))
         p99, slow, ratio = one.figures(lambda seen: seen.p99)
         rows.append(Row(f"99th percentile under it, {name}", _ms(p99), f"{_ms(slow)}: the same", ratio, "≤ 8", "≤ 4"))
 
