@@ -25,6 +25,7 @@ from collector.web import (
     admin_people,
     admin_results,
     admin_review,
+    admin_sites,
     admin_surveys,
     admin_teams,
     http,
@@ -182,7 +183,7 @@ def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
         owner.send(response(survey, comment=comment))
     reply = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.csv")
     assert reply.headers["content-type"] == "text/csv; charset=utf-8"
-    assert reply.headers["content-disposition"].startswith('attachment; filename="apres-checkout.csv"')
+    assert reply.headers["content-disposition"].startswith('attachment; filename="apos-checkout.csv"')
     rows = list(csv.DictReader(io.StringIO(reply.content.decode("utf-8-sig"), newline="")))
     stripped = [(comment or "").strip() for comment in comments]
     wanted = ["'" + text if text[:1] in ("=", "+", "-", "@") else text for text in stripped]
@@ -313,6 +314,7 @@ def test_every_template_is_rendered_here() -> None:
         "response.html",
         "people.html",
         "teams.html",
+        "site.html",
         "second_step.html",
         "sign_in_code.html",
         "reset.html",
@@ -329,7 +331,7 @@ def test_every_template_is_rendered_here() -> None:
 
 
 DOORS = (
-    *(admin_access, admin_account, admin_people, admin_teams),
+    *(admin_access, admin_account, admin_people, admin_sites, admin_teams),
     *(admin_editor, admin_results, admin_review, admin_surveys),
 )
 ADMIN = [route for door in DOORS for route in door.routes]
