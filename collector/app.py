@@ -70,7 +70,7 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings, serving=True))
         settings = await with_right_secret(database, settings)
-        live, measures, signing = Live(database, clock), Measures(), Signing(settings.secret)
+        live, measures, signing = Live(database, clock, settings.public_url), Measures(), Signing(settings.secret)
         worker = await stack.enter_async_context(_working(settings, database, signing))
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)

@@ -76,7 +76,7 @@ def drawn(desk: Desk) -> dict[str, str]:
         for name, lines in (("shows", where.include), ("never", where.exclude))
     }
     return {
-        "config": config_of(desk.site.key, [as_if_published(survey)], own_page=True),
+        "config": config_of(desk.site, [as_if_published(survey)], own_page=True),
         "language": desk.language or survey.document.language,
         "patterns": as_text(patterns),
     }

@@ -126,8 +126,8 @@ class Kept(Generic[Value]):
 class Live:
     """The scripts and sites of one process."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Callable[[], datetime], base_url: str) -> None:
+        self._database, self._clock, self._base_url = database, clock, base_url
         self.scripts = Kept(self._load_script)
         self.sites = Kept(self._load_site)
 
@@ -158,7 +158,7 @@ class Live:
                 revision = await get_revision(connection, site.id, survey, None)
                 if revision.status != "published":
                     raise NotFound("This survey is not published.")
-                config = config_of(site.key, [revision], own_page=True)
+                config = config_of(site, [revision], base_url=self._base_url, own_page=True)
             else:
-                config = config_of(site.key, await live_revisions(connection, site.id))
+                config = config_of(site, await live_revisions(connection, site.id), base_url=self._base_url)
         return earlier if earlier and earlier.config == config else Script.of(config)

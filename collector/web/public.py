@@ -112,7 +112,7 @@ class Directly:
 
     _HOT: Mapping[bytes, tuple[re.Pattern[bytes], Hot]] = {
         b"POST": (re.compile(rb"/w/([a-z0-9]{1,32})/events"), events),
-        b"GET": (re.compile(rb"/w/([a-z0-9]{1,32})\.js"), site_script),
+        b"GET": (re.compile(rb"/w/([a-z0-9]{1,32})\.js(?:\?.*)?"), site_script),
     }
 
     def __init__(self, house: House) -> None:
@@ -237,7 +237,7 @@ async def site_config(request: Request) -> Response:
     number = format_asked(request.query_params.get("format"))
     async with house_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-        config = config_of(site.key, await live_revisions(connection, site.id), number=number)
+        config = config_of(site, await live_revisions(connection, site.id), number=number)
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
@@ -251,7 +251,7 @@ async def draft(request: Request) -> Response:
         if survey_id is None:
             raise NotFound("This test link is too old, or was cut off.")
         survey = await get_survey(connection, site.id, survey_id)
-    config = config_of(site.key, [as_if_published(survey)], own_page=True, number=number)
+    config = config_of(site, [as_if_published(survey)], own_page=True, number=number)
     return Response(config, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"}, media_type="application/json")
 
 
@@ -289,9 +289,10 @@ routes = [
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
     Route("/w/{site}/test/{token}.json", draft),
+    Route("/w/{site}-{survey}.js", survey_script),
     Route("/w/{site}.js", ordinary(site_script, has_body=False)),
     Route("/w/{site}/events", ordinary(events, has_body=True), methods=["POST"]),
-    Route("/s/{site}-{survey}.js", survey_script),
+    Route("/s/{site}-{survey}.js", survey_script),  # as pages that are open know it
     Route("/healthz", healthz),
     Route("/readyz", readyz),
     Route("/metrics", metrics),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import NotFound
+from collector.sites import Site
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey
 from collector.web.packed import Packed
@@ -51,14 +53,18 @@ INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).deco
 """Of the frozen loader, for the tag of those who pin their scripts."""
 
 
-def config_of(site_key: str, revisions: Sequence[Revision], *, own_page: bool = False, number: int = FORMAT) -> str:
+def config_of(
+    site: Site, revisions: Sequence[Revision], *, base_url: str = "", own_page: bool = False, number: int = FORMAT
+) -> str:
     """What a loader works with, as JSON in the format of that number.
 
-    On its ``own_page``, outside ``/w/``, a survey shows when that page asks.
+    ``base_url`` is the collector's address, for a loader that may be served from elsewhere. On its ``own_page``, a
+    survey shows when that page asks.
     """
     config = {
-        "site": site_key,
-        **({"base": "../w/"} if own_page else {}),
+        "site": site.key,
+        **({"base": f"{base_url}/w/"} if base_url else {}),
+        **({"consent_required": True} if site.settings.consent_required and not own_page else {}),
         "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
     }
     return as_text(in_format(config, number))
@@ -94,6 +100,10 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+_QUOTED = re.compile(r'(?<=[{,])"([a-z]{2})":')
+"""A key of two letters, which needs no quotation marks in a script; in a text, those have a backslash before them."""
+
+
 @dataclass(frozen=True)
 class Script:
     """The loader with its configuration written into it, compressed once."""
@@ -103,6 +113,6 @@ class Script:
 
     @classmethod
     def of(cls, config: str) -> Script:
-        text = _LOADER.replace("__TEVREDEN__", config, 1)
+        text = _LOADER.replace("__TEVREDEN__", _QUOTED.sub(r"\1:", config), 1)
         tag = hashlib.sha256(text.encode()).hexdigest()[:16]
         return cls(config, Packed(text, JAVASCRIPT, tag, SCRIPT_HEADERS))

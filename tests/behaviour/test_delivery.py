@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -189,3 +190,26 @@ def test_many_route_changes_count_each_survey_once(visit: Visit) -> None:
     visit.settle()
     assert visit.site.results(survey)["counts"]["impressions"] == 1
     assert visit.window.errors == []
+
+
+def test_every_event_of_a_showing_carries_its_own_secret_until_it_has_arrived(visit: Visit) -> None:
+    visit.site.publish(frequency=ALWAYS)
+    visit.open().expect_shown()
+    visit.stage.on("*/w/*", lose_reply)
+    visit.answer("Satisfied")
+    visit.stage.until(lambda: [call for call in visit.events() if call.over and b'"response"' in call.body])
+    visit.stage.heal()
+    forget(visit)
+    visit.open("http://shop.example/next")
+    visit.settle()
+    visit.expect_shown()
+    visit.window.click("button", "Close")
+    visit.settle()
+    sent = [event for call in visit.events() for event in call.json["events"]]
+    secrets: dict[str, set[str]] = {event.get("impression", event["id"]): set() for event in sent}
+    for event in sent:
+        secrets[event.get("impression", event["id"])].add(event["secret"])
+    assert len(secrets) == 2
+    assert all(len(ones) == 1 for ones in secrets.values())
+    assert len(set.union(*secrets.values())) == 2
+    assert all(re.fullmatch(r"[\w-]{22}", secret) for ones in secrets.values() for secret in ones)

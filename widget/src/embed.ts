@@ -11,6 +11,6 @@ guard(() => {
   const config = __TEVREDEN__;
   const [beside, said] = inTag(readTag(config.site_));
   // where it was copied, or joined to others, only the collector itself knows where it is
-  const bases = beside?.endsWith("/w/") ? [beside, config.base] : [config.base, beside];
+  const bases = beside.endsWith("/w/") ? [beside, config.base] : [config.base, beside];
   start({ bases, said }, config);
 });

@@ -3,14 +3,14 @@ import { apiOf, type Call } from "./calls";
 import { guard } from "./guard";
 import { follow } from "./navigation";
 import { inDocument, own } from "./page";
-import { say, type Shared } from "./say";
-import { show } from "./showing";
+import { say } from "./say";
 import { claim, remember, visitor, waiting } from "./storage";
 import type { Tag } from "./tag";
 import type { Config, Files, View } from "./types";
 import { arrive, open } from "./visit";
 
-type Queue = Call[] & Shared;
+/** What stands there until the page is ready; the key of its site tells scripts of other builds that it is taken. */
+type Queue = Call[] & { site?: string };
 
 /** Whether this build is given its further files, because they are pinned or bundled. */
 declare const __GIVEN__: boolean;
@@ -22,7 +22,10 @@ const takeQueue = (site: string): Queue | undefined => {
   const global = window as unknown as { tevreden: Queue };
   const there = own<Queue>("tevreden");
   const taken = there?.site;
-  if (taken) return taken == site ? undefined : say("one site a page: this is of " + taken);
+  if (taken) {
+    if (taken != site) say("one site a page: " + taken);
+    return;
+  }
   if (!Array.isArray(there)) global.tevreden = [] as unknown as Queue; // nothing yet, or something of the page's own
   global.tevreden.site = site;
   return global.tevreden;
@@ -59,10 +62,10 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
 
 /** Once the page is there and looked at. */
 const whenReady = (call: () => void): void => {
-  const wait = (name: string) =>
-    addEventListener(name, () => guard(() => whenReady(call)), { once: true, capture: true });
-  if (inDocument("prerendering" as "hidden")) wait("prerenderingchange");
-  else if (inDocument("readyState") == "loading") wait("DOMContentLoaded");
+  const name = inDocument("prerendering" as "hidden")
+    ? "prerenderingchange"
+    : inDocument("readyState") == "loading" && "DOMContentLoaded";
+  if (name) addEventListener(name, () => guard(() => whenReady(call)), { once: true, capture: true });
   else call();
 };
 
@@ -71,7 +74,6 @@ export const start = (tag: Tag, config: Config): void => {
   const queue = takeQueue(config.site_);
   if (!queue) return;
   const view = viewOf(tag, config);
-  view.show = (survey) => show(view, survey);
   const api = apiOf(view, config.site_);
   whenReady(() => {
     (window as unknown as { tevreden: unknown }).tevreden = api;

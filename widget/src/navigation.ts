@@ -11,8 +11,10 @@ import type { Survey } from "./types";
  */
 export const pageAt = (surveys: Survey[], url: URL): string =>
   url.pathname +
-  surveys.flatMap(({ include = [], exclude = [] }) =>
-    [...include, ...exclude].map((pattern) => matches(pattern, url) && (pattern.hash ? url["hash"] : 1)),
+  surveys.map(({ include, exclude }) =>
+    [include, exclude]
+      .flat()
+      .map((pattern) => pattern && matches(pattern, url) && (pattern.hash ? url["hash"] : 1)),
   );
 
 /** Calls back when the page has become another, or is there again from the browser's memory. */

@@ -1,6 +1,5 @@
 /** One survey at a time: what is on its way to the page, and what is on it. */
 import { guard } from "./guard";
-import { say } from "./say";
 import { claim } from "./storage";
 import type { Host, Survey, Ui, View } from "./types";
 
@@ -15,7 +14,6 @@ export const withUi = (view: View, use: (ui: Ui) => void): void => {
     () => {
       view.ui = undefined;
       giveUp(view); // the collector is away: the page goes on without it
-      say("nothing loads from " + host.url);
     },
   );
 };

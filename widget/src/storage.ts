@@ -9,6 +9,7 @@
  * Plain functions over a `Place`, so that the loader carries only those that read.
  */
 import { guard } from "./guard";
+import { inDocument } from "./page";
 import type { Event, Memory } from "./types";
 
 /** Where one site's things are kept. */
@@ -24,7 +25,7 @@ const YEAR = 31536000;
 /** Surveys remembered; the longest ago goes first, so that the cookie stays under 2 KB. */
 const MOST = 40;
 
-const cookie = ({ name }: Place) => guard(() => document.cookie.match(`(^|; )${name}=([^;]*)`)?.[2]);
+const cookie = ({ name }: Place) => guard(() => inDocument("cookie").match(`(^|; )${name}=([^;]*)`)?.[2]);
 
 /** `token!survey:shown:answered:draw!…`, with numbers in base 36 and nothing for what is not known. */
 const read = (place: Place): string =>
@@ -80,7 +81,7 @@ export const remember = (place: Place, survey: string, memory: Memory, token?: s
   const numbers = [shown, answered, draw].map((number) => number?.toString(36));
   const [known, ...seen] = read(place).split("!");
   const others = seen
-    .filter((entry) => /^\w+(:\w*){3}$/.test(entry) && !entry.startsWith(survey + ":"))
+    .filter((entry) => /^\w+(:[0-9a-z]*){3}$/.test(entry) && !entry.startsWith(survey + ":"))
     .slice(1 - MOST);
   write(place, [token || known, ...others, [survey, ...numbers].join(":")].join("!"));
 };

@@ -1,5 +1,4 @@
 /** Where this script is from and what its tag says, however it came to run. */
-import { guard } from "./guard";
 import { inDocument } from "./page";
 import type { Files } from "./types";
 
@@ -22,9 +21,7 @@ export const readTag = (part: string) =>
   [...inDocument("scripts")].find((one) => one.src.includes(part));
 
 /** The folder that a tag's script is in, and what the tag says, by whichever way it was left. */
-export const inTag = (
-  tag: HTMLScriptElement | undefined,
-): [folder: string | undefined, said: Tag["said"]] => {
-  const url = guard(() => new URL(tag!.src));
-  return [guard(() => new URL(".", url).href), (name) => tag?.dataset[name] || url?.searchParams.get(name)];
+export const inTag = (tag: HTMLScriptElement | undefined): [folder: string, said: Tag["said"]] => {
+  const [path, query] = (tag?.src || "").split("?") as [string, string | undefined];
+  return [path.replace(/[^/]*$/, ""), (name) => tag?.dataset[name] || new URLSearchParams(query).get(name)];
 };

@@ -1,6 +1,7 @@
 /** One tab at a time: ten that want to show a survey at once show one. */
 import { pause } from "./dom";
 import { guard } from "./guard";
+import { inDocument } from "./page";
 import type { Host } from "./types";
 
 /** Milliseconds in which what one tab writes has come to all others, and is on the page; and that a claim is good for. */
@@ -17,7 +18,7 @@ export const takeTurn = async (host: Host): Promise<number> => {
   const past = () => Date.now() - host.turn!;
   /** What another tab said stands. */
   const other = () =>
-    guard(() => document.cookie.match(host.name + "c=([^;]*)")![1] != host.turn!.toString(36));
+    guard(() => inDocument("cookie").match(host.name + "c=([^;]*)")![1] != host.turn!.toString(36));
   if (past() > GOOD) {
     if (other()) return 0; // else tabs that try again would keep each other off
     host.claim(host);

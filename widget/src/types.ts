@@ -124,6 +124,8 @@ export interface Event {
   id: string;
   survey: string;
   revision: number;
+  /** Of this showing; older events that still wait have none. */
+  secret?: string;
   page: string;
   language: string;
   automated?: boolean;
@@ -175,8 +177,6 @@ export interface View {
   taken?: Survey | undefined;
   /** On the page, or about to be. */
   onPage?: Shown | undefined;
-  /** Show one, whatever its rules say. */
-  show?: (survey: Survey) => void;
   /** Undo the waiting. */
   stops: (() => void)[];
   /** The page is there and looked at. */

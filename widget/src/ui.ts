@@ -6,6 +6,7 @@ import { h, pause, put } from "./dom";
 import { guard } from "./guard";
 import css from "./style.css";
 import type { Reason } from "./rules";
+import { newSecret } from "./secret";
 import { json } from "./storage";
 import type { Events, ShownDetail } from "./tevreden";
 import { takeTurn } from "./turns";
@@ -67,6 +68,7 @@ export const create = async (host: Host): Promise<Ui> => {
 
     const impression = newId();
     const id = newId();
+    const secret = newSecret();
     let state = 0;
     let score: number | undefined;
     let complete = false;
@@ -85,6 +87,7 @@ export const create = async (host: Host): Promise<Ui> => {
       outbox.send({
         survey: key,
         revision,
+        secret,
         page: location.href.slice(0, LONGEST_PAGE),
         language: spoken,
         identity: isPrivate() || json(host.identity || 0).length > LONGEST_CLAIM ? undefined : host.identity,
