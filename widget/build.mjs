@@ -44,7 +44,7 @@ const CLASHING = "all body close color consent email event key question revision
 
 /** Properties that only these files know of, all of one build: one letter each, whichever. */
 const OWN =
-  "allowed answered arrive bases claim closed destroy draw era flush hears files held named onPage pending ready remember root still stops taken turn url waiting watched";
+  "allowed answered arrive bases blocked claim closed destroy draw era flush hears files held named onPage pending ready remember root still stops taken turn url waiting watched";
 
 /** What properties are called in what is served. */
 const NAMES = Object.fromEntries([

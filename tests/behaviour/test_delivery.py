@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.behaviour.stage import answer, drop, lose_reply, sign_in_page
+from tests.behaviour.stage import Call, Forward, Reply, answer, drop, lose_reply, sign_in_page
 from tests.behaviour.visit import Visit
 from tests.faults.times import times
 
@@ -34,6 +34,11 @@ def forget(visit: Visit) -> None:
     visit.window.run(
         "(name) => void (document.cookie = `${name}=;path=/;max-age=0;domain=.shop.example`)", f"tv_{visit.site.key}"
     )
+
+
+def drop_posts(call: Call, forward: Forward) -> Reply | None:
+    """What is sent does not get out; scripts come in."""
+    return None if call.method == "POST" else forward()
 
 
 def stored(visit: Visit) -> list[str]:
@@ -213,3 +218,32 @@ def test_every_event_of_a_showing_carries_its_own_secret_until_it_has_arrived(vi
     assert all(len(ones) == 1 for ones in secrets.values())
     assert len(set.union(*secrets.values())) == 2
     assert all(re.fullmatch(r"[\w-]{22}", secret) for ones in secrets.values() for secret in ones)
+
+
+def test_event_that_the_store_cannot_take_holds_up_none_of_its_neighbours(visit: Visit) -> None:
+    visit.site.publish(frequency=ALWAYS)
+    events_url = f"*/w/{visit.site.key}/*"
+    visit.stage.on(events_url, drop_posts)
+    for text in ("one", "BAD", "three", "four", "five"):
+        visit.open().expect_shown()
+        comment(visit, text)
+        forget(visit)
+    visit.stage.heal()
+    refuse = answer(503, '{"title": "The store cannot keep this"}')
+    visit.stage.on(events_url, lambda call, forward: refuse(call, forward) if b'"BAD"' in call.body else forward())
+    visit.open()
+    visit.stage.until(
+        lambda: {event.get("comment") for event in visit.arrived("response")} >= {"one", "three", "four", "five"}
+    )
+
+
+def test_blocked_address_is_told_of_once_by_the_console_and_explain(visit: Visit) -> None:
+    visit.site.publish()
+    visit.head = "<script>window.lines = []; console.info = (...all) => void lines.push(all.join(' '))</script>"
+    visit.stage.on(f"*/w/{visit.site.key}/*", drop_posts)
+    visit.open().expect_shown()
+    visit.answer("Satisfied")
+    visit.window.until("lines.length")
+    rules = visit.window.run("tevreden.explain().then(([one]) => one.rules.map(({rule}) => rule))")
+    assert "delivery" in rules
+    assert len(visit.window.run("lines")) == 1

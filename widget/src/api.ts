@@ -4,6 +4,7 @@
  * An event is kept before it is sent and dropped when the collector says that it is on disk, or that it never will take
  * it. On all else it stays: for the next try, the next page view, the next day.
  */
+import { say } from "./say";
 import { drop, events, json, keep } from "./storage";
 import type { Event, Host } from "./types";
 
@@ -11,6 +12,8 @@ import type { Event, Host } from "./types";
 const PATIENCE = 15_000;
 const FIRST_TRY = 5_000;
 const LAST_TRY = 300_000;
+/** Milliseconds until a part of what was refused together is tried. */
+const SOON = 500;
 /** Characters in one request, which may be three bytes each: browsers allow 64 KiB to a page that is going away. */
 const MOST = 20_000;
 /** Events in one request; the collector takes 50. */
@@ -41,7 +44,7 @@ const ask = async (url: string, body: string): Promise<[ok: boolean, Reply]> => 
       body,
       signal: AbortSignal.timeout(PATIENCE),
     });
-    return [response.ok, await response.json()];
+    return [response.ok, await response.json().catch(() => ({}))]; // a proxy's own page is no reply of ours
   } catch (error) {
     if (/native code/.test(fetch + "")) throw error;
     return new Promise((done) => {
@@ -59,13 +62,17 @@ export const openOutbox = (host: Host): Outbox => {
   /** On their way, or acknowledged on this page and not to be sent again, whatever storage says. */
   const gone = new Set<string>();
   let busy = 0;
+  /** Refused alone: the others go first, whatever is wrong with these. */
+  const last = new Set<string>();
   let pause = FIRST_TRY;
   let many = MANY;
 
   /** What waits and is not on its way, as much as one request takes; of a forgotten visitor or of this one. */
   const batch = () => {
     let room = MOST;
-    const all = events(host).filter((event) => !gone.has(json(event)));
+    const here = events(host).filter((event) => !gone.has(json(event)));
+    const others = here.filter((event) => !last.has(json(event)));
+    const all = others[0] ? others : here;
     return all
       .filter((event, index) => !event.old == !all[0]!.old && ((room -= json(event).length) > 0 || !index))
       .slice(0, many);
@@ -78,14 +85,20 @@ export const openOutbox = (host: Host): Outbox => {
       host.url,
       json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),
     );
-    if (!ok && reply.permanent && sent.length > 1) {
-      many = 1; // a refusal of several says nothing of each: they are sent again one by one
-      throw reply;
-    }
-    if (!(ok ? reply.stored : reply.permanent)) throw reply;
+    if (!(ok ? reply.stored : reply.permanent && !sent[1])) throw reply;
     for (const event of sent) drop(host, event);
     if (reply.visitor && host.allowed && era == host.era && !old)
       host.remember(host, survey, {}, reply.visitor);
+  };
+  /**
+   * A reply that refuses several says nothing of each: the next request takes half of them, so that one that the store
+   * can't take holds up none of its neighbours for long. Whether to send that soon; what fails alone waits its time.
+   */
+  const apart = (texts: string[], error: unknown) => {
+    if (error instanceof Error || !texts[0]) return false; // no reply at all
+    if (texts[1]) many = Math.ceil(texts.length / 2);
+    else last.add(texts[0]);
+    return !!texts[1] || last.size < 2;
   };
   /** One request at a time keeps things in order; a page that goes away, or is back on line, can't wait for the last. */
   const flush = async (now?: unknown) => {
@@ -99,11 +112,17 @@ export const openOutbox = (host: Host): Outbox => {
       if (sent[0]) {
         await post(sent);
         pause = FIRST_TRY;
+        many = MANY;
+        host.blocked = false;
         setTimeout(flush);
       }
-    } catch {
+    } catch (error) {
       for (const text of texts) gone.delete(text);
-      setTimeout(flush, pause);
+      if (error instanceof TypeError && navigator.onLine && !host.blocked) {
+        host.blocked = true;
+        say("answers wait in this browser, because something blocks " + host.url);
+      }
+      setTimeout(flush, apart(texts, error) ? SOON : pause);
       pause = Math.min(pause * 2, LAST_TRY);
     }
     busy--;

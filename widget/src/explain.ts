@@ -139,6 +139,9 @@ const explainOne = (survey: Survey, view: View): Explanation => {
     rules: [
       ...rules,
       ...moment,
+      ...(host.blocked
+        ? [{ rule: "delivery", wanted: "answers get out", here: `${host.url} is blocked`, holds: false }]
+        : []),
       { rule: "turn", wanted: "one survey a page view", here: turn ? "free" : "another had it", holds: turn },
     ],
   };

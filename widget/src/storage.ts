@@ -36,9 +36,9 @@ export const visitor = (place: Place): string => read(place).split("!")[0]!;
 
 /** What is remembered of a survey. */
 export const recall = (place: Place, survey: string): Memory => {
-  const [, shown, answered, draw] = (read(place).match(`!${survey}:(\\w*):(\\w*):(\\w*)`) || []).map(
-    (text) => (text ? parseInt(text, 36) : undefined),
-  );
+  const [, shown, answered, draw] = (
+    read(place).match(`!${survey}:([0-9a-z]*):([0-9a-z]*):([0-9a-z]*)`) || []
+  ).map((text) => (text ? parseInt(text, 36) : undefined));
   return { shown, answered, draw };
 };
 

@@ -151,6 +151,8 @@ export interface Identity {
 export interface Host extends Place {
   /** Where events go. */
   url: string;
+  /** What is sent does not get out, though the browser is on line and the script came in. */
+  blocked?: boolean;
   /** Whether anything may be kept and sent at all. */
   allowed: boolean;
   identity?: Identity | undefined;

@@ -4,6 +4,7 @@ import { busy, listen, onChange, unreachable } from "./attention";
 import { followUp, groupOf, thanksFor } from "./flow";
 import { h, pause, put } from "./dom";
 import { guard } from "./guard";
+import { languageFor } from "./language";
 import css from "./style.css";
 import type { Reason } from "./rules";
 import { newSecret } from "./secret";
@@ -42,27 +43,13 @@ const newId = () => {
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** The first language wished for that the survey speaks: the tag's, the page's, the browser's, else the survey's. */
-const languageOf = ({ texts }: Survey, preferred: string | null | undefined) => {
-  const spoken = (wishes: readonly (string | null | undefined)[]) =>
-    wishes
-      .flatMap((wish) => [wish, wish?.split("-")[0]])
-      .map((name) => (name || "").toLowerCase())
-      .find((name) => texts[name]?.question_);
-  return (
-    spoken([preferred, document.documentElement.lang]) ||
-    spoken(navigator.languages) ||
-    Object.keys(texts)[0]!
-  );
-};
-
 export const create = async (host: Host): Promise<Ui> => {
   await pause(); // what is compiled now and what is drawn then are a task each
   const outbox = openOutbox(host);
 
   const show = (survey: Survey, { language, mount, still, closed }: Showing): Shown => {
     const { key_: key, revision_: revision, points, first = 1, position = "slide-in-right" } = survey;
-    const spoken = languageOf(survey, language);
+    const spoken = languageFor(Object.keys(survey.texts), language);
     const texts = survey.texts[spoken]!;
     const callout = !mount && texts.callout;
 
