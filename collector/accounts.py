@@ -21,6 +21,7 @@ from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.known_browsers import forget_browsers
 from collector.schema import links, members, new_id, sessions, team_roles, team_users, users
 from collector.signing import digest, new_session
+from collector.text import is_text
 
 SESSION_LASTS = timedelta(days=14)
 SEEN_EVERY = timedelta(minutes=10)
@@ -133,7 +134,7 @@ async def has_users(connection: AsyncConnection) -> bool:
 async def password_hash_of(connection: AsyncConnection, email: str) -> tuple[User | None, str]:
     """The account of an address with its hash, or nobody's: check it with `is_password` either way."""
     query = select(users).where(users.c.email == email.strip().lower())
-    row = (await connection.execute(query)).one_or_none() if email.isprintable() else None
+    row = (await connection.execute(query)).one_or_none() if is_text(email) else None
     return _with_hash(row)
 
 

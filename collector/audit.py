@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.schema import audit, new_id
+from collector.text import storable
 
 Act = Literal[
     "owner.made",
@@ -129,7 +130,7 @@ async def record(
     site_id: UUID | None = None,
 ) -> None:
     """Note an act; ``subject`` names what it was done to."""
-    values = {"who": who, "act": act, "subject": subject and subject[:LONGEST]}
+    values = {"who": storable(who), "act": act, "subject": subject and storable(subject[:LONGEST])}
     await connection.execute(insert(audit).values(id=new_id(), at=now, site_id=site_id, **values))
 
 

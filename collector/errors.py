@@ -173,14 +173,6 @@ class Invalid(Problem):
     code, status, title, permanent = "invalid", 422, "Some values are not right", True
 
 
-def readable_name(name: str) -> str:
-    """A name without the white space around it. Raises `Invalid` unless it is one line of 1 to 200 characters."""
-    name = name.strip()
-    if not 1 <= len(name) <= 200 or not name.isprintable():
-        raise Invalid(faults=[Fault("/name", "must be one line of 1 to 200 characters")])
-    return name
-
-
 class TooManyTries(Problem):
     """Too many tries in a short time."""
 

@@ -18,6 +18,7 @@ from collector.members import give_role, hold_for
 from collector.schema import links, members, sites, users
 from collector.signing import digest, new_session
 from collector.sites import Site, site_by_id
+from collector.text import is_text
 
 INVITATION_LASTS = timedelta(days=7)
 PURPOSE = "invitation"
@@ -83,7 +84,7 @@ async def list_invitations(
 async def withdraw(connection: AsyncConnection, by: User, name: str, *, now: datetime) -> None:
     """Raises `NotFound`, or `Forbidden` for who could not have made it."""
     named = func.substr(links.c.hash, 1, _NAME_LENGTH) == name
-    row = (await connection.execute(_open(now).where(named))).one_or_none() if name.isalnum() else None
+    row = (await connection.execute(_open(now).where(named))).one_or_none() if is_text(name) else None
     if row is None:
         raise NotFound("There is no such invitation: it was accepted, withdrawn or too old.")
     await hold_for(connection, by, await site_by_id(connection, row.site_id) if row.site_id else None)
@@ -122,7 +123,7 @@ async def accept_as(connection: AsyncConnection, secret: str, user: User, *, now
 async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> UUID | None:
     """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
     query = _open(now).where(links.c.email == email).order_by(links.c.created_at.desc())
-    row = (await connection.execute(query)).first()
+    row = (await connection.execute(query)).first() if is_text(email) else None
     return (await _join(connection, _invitation(row), hashed, now=now)).id if row else None
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.audit import record
-from collector.errors import Conflict, Fault, Invalid, NotFound, readable_name
+from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.schema import new_id, sites
 from collector.signing import is_key, new_site_key
+from collector.text import readable_name
 
 MOST_PARAMETERS = 20
 """Query parameters that a site keeps with the addresses of pages."""

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import Role, User, end_sessions_of
 from collector.audit import record
-from collector.errors import Conflict, Fault, NotFound, readable_name
+from collector.errors import Conflict, Fault, NotFound
 from collector.members import hold_for, role_on, settle_links
 from collector.schema import new_id, team_roles, team_users, teams, users
 from collector.sites import Site
+from collector.text import readable_name
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.accounts import ROLES, Role, User
 from collector.audit import COMMAND_LINE, record
-from collector.errors import Conflict, Fault, NotFound, Unauthorized, readable_name
+from collector.errors import Conflict, Fault, NotFound, Unauthorized
 from collector.members import hold_for, role_on
 from collector.schema import new_id, tokens, users
 from collector.signing import digest, new_api_token
 from collector.sites import Site, site_by_id
+from collector.text import readable_name
 
 Scope = Literal["read", "write"]
 SCOPES: tuple[Scope, ...] = ("read", "write")

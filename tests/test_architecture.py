@@ -18,6 +18,7 @@ RANKS: dict[str, int] = {
     "db": 2,
     "signing": 1,
     "confidence": 1,
+    "text": 1,
     "metrics": 2,
     "robots": 1,
     "devices": 2,

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from collector.errors import Fault, Invalid
 from collector.surveys.document import faults_of
+from collector.text import storable
 
 LONGEST_COMMENT = 10_000
 LONGEST_PAGE = 2_048
@@ -19,7 +20,6 @@ MOST_EVENTS = 50
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def _uuid(value: object) -> object:
@@ -35,15 +35,10 @@ def _email(value: str) -> str:
     return value
 
 
-def _storable(value: str) -> str:
-    """NUL and lone surrogates become U+FFFD, so that every store keeps the same text."""
-    return value if value.isascii() and "\0" not in value else _UNSTORABLE.sub("\ufffd", value)
-
-
 Id = Annotated[str, BeforeValidator(_uuid)]
 """Hex without dashes, as the intake works with it."""
-Email = Annotated[str, AfterValidator(_storable), AfterValidator(_email)]
-Text = Annotated[str, AfterValidator(_storable)]
+Email = Annotated[str, AfterValidator(storable), AfterValidator(_email)]
+Text = Annotated[str, AfterValidator(storable)]
 
 
 class Sent(BaseModel):

@@ -26,6 +26,7 @@ from collector.rollups import Sums, add_to_rollups
 from collector.schema import impressions, new_hex_id, responses
 from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
+from collector.text import is_blank
 from collector.webhooks import KIND, EventType, event_body
 
 
@@ -95,7 +96,7 @@ def _content(event: Response, document: SurveyDocument, at: str) -> dict[str, An
         "complete": event.complete,
         "score": event.score,
         "group": group,
-        "comment": (event.comment or "").strip() or None,
+        "comment": None if not event.comment or is_blank(event.comment) else event.comment.strip(),
     }
     if event.email:
         if document.email_capture.ask == "never":

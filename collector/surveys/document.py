@@ -26,11 +26,9 @@ from collector.surveys.languages import LANGUAGES
 from collector.surveys.patterns import LONGEST as LONGEST_PATTERN
 from collector.surveys.patterns import compile_pattern
 from collector.surveys.tokens import fault_in
+from collector.text import is_blank, is_text
 
 SCHEMA_ID = "urn:tevreden:schema:survey"
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
 
 _STORED: dict[str, Any] = {"stored": True}
 """Told to the validators of a document that comes from the store."""
@@ -38,9 +36,13 @@ _STORED: dict[str, Any] = {"stored": True}
 _COLOR = re.compile(r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")
 
 
-def _readable(value: str) -> str:
-    if _CONTROL.search(value):
+def _readable(value: str, info: ValidationInfo) -> str:
+    if info.context is _STORED:
+        return value
+    if not is_text(value, lines=True):
         raise PydanticCustomError("text", "must be text without control characters")
+    if value and is_blank(value):
+        raise PydanticCustomError("blank", "must have something that can be seen")
     return value
 
 
@@ -63,7 +65,7 @@ def _image(value: object, info: ValidationInfo) -> bool | str:
         return value
     if not isinstance(value, str) or len(value) > 2000:
         raise PydanticCustomError("image", "must be true, false, or the web address of a picture")
-    return _link(_readable(value.strip()), info)
+    return _link(_readable(value.strip(), info), info)
 
 
 def _pattern(value: str) -> str:

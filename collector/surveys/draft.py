@@ -17,6 +17,7 @@ from collector.metrics import DEFAULT_SCALE, SCALES
 from collector.schema import surveys
 from collector.surveys.document import SurveyDocument, read_document
 from collector.surveys.lifecycle import Survey, get_survey, replace_survey
+from collector.text import is_text
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def _blamed(fault: Fault, wanted: Mapping[str, Any]) -> str | None:
 
 async def _is_taken(connection: AsyncConnection, survey: Survey, name: object) -> bool:
     others = surveys.c.site_id == survey.site_id, surveys.c.id != survey.id, surveys.c.name == name
-    return isinstance(name, str) and (await connection.execute(select(surveys.c.id).where(*others))).first() is not None
+    if not isinstance(name, str) or not is_text(name):  # which the document will say; not every store can be asked
+        return False
+    return (await connection.execute(select(surveys.c.id).where(*others))).first() is not None
 
 
 # ---- translations

@@ -32,6 +32,7 @@ from collector.sites import Site
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
 from collector.surveys.versions import version_of
+from collector.text import is_blank, is_text
 from collector.web.auth import signed_in
 from collector.web.fields import TAB_WORDS
 from collector.web.figures import GROUP_NAMES, SAY, chart
@@ -110,7 +111,7 @@ def read_view(query: QueryParams, today: date) -> View:
         span = ALWAYS if period == "all" else Span(today - timedelta(days=int(period) - 1), today)
     group = next((one for one in GROUPS if one == query.get("group")), None)
     words = query.get("words", "").strip()[:LONGEST_SEARCH]
-    words = words if words.isprintable() else ""
+    words = "" if is_blank(words) or not is_text(words) else words
     return View(period, span, group, words or None, "commented" in query, query.get("cursor"))
 
 
