@@ -7,16 +7,17 @@ import io
 import re
 import time
 import unicodedata
+from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from collector import accounts
+from collector import accounts, schema
 from collector.exports import _csv_line, _no_formula
 from collector.web import (
     admin_access,
@@ -80,12 +81,42 @@ def test_wrong_sign_in_is_told_without_saying_what_was_wrong(house: House, email
     assert "set-cookie" not in reply.headers
 
 
-def test_unknown_account_is_checked_as_long_as_a_known_one() -> None:
+def test_passwords_are_hashed_as_hard_as_owasp_asks() -> None:
+    hasher, _ = SLOW
+    assert (hasher.memory_cost, hasher.time_cost) >= (19 * 1024, 2)
+
+
+@pytest.mark.parametrize("password", ["guess", ""])
+def test_unknown_account_takes_the_processor_as_long_as_a_known_one(
+    house: House, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """The whole of a sign-in that is refused, an account of single sign-on alone among them."""
     hasher, nobody = SLOW
-    assert nobody.rsplit("$", 2)[0] == hasher.hash("x").rsplit("$", 2)[0]
-    assert (hasher.memory_cost, hasher.time_cost) >= (19 * 1024, 2), "the least that OWASP asks for"
-    with start_blocking_portal() as portal:
-        assert portal.call(accounts.is_password, nobody, PASSWORD) is False
+    monkeypatch.setattr(accounts, "_hasher", hasher)
+    monkeypatch.setattr(accounts, "_NOBODY", nobody)
+
+    async def prepare(connection: Any) -> None:
+        await connection.execute(schema.users.update().values(password_hash=hasher.hash(PASSWORD)))
+        await accounts.add_user(connection, "sso@example.com", accounts.NO_PASSWORD, now=datetime.now(UTC))
+
+    store = house.client.app.state.house.database  # type: ignore[attr-defined]
+
+    async def run() -> None:
+        async with store.write() as connection:
+            await prepare(connection)
+
+    assert house.client.portal
+    house.client.portal.call(run)
+    spent: dict[str, list[float]] = {USER: [], "sso@example.com": [], "nobody@example.com": []}
+    for _ in range(7):
+        for email, times in spent.items():
+            began = time.process_time()
+            assert sign_in(house, email, password).status_code == 401
+            times.append(time.process_time() - began)
+    known, elsewhere, unknown = (median(times[1:]) for times in spent.values())
+    assert 0.8 < unknown / known < 1.25
+    assert 0.8 < elsewhere / known < 1.25
+    assert known > 0.01, "it is the real one that was measured"
 
 
 def test_guessing_is_slowed_per_account(house: House) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -114,11 +115,12 @@ def clear_session(request: Request, response: Response) -> None:
     drop(request, response, SESSION)
 
 
-async def device_of(request: Request, user: User) -> str | None:
-    """The secret of this browser, if the user is known here."""
+async def device_of(request: Request, user: User | None) -> str | None:
+    """The secret of this browser, if the user is known here; for nobody it is looked as well, to take as long."""
     house = house_of(request)
     async with house.database.read() as connection:
-        return await find_browser(connection, user.id, _devices(request), now=house.clock())
+        user_id = user.id if user else UUID(int=0)
+        return await find_browser(connection, user_id, _devices(request), now=house.clock())
 
 
 def _devices(request: Request) -> list[str]:

@@ -106,7 +106,7 @@ async def is_password_at_sign_in(
     request: Request, email: str, user: accounts.User | None, hashed: str, password: str
 ) -> bool:
     """Whether it is, as often as it may be tried. Raises `TooManyTries`."""
-    device = await device_of(request, user) if user else None
+    device = await device_of(request, user)
     elsewhere = {"account": email.strip().lower(), "address": address_of(request)}
     names = {"device": digest(device)} if device else elsewhere
     return await throttle_of(request).is_right(partial(accounts.is_password, hashed, password), **names)
