@@ -169,12 +169,12 @@ async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, no
 
 async def redo(connection: AsyncConnection, site_id: UUID, job_id: UUID, *, now: datetime) -> None:
     """Try again, under the same id, what was done or given up. Raises `NotFound`, or `Conflict` while it waits."""
-    job = await get_job(connection, site_id, job_id)
-    if job.status == "waiting":
-        raise Conflict("It has not been given up: it is tried again by itself.")
-    here = jobs.c.site_id == site_id, jobs.c.id == job_id
+    await get_job(connection, site_id, job_id)
+    over = jobs.c.site_id == site_id, jobs.c.id == job_id, jobs.c.status != "waiting"
     again = {"status": "waiting", "attempts": 0, "due_at": now, "finished_at": None}
-    await connection.execute(update(jobs).where(*here).values(again))
+    done = await connection.execute(update(jobs).where(*over).values(again))
+    if not done.rowcount:  # perhaps since a moment, when somebody else asked for it too
+        raise Conflict("It has not been given up: it is tried again by itself.")
 
 
 async def get_job(connection: AsyncConnection, site_id: UUID, job_id: UUID) -> Row[Any]:

@@ -161,7 +161,9 @@ class Outbound:
         except TimeoutError:
             raise Failed(f"{host} did not answer within {self._timeout:g} seconds") from None
         except httpx2.HTTPError as error:
-            why = "it is not HTTP" if isinstance(error, httpx2.ProtocolError) else _why(error)
+            why = _why(error)
+            if isinstance(error, httpx2.ProtocolError) and not why.startswith("Server disconnected"):
+                why = "it is not HTTP"  # what the library says holds what the other side sent
             raise Failed(f"{host} gave no proper answer: {why}") from None
         return Reply(response.status_code, await _beginning(response, deadline, most), response.headers)
 
