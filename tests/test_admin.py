@@ -255,7 +255,8 @@ def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
 )
 def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: House, comment: str, cell: str) -> None:
     survey = owner.site.publish()
-    owner.send(response(survey, comment=comment))
+    sent = owner.send(response(survey, comment=comment))
+    assert sent.status_code == 200, sent.text
     text = owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.csv").content.decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert row["comment"] == cell
