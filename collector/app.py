@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -45,6 +46,7 @@ from collector.web.limits import Limits
 from collector.web.live import Live
 from collector.web.measures import Measures
 from collector.web.readiness import Readiness
+from collector.web.script import FROZEN_FILES
 from collector.web.throttle import Throttle
 from collector.worker import Worker
 
@@ -75,7 +77,7 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)
         await database.listen(live.forget)
-        warming = asyncio.create_task(_warm_up())
+        warming = asyncio.create_task(_warm_up(settings.public_url))
         stack.push_async_callback(asyncio.wait, [warming])
         stack.callback(warming.cancel)
         limits = Limits(per_address=settings.rate_per_address, per_site=settings.rate_per_site)
@@ -96,10 +98,13 @@ async def _sign_on(settings: Settings) -> AsyncIterator[SignOn | None]:
         yield SignOn(*client, f"{settings.public_url}/admin/sign-on/back", outbound, clock)
 
 
-async def _warm_up() -> None:
+async def _warm_up(public_url: str) -> None:
     """What the first requests need and a start does not, once the start is over."""
     await asyncio.sleep(WARM_UP_AFTER_SECONDS)
-    await asyncio.to_thread(templates)
+    packing = [packed.pack for packed in (*FROZEN_FILES.values(), *pages.STATIC.values())]
+    steps: list[Callable[[], object]] = [templates, partial(api.described, public_url), *packing]
+    for step in steps:
+        await asyncio.to_thread(step)
 
 
 async def work(settings: Settings) -> None:

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
-from collector.schema import jobs, new_hex_id, new_id, sites
+from collector.schema import jobs, new_hex_id, new_id, payloads, sites
 
 LEASE = timedelta(seconds=90)
 """How long a worker may take for a job before another one does it."""
@@ -31,16 +31,40 @@ KEPT = timedelta(days=30)
 
 Status = Literal["waiting", "done", "failed"]
 COLUMNS = (
-    *("site_id", "id", "kind", "target_id", "subject_id", "payload"),
+    *("site_id", "id", "kind", "target_id", "subject_id", "payload", "payload_id"),
     *("status", "attempts", "due_at", "created_at"),
 )
 
 put_jobs = Insert(jobs, COLUMNS)
+put_payloads = Insert(payloads, ("site_id", "id", "subject_id", "body", "created_at"))
 
 
-def new_job(site_id: str, kind: str, target_id: str, subject_id: str, payload: str, now: datetime) -> tuple[Any, ...]:
+def new_job(
+    site_id: str, kind: str, target_id: str, subject_id: str, payload: str, now: datetime, payload_id: str | None = None
+) -> tuple[Any, ...]:
     """A row for `put_jobs`, due at once. Ids are hex."""
-    return (site_id, new_hex_id(), kind, target_id, subject_id, payload, "waiting", 0, now, now)
+    return (site_id, new_hex_id(), kind, target_id, subject_id, payload, payload_id, "waiting", 0, now, now)
+
+
+def new_jobs(
+    site_id: str, kind: str, targets: Sequence[str], subject_id: str, payload: str, now: datetime
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows for `put_payloads` and `put_jobs`, a job for each target. What is sent stands on the disk once."""
+    if len(targets) == 1:
+        return [], [new_job(site_id, kind, targets[0], subject_id, payload, now)]
+    shared = new_hex_id()
+    each = [new_job(site_id, kind, target, subject_id, "", now, shared) for target in targets]
+    return [(site_id, shared, subject_id, payload, now)], each
+
+
+_WITH_PAYLOAD = jobs.outerjoin(payloads, and_(payloads.c.site_id == jobs.c.site_id, payloads.c.id == jobs.c.payload_id))
+
+
+def _whole_jobs() -> Select[Any]:
+    """Jobs with what they send, wherever it stands."""
+    own = [column for column in jobs.c if column.name != "payload"]
+    payload = func.coalesce(payloads.c.body, jobs.c.payload).label("payload")
+    return select(*own, payload).select_from(_WITH_PAYLOAD)
 
 
 @dataclass(frozen=True)
@@ -88,11 +112,11 @@ async def claim(
         if wanted <= 0:
             continue
         query = (
-            select(jobs)
+            _whole_jobs()
             .where(_due_of(site_id, now), jobs.c.id.not_in(running))
             .order_by(jobs.c.due_at)
             .limit(wanted)
-            .with_for_update(skip_locked=True)
+            .with_for_update(of=jobs, skip_locked=True)
         )
         claimed += [
             Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease)
@@ -179,7 +203,9 @@ async def redo(connection: AsyncConnection, site_id: UUID, job_id: UUID, *, now:
 
 async def get_job(connection: AsyncConnection, site_id: UUID, job_id: UUID) -> Row[Any]:
     """Raises `NotFound`."""
-    row = (await connection.execute(select(jobs).where(jobs.c.site_id == site_id, jobs.c.id == job_id))).one_or_none()
+    row: Row[Any] | None = (
+        await connection.execute(_whole_jobs().where(jobs.c.site_id == site_id, jobs.c.id == job_id))
+    ).one_or_none()
     if row is None:
         raise NotFound("This site has no such delivery.")
     return row
@@ -189,7 +215,7 @@ async def list_jobs(
     connection: AsyncConnection, site_id: UUID, target_id: UUID, *, limit: int, cursor: str | None = None
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """Newest first, with the cursor of the next page or None. Raises `Invalid` for a cursor that is none of ours."""
-    query = select(jobs).where(jobs.c.site_id == site_id, jobs.c.target_id == target_id)
+    query = _whole_jobs().where(jobs.c.site_id == site_id, jobs.c.target_id == target_id)
     if cursor is not None:
         query = query.where(jobs.c.id < _read_cursor(cursor))
     rows = (await connection.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1))).all()
@@ -207,6 +233,8 @@ def _read_cursor(cursor: str) -> UUID:
 async def forget_subject(connection: AsyncConnection, site_id: UUID, subject_id: UUID) -> None:
     """Remove every job about something that is removed itself."""
     await _forget(connection, site_id, jobs.c.subject_id == subject_id)
+    mine = payloads.c.site_id == site_id, payloads.c.subject_id == subject_id
+    await connection.execute(delete(payloads).where(*mine))
 
 
 async def forget_target(connection: AsyncConnection, site_id: UUID, target_id: UUID) -> None:
@@ -220,8 +248,12 @@ async def _forget(connection: AsyncConnection, site_id: UUID, which: ColumnEleme
 
 
 async def sweep(connection: AsyncConnection, *, now: datetime) -> int:
-    """Remove jobs that have been over for long; how many there were."""
-    return (await connection.execute(delete(jobs).where(jobs.c.finished_at < now - KEPT))).rowcount
+    """Remove jobs that have been over for long, and what none of them sends any more; how many jobs there were."""
+    removed = (await connection.execute(delete(jobs).where(jobs.c.finished_at < now - KEPT))).rowcount
+    same = jobs.c.site_id == payloads.c.site_id, jobs.c.subject_id == payloads.c.subject_id
+    sent = exists().where(*same, jobs.c.payload_id == payloads.c.id)
+    await connection.execute(delete(payloads).where(payloads.c.created_at < now - KEPT, ~sent))
+    return removed
 
 
 async def backlog(connection: AsyncConnection) -> dict[str, int]:

@@ -239,6 +239,7 @@ jobs = Table(
     Column("target_id", Uuid, nullable=True),  # the webhook
     Column("subject_id", Uuid, nullable=True),  # the response
     Column("payload", Text, nullable=False),
+    Column("payload_id", Uuid, nullable=True),  # where it stands, if several jobs have the same one
     Column("status", String(8), nullable=False),  # waiting, done or failed
     Column("attempts", SmallInteger, nullable=False),
     Column("due_at", Instant, nullable=False),
@@ -253,6 +254,18 @@ jobs = Table(
         sqlite_where=text("status = 'waiting'"),
     ),
     Index(None, "site_id", "target_id", "id"),
+    Index(None, "site_id", "subject_id"),
+)
+
+# What several jobs send, kept once.
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("subject_id", Uuid, nullable=False),  # the response
+    Column("body", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
     Index(None, "site_id", "subject_id"),
 )
 

@@ -71,6 +71,7 @@ RANKS: dict[str, int] = {
     "web/rest": 7,
     "web/public": 8,
     "web/pages": 8,
+    "web/api_sites": 8,
     "web/api_webhooks": 8,
     "web/api": 8,
     "web/admin_access": 8,
@@ -135,7 +136,7 @@ ORDER_WITHIN: dict[str, tuple[str, ...]] = {
         *(
             "public",
             "pages",
-            "api_webhooks",
+            *("api_sites", "api_webhooks"),
             "api",
             *("admin_access", "admin_sign_on", "admin_account", "admin_people", "admin_teams", "admin_sites"),
             "admin_results",

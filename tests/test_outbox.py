@@ -14,15 +14,31 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import select
 
 from collector import outbox
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound
-from collector.outbox import KEPT, LEASE, MOST_ATTEMPTS, WAITS, Job, Outcome, failed, new_job, put_jobs
-from collector.schema import new_id
+from collector.outbox import (
+    KEPT,
+    LEASE,
+    MOST_ATTEMPTS,
+    WAITS,
+    Job,
+    Outcome,
+    failed,
+    new_job,
+    new_jobs,
+    put_jobs,
+    put_payloads,
+)
+from collector.schema import new_id, payloads
+from collector.webhooks import MOST
 from tests.conftest import BROWSER_SECRET, House
 from tests.faults.times import times
 from tests.jobs import NOW, Jobs, open_jobs
+from tests.stores import everything_in
+from tests.test_rollups import open_house
 
 SECOND = timedelta(seconds=1)
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -407,3 +423,55 @@ def test_answer_whose_transaction_fails_leaves_no_job_and_later_one(
     assert house.send(first).status_code == 200
     assert [one["id"] for one in house.site.responses()] == [first["id"]]
     assert subjects(house) == [("response.created", first["id"])]
+
+
+# What an answer costs
+
+
+LONG = "Not at all what I had hoped for. " * 200
+
+
+def payloads_of(house: House) -> list[str]:
+    url = open_house(house).settings.database_url
+    return [row["body"] for row in everything_in(url)["payloads"]]
+
+
+def test_what_is_sent_to_many_webhooks_is_kept_once(house: House, survey: dict[str, Any]) -> None:
+    for number in range(MOST - 1):
+        made = house.site.call("POST", "/webhooks", {"url": f"https://receiver{number}.invalid/"})
+        assert made.status_code == 201, made.text
+    given = answer(survey, comment=LONG)
+    assert house.send(given).status_code == 200
+    listed = house.site.call("GET", "/webhooks").json()["items"]
+    assert len(listed) == MOST
+    for webhook in listed:
+        (delivery,) = house.site.call("GET", f"/webhooks/{webhook['id']}/deliveries").json()["items"]
+        assert delivery["payload"]["data"]["comment"] == LONG.strip()
+    rows = everything_in(open_house(house).settings.database_url)
+    kept = [text for table in ("jobs", "payloads") for row in rows[table] for text in (str(row),) if LONG[:500] in text]
+    assert len(kept) == 1
+    assert sum(len(str(row)) for row in rows["jobs"]) < MOST * 1000
+
+    deleted = house.site.call("DELETE", f"/responses/{given['id']}")
+    assert deleted.status_code == 204
+    assert payloads_of(house) == []
+
+
+def test_what_is_sent_is_kept_as_long_as_a_job_may_send_it(jobs: Jobs) -> None:
+    site, subject, targets = jobs.add_site(), new_id(), [new_id().hex, new_id().hex]
+    rows, each = new_jobs(site.hex, "webhook", targets, subject.hex, '{"type": "test"}', NOW)
+
+    def steps() -> Steps[None]:
+        yield [Call(put_payloads, rows), Call(put_jobs, each)]
+
+    jobs.portal.call(jobs.database.batch, steps)
+    claimed = jobs.claim(NOW)
+    assert [job.payload for job in claimed] == ['{"type": "test"}'] * 2
+    jobs.settle(Outcome(claimed[0], "done"), now=NOW)
+    late = NOW + KEPT + SECOND
+    assert jobs.write(lambda connection: outbox.sweep(connection, now=late)) == 1
+    assert [job.payload for job in jobs.claim(late)] == ['{"type": "test"}']
+    jobs.settle(Outcome(jobs.claim(late + LEASE)[0], "done"), now=late)
+    assert jobs.write(lambda connection: outbox.sweep(connection, now=late + KEPT + SECOND)) == 1
+    left = jobs.write(lambda connection: connection.execute(select(payloads)))
+    assert left.all() == []

@@ -17,7 +17,7 @@ from collector.db.verbs import Call, Steps
 from collector.devices import Device
 from collector.errors import Conflict, Fault, Invalid, Problem
 from collector.metrics import group_of, scores
-from collector.outbox import new_job, put_jobs
+from collector.outbox import new_jobs, put_jobs, put_payloads
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
 from collector.responses.pages import page_label, stored_page
@@ -134,6 +134,7 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
         Call(_impressions.replace, batch.impressions.changed()),
         Call(_responses.insert, batch.responses.new()),
         Call(_responses.replace, batch.responses.changed()),
+        Call(put_payloads, batch.payloads),
         Call(put_jobs, batch.jobs),
         Call(add_to_rollups, batch.sums(lane).rows()),
     ]
@@ -167,6 +168,7 @@ class _Batch:
         self.pages: list[tuple[OpenSurvey, str]] = []
         self._names: dict[str, set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
+        self.payloads: list[tuple[Any, ...]] = []
 
     def take(self, arrival: Arrival) -> Receipt | Problem:
         sender = _Sender(arrival)
@@ -296,7 +298,9 @@ class _Batch:
             return
         kind: EventType = "response.created" if row.before is None else "response.updated"
         body = event_body(kind, row.values, survey.key, survey.name, now=self.now)
-        self.jobs += [new_job(site.hex, KIND, webhook, row.values["id"], body, self.now) for webhook in site.webhooks]
+        payload, jobs = new_jobs(site.hex, KIND, site.webhooks, row.values["id"], body, self.now)
+        self.payloads += payload
+        self.jobs += jobs
 
     def _circumstances(self, sender: _Sender, event: AnyEvent, survey: OpenSurvey) -> dict[str, Any]:
         device = sender.arrival.device

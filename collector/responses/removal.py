@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.schema import impressions, jobs, responses, revisions, rollups, surveys
+from collector.schema import impressions, jobs, payloads, responses, revisions, rollups, surveys
 from collector.surveys.lifecycle import DELETED, KEPT_DELETED
 
 GRACE = timedelta(hours=1)
@@ -35,7 +35,8 @@ async def remove_responses(connection: AsyncConnection, site_id: UUID, survey_id
     """Remove some of a survey's responses, with what was to be sent of them; how many, 0 once there are none."""
     mine = responses.c.site_id == site_id, responses.c.survey_id == survey_id
     ids = (await connection.execute(select(responses.c.id).where(*mine).limit(AT_ONCE))).scalars().all()
-    await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.subject_id.in_(ids)))
+    for table in (jobs, payloads):
+        await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.subject_id.in_(ids)))
     await connection.execute(delete(responses).where(responses.c.site_id == site_id, responses.c.id.in_(ids)))
     return len(ids)
 

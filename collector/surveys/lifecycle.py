@@ -7,6 +7,7 @@ back for 30 days; then `collector.responses.removal` removes it with its answers
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from collector.surveys.document import SurveyDocument, stored_document
 Status = Literal["draft", "published", "paused", "archived"]
 DELETED = "deleted"
 """Stands in place of the status; such a survey's name is free for others."""
+MOST_PUBLISHED_BYTES = 256 * 1024
+"""Of the documents of all published surveys of a site, as JSON: their texts are in its script."""
 KEPT_DELETED = timedelta(days=30)
 
 
@@ -176,11 +179,12 @@ async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datet
 async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
     """Freeze the draft as the next revision and make it live; an unchanged one that is paused goes live again as it is.
 
-    Raises `NotFound`, or `Conflict` for an archived survey.
+    Raises `NotFound`, or `Conflict` for an archived survey, and where the site's script would be too large with it.
     """
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
         raise Conflict("An archived survey cannot be published; clone it.")
+    await _require_room(connection, survey)
     number = survey.revision
     if number is None or (await get_revision(connection, site_id, survey.key, number)).document != survey.document:
         number = (number or 0) + 1
@@ -195,6 +199,18 @@ async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
         )
     await _update(connection, survey, status="published", revision=number, updated_at=now)
     return await get_survey(connection, site_id, survey_id)
+
+
+async def _require_room(connection: AsyncConnection, survey: Survey) -> None:
+    """Raises `Conflict` where the site's script, which every page loads, would be too large with this survey in it."""
+    others = [one.document for one in await live_revisions(connection, survey.site_id) if one.survey_id != survey.id]
+    size = sum(len(json.dumps(one.as_json(), ensure_ascii=False).encode()) for one in (survey.document, *others))
+    if size > MOST_PUBLISHED_BYTES:
+        raise Conflict(
+            f"All published surveys of a site have at most {MOST_PUBLISHED_BYTES // 1024} KB together, because every "
+            f"page loads them; with this one there would be {-(-size // 1024)} KB. Shorten its texts or translations, "
+            "or pause another survey."
+        )
 
 
 async def pause_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -16,14 +16,18 @@ from typing import Generic, TypeVar
 from collector.db.store import Database
 from collector.errors import NotFound, Unavailable
 from collector.responses.open_sites import OpenSite, OpenSurvey, load_open_site, load_revision
-from collector.sites import site_by_key
-from collector.surveys.lifecycle import get_revision, live_revisions
+from collector.sites import Site, site_by_key
+from collector.surveys.lifecycle import Revision, get_revision, live_revisions
 from collector.web.script import Script, config_of
 
 RENEW_SECONDS = 2.0
 """From this age on a value is loaded anew beside the requests, which go on with what there is."""
 FRESH_SECONDS = 4.0
 """From this age on a request waits for the store."""
+MOST_ENTRIES = 10_000
+"""Sites, and surveys' own pages, that are kept at hand; past that, the one that was asked for longest ago goes."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of scripts with their packed forms, likewise."""
 LOAD_SECONDS = 3.0
 """How long the store may take before what was kept is served."""
 SEEK_SECONDS = 0.2
@@ -41,8 +45,10 @@ class _Entry(Generic[Value]):
 class Kept(Generic[Value]):
     """Values by name, loaded when they are asked for and not fresh; many who ask at once cause one load."""
 
-    def __init__(self, load: Callable[[str, Value | None], Awaitable[Value]]) -> None:
-        self._load = load
+    def __init__(
+        self, load: Callable[[str, Value | None], Awaitable[Value]], size_of: Callable[[Value], int] = lambda _: 0
+    ) -> None:
+        self._load, self._size_of, self._bytes = load, size_of, 0
         self._entries: dict[str, _Entry[Value]] = {}
         self._loading: dict[str, asyncio.Task[Value]] = {}
         self._seeking: dict[str, asyncio.Task[Value]] = {}
@@ -113,14 +119,22 @@ class Kept(Generic[Value]):
         try:
             value = await self._load(name, entry.value if entry else None)
         except NotFound:
-            self._entries.pop(name, None)
+            self._drop(name)
             raise
         except Unavailable:
             if entry is None:
                 raise
             value = entry.value
+        self._drop(name)  # so that it stands last: those that are asked for are renewed every few seconds
         self._entries[name] = _Entry(value, time.monotonic() if age == self._age else float("-inf"))
+        self._bytes += self._size_of(value)
+        while len(self._entries) > 1 and (len(self._entries) > MOST_ENTRIES or self._bytes > MOST_BYTES):
+            self._drop(next(iter(self._entries)))
         return value
+
+    def _drop(self, name: str) -> None:
+        if entry := self._entries.pop(name, None):
+            self._bytes -= self._size_of(entry.value)
 
 
 class Live:
@@ -128,13 +142,14 @@ class Live:
 
     def __init__(self, database: Database, clock: Callable[[], datetime], base_url: str) -> None:
         self._database, self._clock, self._base_url = database, clock, base_url
-        self.scripts = Kept(self._load_script)
+        self.scripts = Kept(self._load_script, lambda script: script.packed.size + len(script.config))
+        self.configs = Kept(self._load_config, len)
         self.sites = Kept(self._load_site)
 
     def forget(self) -> None:
         """Something was published or taken back."""
-        self.scripts.forget()
-        self.sites.forget()
+        for kept in (self.scripts, self.configs, self.sites):
+            kept.forget()
 
     async def find(self, site: OpenSite, survey_key: str, revision: int) -> OpenSurvey | None:
         """A survey with the document of a revision at hand; None when there is no such thing."""
@@ -158,7 +173,23 @@ class Live:
                 revision = await get_revision(connection, site.id, survey, None)
                 if revision.status != "published":
                     raise NotFound("This survey is not published.")
-                config = config_of(site, [revision], base_url=self._base_url, own_page=True)
+                published = [revision]
             else:
-                config = config_of(site, await live_revisions(connection, site.id), base_url=self._base_url)
-        return earlier if earlier and earlier.config == config else Script.of(config)
+                published = await live_revisions(connection, site.id)
+        return await asyncio.to_thread(_script_of, site, published, self._base_url, bool(survey), earlier)
+
+    async def _load_config(self, name: str, _: str | None) -> str:
+        """Of a site in a numbered format: ``KEY?NUMBER``."""
+        key, _, number = name.partition("?")
+        async with self._database.read() as connection:
+            site = await site_by_key(connection, key)
+            published = await live_revisions(connection, site.id)
+        return await asyncio.to_thread(config_of, site, published, number=int(number))
+
+
+def _script_of(
+    site: Site, published: Sequence[Revision], base_url: str, own_page: bool, earlier: Script | None
+) -> Script:
+    """Made on a thread, so that a large site keeps no other waiting."""
+    config = config_of(site, published, base_url=base_url, own_page=own_page)
+    return earlier if earlier and earlier.config == config else Script.of(config)

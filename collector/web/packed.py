@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import Callable, Mapping
@@ -17,8 +18,19 @@ Raw = list[tuple[bytes, bytes]]
 
 PROBLEM_JSON = "application/problem+json"
 
+MOST_BYTES_FOR_BEST = 48 * 1024
+"""Of a body that is packed as small as can be, at about a microsecond a byte; larger ones cost a tenth of that."""
+LONGEST_HEADER = 256
+"""Bytes read of an Accept-Encoding: what browsers send has some thirty."""
+
+
+def _brotli(body: bytes) -> bytes:
+    packed: bytes = brotli.compress(body, quality=11 if len(body) <= MOST_BYTES_FOR_BEST else 5)
+    return packed
+
+
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "br": lambda body: brotli.compress(body, quality=11),
+    "br": _brotli,
     "gzip": lambda body: gzip.compress(body, 9, mtime=0),
     "identity": lambda body: body,
 }
@@ -40,7 +52,11 @@ class Head:
 
 
 class Packed:
-    """A text ready to be sent: with its entity tag and every header, compressed once for each encoding asked for."""
+    """A text ready to be sent: with its entity tag and every header, compressed once for each encoding.
+
+    Compressing takes up to a tenth of a second, so it is done by `pack`, on a thread; until then the text goes out as
+    it is.
+    """
 
     def __init__(self, text: str, media_type: str, etag: str, headers: Mapping[str, str]) -> None:
         self._body = text.encode()
@@ -48,22 +64,33 @@ class Packed:
         self._etag = f'"{etag}"'.encode()
         self._common = {"ETag": f'W/"{etag}"', "Vary": "Accept-Encoding", **headers}
         self._unchanged = Head(304, self._common), b""
-        self._answers: dict[str, tuple[Head, bytes]] = {}
+        self._answers = {"identity": self._pack("identity")}
 
     def answer(self, accepted: bytes, tags: bytes) -> tuple[Head, bytes]:
         """Head and body, by the request's Accept-Encoding and If-None-Match."""
         if tags and (tags == b"*" or self._etag in _known_tags(tags)):
             return self._unchanged
-        encoding = best_encoding(accepted)
-        if encoding not in self._answers:
-            self._answers[encoding] = self._pack(encoding)
-        return self._answers[encoding]
+        return self._answers.get(best_encoding(accepted)) or self._answers["identity"]
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, with all encodings."""
+        return sum(len(body) for _, body in self._answers.values())
+
+    def pack(self) -> None:
+        """Compress for every encoding; to be called on a thread."""
+        for encoding in _PACKERS:
+            if encoding not in self._answers:
+                self._answers[encoding] = self._pack(encoding)
 
     def _pack(self, encoding: str) -> tuple[Head, bytes]:
         own = {"Content-Type": self._type} | ({} if encoding == "identity" else {"Content-Encoding": encoding})
         return Head(200, self._common | own), _PACKERS[encoding](self._body)
 
-    def response(self, request: Request) -> Response:
+    async def response(self, request: Request) -> Response:
+        """Packed first, if it was not yet: whoever asks waits for it, and nobody else does."""
+        if len(self._answers) < len(_PACKERS):
+            await asyncio.to_thread(self.pack)
         accepted = request.headers.get("accept-encoding", "").encode("latin-1")
         tags = request.headers.get("if-none-match", "").encode("latin-1")
         return response_of(*self.answer(accepted, tags))
@@ -96,9 +123,13 @@ def _known_tags(tags: bytes) -> list[bytes]:
     return [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]
 
 
-@lru_cache(maxsize=256)
 def best_encoding(accepted: bytes) -> str:
     """The smallest encoding that an Accept-Encoding header allows."""
+    return _best_encoding(accepted[:LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)
+def _best_encoding(accepted: bytes) -> str:
     offered: dict[str, float] = {}
     for item in accepted.decode("latin-1").lower().split(","):
         name, _, parameters = item.partition(";")

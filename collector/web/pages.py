@@ -21,7 +21,7 @@ from collector.web.packed import Packed
 from collector.web.resources import tag
 
 _FOLDER = Path(__file__).parent.parent / "static"
-_STATIC = {
+STATIC = {
     file.name: Packed(
         file.read_text("utf-8"),
         guess_type(file.name)[0] or "text/plain",
@@ -59,10 +59,10 @@ async def survey_page(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    packed = _STATIC.get(request.path_params.get("name", "icon.svg"))
+    packed = STATIC.get(request.path_params.get("name", "icon.svg"))
     if packed is None:
         raise NotFound("There is no such file.")
-    return packed.response(request)
+    return await packed.response(request)
 
 
 async def example_page(request: Request) -> Response:

@@ -23,7 +23,7 @@ from collector.responses.events import Envelope, read_envelope, read_event
 from collector.responses.intake import Arrival, Arrived, Receipt, check
 from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
-from collector.surveys.lifecycle import as_if_published, get_survey, live_revisions
+from collector.surveys.lifecycle import as_if_published, get_survey
 from collector.web.auth import require_token
 from collector.web.direct import Asked, Begin
 from collector.web.http import House, house_of, log, parse_json, read_body
@@ -229,15 +229,13 @@ def _reply(house: House, arrival: Arrival, receipt: Receipt) -> str:
 async def survey_script(request: Request) -> Response:
     """The loader with one published survey alone, for the survey's own page."""
     name = f"{request.path_params['site']}-{request.path_params['survey']}"
-    return (await house_of(request).live.scripts.get(name)).packed.response(request)
+    return await (await house_of(request).live.scripts.get(name)).packed.response(request)
 
 
 async def site_config(request: Request) -> Response:
     """What the tag's script holds, for loaders that ask for it, in the format that theirs is."""
     number = format_asked(request.query_params.get("format"))
-    async with house_of(request).database.read() as connection:
-        site = await site_by_key(connection, request.path_params["site"])
-        config = config_of(site, await live_revisions(connection, site.id), number=number)
+    config = await house_of(request).live.configs.get(f"{request.path_params['site']}?{number}")
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
@@ -260,7 +258,7 @@ async def frozen(request: Request) -> Response:
     packed = FROZEN_FILES.get(request.url.path.removeprefix("/w/"))
     if packed is None:
         raise NotFound("This file belongs to another release.")
-    return packed.response(request)
+    return await packed.response(request)
 
 
 async def metrics(request: Request) -> Response:

@@ -106,7 +106,7 @@ _QUOTED = re.compile(r'(?<=[{,])"([a-z]{2})":')
 
 @dataclass(frozen=True)
 class Script:
-    """The loader with its configuration written into it, compressed once."""
+    """The loader with its configuration written into it, compressed once: made on a thread."""
 
     config: str
     packed: Packed
@@ -115,4 +115,6 @@ class Script:
     def of(cls, config: str) -> Script:
         text = _LOADER.replace("__TEVREDEN__", _QUOTED.sub(r"\1:", config), 1)
         tag = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(config, Packed(text, JAVASCRIPT, tag, SCRIPT_HEADERS))
+        packed = Packed(text, JAVASCRIPT, tag, SCRIPT_HEADERS)
+        packed.pack()
+        return cls(config, packed)

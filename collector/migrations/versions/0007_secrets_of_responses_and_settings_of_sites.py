@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("sites", sa.Column("kept_parameters", sa.JSON(), server_default="[]", nullable=False))
     op.drop_table("pages")  # the sums of a month tell which pages it names
     _make_guesses_and_makers()
+    _make_payloads()
 
 
 def _make_guesses_and_makers() -> None:
@@ -61,3 +62,19 @@ def _find_makers() -> None:
     maker = sa.select(users.c.id).where(users.c.email == tokens.c.made_by).scalar_subquery()
     by_people = tokens.c.made_by.is_not(None), tokens.c.made_by != "command line"
     op.execute(sa.update(tokens).where(*by_people).values(maker_id=sa.func.coalesce(maker, NOBODY)))
+
+
+def _make_payloads() -> None:
+    """What several jobs send, kept once."""
+    op.add_column("jobs", sa.Column("payload_id", sa.Uuid(), nullable=True))
+    op.create_table(
+        "payloads",
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name="fk_payloads_sites"),
+        sa.PrimaryKeyConstraint("site_id", "id", name="pk_payloads"),
+    )
+    op.create_index("ix_payloads_site_id_subject_id", "payloads", ["site_id", "subject_id"])
