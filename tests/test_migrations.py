@@ -25,7 +25,7 @@ from collector.migrations.upgrade import upgrade
 from collector.rollups import total_of
 from collector.schema import impressions, metadata, new_id, responses, revisions, sites, surveys
 from collector.surveys.document import read_document
-from tests.conftest import ROOT, SECRET, Process, add_site
+from tests.conftest import PERSON, ROOT, SECRET, Process, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster
 from tests.stores import Rows, as_it_is, differences_in, everything_in, in_a_loop, opened, rows_of, run_command
@@ -368,7 +368,7 @@ def test_tables_of_a_later_release_are_served(later: str, alone: Process) -> Non
     survey = site.publish()
     shown = impression(survey)
     sent = {"events": [shown, response(survey, impression=shown["id"])]}
-    reply = alone.http.post(f"{alone.url}/w/{site.key}/events", json=sent, headers={"User-Agent": "Mozilla/5.0"})
+    reply = alone.http.post(f"{alone.url}/w/{site.key}/events", json=sent, headers={"User-Agent": PERSON})
     assert (reply.status_code, len(reply.json()["stored"])) == (200, 2)
     assert site.results(survey)["counts"]["scores"] == 1
     assert alone.stop() == 0
