@@ -13,6 +13,7 @@ import brotli
 import pytest
 from starlette.testclient import TestClient
 
+from collector.web.public import SENT_TO
 from collector.web.resources import frozen_tag
 from collector.web.script import FORMATS, UI_HASH
 from tests.conftest import ROOT, House
@@ -169,3 +170,26 @@ def test_every_format_stays_served_and_an_unknown_one_is_refused_by_name(house: 
         reply = house.client.get(f"/w/{house.site.key}.json{asked}")
         assert reply.status_code == 404
         assert "knows 1" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("name", SENT_TO)
+def test_page_whose_tracing_adds_headers_may_send_all_the_same(house: House, name: str) -> None:
+    """Sentry and Application Insights add theirs to every request, so that browsers ask first."""
+    path = f"/w/{house.site.key}/{name}"
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    reply = house.client.options(path, headers={**asked, "Access-Control-Request-Headers": "sentry-trace,traceparent"})
+    assert (reply.status_code, reply.content) == (204, b"")
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert reply.headers["access-control-allow-headers"] == "sentry-trace,traceparent"
+    assert reply.headers["access-control-max-age"] == "86400"
+    for names in ("x" * 2_000, "a, b;c", "a\u00e9"):
+        headers = {**asked, "Access-Control-Request-Headers": names.encode()}
+        reply = house.client.options(path, headers=headers)  # type: ignore[arg-type]
+        assert reply.headers["access-control-allow-headers"] == "content-type"
+
+
+def test_parameters_of_the_script_make_no_other_script(house: House) -> None:
+    house.site.publish()
+    plain = house.client.get(f"/w/{house.site.key}.js")
+    asked = house.client.get(f"/w/{house.site.key}.js?consent=required&lang=nl")
+    assert (asked.content, asked.headers["etag"]) == (plain.content, plain.headers["etag"])

@@ -47,8 +47,8 @@ class Head:
         self.lines = b"".join(b"%b: %b\r\n" % header for header in self._headers)
 
     def before(self, body: bytes) -> Raw:
-        """The headers for a body; a 304 speaks of none."""
-        return self._headers if self.status == 304 else [*self._headers, (b"content-length", b"%d" % len(body))]
+        """The headers for a body; 204 and 304 speak of none."""
+        return self._headers if self.status in (204, 304) else [*self._headers, (b"content-length", b"%d" % len(body))]
 
 
 class Packed:

@@ -67,6 +67,28 @@ def events(house: House, key: str, asked: Asked) -> Later | None:
     return _take(house, key, site, envelope, asked)
 
 
+SENT_TO = ("answers", "events")
+"""Where browsers send to under a site's address: one that no blocking list stops on any host, and one that some do."""
+LONGEST_PREFLIGHT = 1000
+"""Characters of the names of headers that a page's own scripts may add to what is sent."""
+_HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
+
+
+def preflight(house: House, key: str, asked: Asked) -> Later | None:  # noqa: ARG001
+    """Whether a request with headers that a page's tracing agent adds may come: it may, and they are ignored."""
+    names = asked.headers.get(b"access-control-request-headers", b"")
+    allowed = names if len(names) <= LONGEST_PREFLIGHT and _HEADER_NAMES.fullmatch(names) else b"content-type"
+    headers = {
+        **OPEN_TO_ALL,
+        "Access-Control-Allow-Methods": "POST",
+        "Access-Control-Allow-Headers": allowed.decode("latin-1"),
+        "Access-Control-Max-Age": "86400",
+        "Vary": "Access-Control-Request-Headers",
+    }
+    asked.reply(Head(204, headers), b"")
+    return None
+
+
 async def _load_site(house: House, key: str, envelope: Envelope, asked: Asked) -> None:
     later = _take(house, key, await house.live.sites.get(key), envelope, asked)
     if later:
@@ -111,7 +133,8 @@ class Directly:
     """Answers the two addresses for the server's protocol; errors are rendered here as well."""
 
     _HOT: Mapping[bytes, tuple[re.Pattern[bytes], Hot]] = {
-        b"POST": (re.compile(rb"/w/([a-z0-9]{1,32})/events"), events),
+        b"POST": (re.compile(rb"/w/([a-z0-9]{1,32})/(?:answers|events)"), events),
+        b"OPTIONS": (re.compile(rb"/w/([a-z0-9]{1,32})/(?:answers|events)"), preflight),
         b"GET": (re.compile(rb"/w/([a-z0-9]{1,32})\.js(?:\?.*)?"), site_script),
     }
 
@@ -289,7 +312,9 @@ routes = [
     Route("/w/{site}/test/{token}.json", draft),
     Route("/w/{site}-{survey}.js", survey_script),
     Route("/w/{site}.js", ordinary(site_script, has_body=False)),
-    Route("/w/{site}/events", ordinary(events, has_body=True), methods=["POST"]),
+    Route("/w/{site}/answers", ordinary(events, has_body=True), methods=["POST"]),
+    Route("/w/{site}/events", ordinary(events, has_body=True), methods=["POST"]),  # as older scripts know it
+    *(Route(f"/w/{{site}}/{name}", ordinary(preflight, has_body=False), methods=["OPTIONS"]) for name in SENT_TO),
     Route("/s/{site}-{survey}.js", survey_script),  # as pages that are open know it
     Route("/healthz", healthz),
     Route("/readyz", readyz),

@@ -171,7 +171,7 @@ class Stage:
         """What went wrong in pages and faults, which run beside the test."""
 
     def on(self, pattern: str, fault: Fault, times: int | None = None) -> None:
-        """Let a fault stand in the way of requests whose URL matches (``*/events``), for so many times if given."""
+        """Let a fault stand in the way of requests whose URL matches (``*/answers``), for so many times if given."""
         with self._changed:
             self._rules.insert(0, _Rule(pattern, fault, times))
 

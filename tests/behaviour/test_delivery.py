@@ -48,7 +48,7 @@ def stored(visit: Visit) -> list[str]:
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda name: name.replace(" ", "-"))
 def test_answer_outlives_trouble_and_counts_once(visit: Visit, trouble: str) -> None:
     visit.site.publish(frequency=ALWAYS)
-    visit.stage.on("*/events", TROUBLES[trouble])
+    visit.stage.on("*/answers", TROUBLES[trouble])
     visit.open().expect_shown()
     comment(visit, "Kept")
     visit.stage.heal()
@@ -60,7 +60,7 @@ def test_answer_outlives_trouble_and_counts_once(visit: Visit, trouble: str) -> 
 @pytest.mark.parametrize(("trouble", "many"), [("dropped", 20), ("lost reply", 100)])
 def test_answers_of_a_day_without_a_network_arrive_once_and_in_order(visit: Visit, trouble: str, many: int) -> None:
     visit.site.publish(frequency=ALWAYS)
-    visit.stage.on("*/events", TROUBLES[trouble])
+    visit.stage.on("*/answers", TROUBLES[trouble])
     wanted = [f"Number {number}" for number in range(times(4, many))]
     for text in wanted:
         visit.open().expect_shown()
@@ -92,7 +92,7 @@ def test_answer_and_gone_at_once(visit: Visit) -> None:
 
 def test_two_tabs_with_the_same_answers_waiting_double_nothing(visit: Visit) -> None:
     visit.site.publish(frequency=ALWAYS)
-    visit.stage.on("*/events", drop)
+    visit.stage.on("*/answers", drop)
     visit.open().expect_shown()
     comment(visit, "Once")
     visit.stage.heal()

@@ -187,7 +187,7 @@ class Visit:
 
     def events(self) -> list[Call]:
         """The requests that brought this site's events, whatever became of them."""
-        return self.stage.matching(f"{COLLECTOR}/w/{self.site.key}/events")
+        return self.stage.matching(f"{COLLECTOR}/w/{self.site.key}/answers")
 
     def arrived(self, kind: str) -> list[dict[str, Any]]:
         """The ``impression``, ``response`` or ``dismissal`` events that the collector took, in each of their states."""

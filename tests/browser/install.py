@@ -19,6 +19,8 @@ SYSTEM: dict[str, list[tuple[str, ...]]] = {
     "webkit": [("WebKitWebDriver", "Xvfb")],
 }
 """Commands that the system may have each by; the first is what to start, the others what it needs."""
+LISTS = "webext-ublock-origin-chromium"
+"""The package with the lists of content blockers that `tests/test_blocking.py` reads."""
 PACKAGES = {"chromium": ["chromium"], "firefox": ["firefox-esr"], "webkit": ["webkit2gtk-driver", "xvfb"]}
 PATIENCE = 900
 """Seconds that each command may take."""
@@ -63,6 +65,17 @@ def install(kinds: list[str]) -> None:
         _run(["apt-get", "install", "-qy", "--no-install-recommends", *PACKAGES[kind]])
 
 
+def install_lists() -> None:
+    """What content blockers go by, where the system has it."""
+    if (
+        os.geteuid() == 0
+        and shutil.which("apt-get")
+        and not Path("/usr/share/chromium/extensions/ublock-origin").exists()
+    ):
+        _run(["apt-get", "update", "-q"])
+        _run(["apt-get", "install", "-qy", "--no-install-recommends", LISTS])
+
+
 def _run(command: list[str]) -> bool:
     quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=quietly, check=False, timeout=PATIENCE).returncode == 0
@@ -72,6 +85,7 @@ def main() -> None:
     lacking = missing()
     if lacking and not download(lacking) and os.geteuid() == 0 and shutil.which("apt-get"):
         install(missing())
+    install_lists()
     lacking = missing()
     if "chromium" in lacking:
         sys.exit("No browser could be installed: install Chromium by your system's means, then run this again.")

@@ -110,7 +110,7 @@ def test_new_owner_gets_from_the_first_start_to_the_first_answer_by_keyboard(
     shop.goto("http://shop.example/order")
     survey = shop.locator("tevreden-survey")
     with shop.expect_response(
-        lambda reply: reply.url.endswith("/events") and '"response"' in (reply.request.post_data or "")
+        lambda reply: reply.url.endswith("/answers") and '"response"' in (reply.request.post_data or "")
     ):
         survey.get_by_role("radio", name="Satisfied", exact=True).check(force=True)
     assert survey.get_by_role("heading").inner_text() == QUESTION

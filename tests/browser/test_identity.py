@@ -160,12 +160,12 @@ def test_consent_withdrawn_on_a_later_page_removes_everything(visit: Visit) -> N
 def test_consent_given_after_loading_sends_what_waits(visit: Visit) -> None:
     visit.site.publish(frequency={"unanswered": "always"})
     visit.tag_options = 'data-consent="required"'
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.open()
     visit.page.evaluate("tevreden.consent(true)")
     visit.expect_shown()
     visit.answer("Satisfied")
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("http://shop.example/next")
     visit.page.evaluate("tevreden.consent(true)")
     visit.settle()
@@ -191,11 +191,11 @@ def test_waiting_answer_stays_with_whoever_gave_it(visit: Visit) -> None:
         return f"<script>(window.tevreden ||= []).push(['identify', {{email: '{email}'}}, '{signature}'])</script>"
 
     visit.site.publish()
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.head = person("anna@example.com")
     visit.open().expect_shown()
     visit.answer("Satisfied")
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.head = person("bob@example.com")
     visit.open("http://shop.example/next")
     visit.settle()
@@ -223,13 +223,13 @@ def test_reset_forgets_the_visitor_and_loses_no_answer(visit: Visit) -> None:
     visit.open("https://shop.example/").expect_shown()
     visit.settle()
     before = cookie(visit)["value"].split("!")[0]
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.answer("Satisfied")
     visit.page.evaluate("tevreden.reset()")
     expect(visit.survey).to_have_count(0)
     assert visit.context.cookies() == []
     visit.page.wait_for_function("Object.values(localStorage).some((text) => text.includes('\"old\":true'))")
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("https://shop.example/next").expect_shown()
     visit.settle()
     assert len(visit.site.responses()) == 1
@@ -239,14 +239,14 @@ def test_reset_forgets_the_visitor_and_loses_no_answer(visit: Visit) -> None:
 def test_who_comes_after_a_reset_is_someone_else(visit: Visit) -> None:
     visit.site.publish(where={"include": ["/"]})
     visit.site.publish(where={"include": ["/b"]})
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.open("https://shop.example/").expect_shown()
     visit.answer("Satisfied")
     visit.page.evaluate("tevreden.reset()")
     visit.page.evaluate("history.pushState({}, '', '/b')")
     visit.expect_shown()
     visit.answer("Dissatisfied")
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.page.evaluate("dispatchEvent(new Event('online'))")
     visit.settle()
     first, second = visit.site.responses()
@@ -279,12 +279,12 @@ def test_consent_that_comes_back_while_loading_shows(visit: Visit) -> None:
 def test_late_reply_does_not_bring_a_forgotten_visitor_back(visit: Visit) -> None:
     visit.site.publish()
     held: list[Route] = []
-    visit.context.route("**/events", lambda route: held.append(route))  # noqa: PLW0108  as in conftest
+    visit.context.route("**/answers", lambda route: held.append(route))  # noqa: PLW0108  as in conftest
     visit.open().expect_shown()
     visit.page.wait_for_function("document.cookie")
     visit.page.evaluate("tevreden.reset()")
-    visit.context.unroute("**/events")
-    with visit.page.expect_response("**/events"):
+    visit.context.unroute("**/answers")
+    with visit.page.expect_response("**/answers"):
         held[0].continue_()
     visit.page.evaluate("new Promise((done) => setTimeout(done, 50))")
     assert visit.context.cookies() == []

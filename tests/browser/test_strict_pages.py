@@ -169,14 +169,14 @@ def test_answer_waits_for_a_collector_that_is_away_and_arrives_once(visit: Visit
         else:
             route.fulfill(status=int(reply), body="{}")
 
-    visit.context.route("**/events", away)
+    visit.context.route("**/answers", away)
     visit.open().expect_shown()
     visit.answer("Satisfied")
     visit.survey.get_by_role("textbox").first.fill("Kept")
     visit.survey.get_by_role("button", name="Send").click()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
     assert visit.site.responses() == []
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("http://shop.example/next")
     visit.settle()
     (response,) = visit.site.responses()
@@ -190,13 +190,13 @@ def test_reply_that_is_lost_doubles_nothing(visit: Visit) -> None:
         route.fetch()
         route.abort()
 
-    visit.context.route("**/events", lose)
+    visit.context.route("**/answers", lose)
     visit.open().expect_shown()
     with visit.page.expect_event("requestfailed"):
         visit.answer("Satisfied")
     visit.survey.get_by_role("button", name="Send").click()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("http://shop.example/next")
     visit.settle()
     assert len(visit.site.responses()) == 1
@@ -206,7 +206,7 @@ def test_reply_that_is_lost_doubles_nothing(visit: Visit) -> None:
 
 def test_many_waiting_events_all_arrive(visit: Visit) -> None:
     survey = visit.site.publish(frequency={"unanswered": "always"})
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.open().expect_shown()
     for _ in range(27):
         visit.page.evaluate("(key) => tevreden.show(key)", survey["key"])
@@ -214,7 +214,7 @@ def test_many_waiting_events_all_arrive(visit: Visit) -> None:
         visit.page.evaluate("tevreden.dismiss()")
         visit.page.wait_for_function("!document.querySelector('tevreden-survey')")
     assert visit.page.evaluate("Object.keys(localStorage).length") > 50
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("http://shop.example/next").expect_shown()
     visit.settle()
     counts = visit.site.results(survey)["counts"]
@@ -223,7 +223,7 @@ def test_many_waiting_events_all_arrive(visit: Visit) -> None:
 
 def test_one_refused_event_costs_its_neighbours_nothing(visit: Visit) -> None:
     survey = visit.site.publish(frequency={"unanswered": "always"})
-    visit.context.route("**/events", lambda route: route.abort())
+    visit.context.route("**/answers", lambda route: route.abort())
     visit.open().expect_shown()
     visit.answer("Satisfied")
     visit.page.evaluate(
@@ -231,7 +231,7 @@ def test_one_refused_event_costs_its_neighbours_nothing(visit: Visit) -> None:
           localStorage[`tv_${site}.${type}.${id}`] = type == 'x' ? 'null' : JSON.stringify({type, id, survey}) }""",
         [visit.site.key, survey["key"]],
     )
-    visit.context.unroute("**/events")
+    visit.context.unroute("**/answers")
     visit.open("http://shop.example/next")
     visit.settle()
     assert len(visit.site.responses()) == 1
@@ -244,7 +244,7 @@ def test_storage_that_keeps_everything_is_not_sent_twice(visit: Visit) -> None:
     visit.answer("Satisfied")
     visit.send()
     visit.page.evaluate("new Promise((done) => setTimeout(done, 300))")
-    batches = [json.loads(request.post_data or "") for request in visit.requests if request.url.endswith("/events")]
+    batches = [json.loads(request.post_data or "") for request in visit.requests if request.url.endswith("/answers")]
     sent = [json.dumps(event, sort_keys=True) for batch in batches for event in batch["events"]]
     assert len(sent) == 3  # it was seen, it has a score, it is complete
     assert len(set(sent)) == 3
@@ -255,7 +255,7 @@ def test_refused_answer_is_dropped_for_good(visit: Visit) -> None:
     visit.open().expect_shown()
     visit.settle()
     assert visit.site.call("POST", f"/surveys/{survey['id']}/archive").status_code == 200
-    with visit.page.expect_response("**/events") as reply:
+    with visit.page.expect_response("**/answers") as reply:
         visit.answer("Satisfied")
     assert reply.value.status == 409
     visit.settle()

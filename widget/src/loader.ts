@@ -44,7 +44,7 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
     held: {},
     era: 0,
     get url() {
-      return bases[0] + site_ + "/events";
+      return bases[0] + site_ + "/answers";
     },
     allowed: !consent_required && said("consent") != "required",
     visitor,
@@ -60,12 +60,12 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
   language: said("lang"),
 });
 
-/** Once the page is there and looked at. */
+/** Once the page is there and looked at; each of the two events comes once. */
 const whenReady = (call: () => void): void => {
   const name = inDocument("prerendering" as "hidden")
     ? "prerenderingchange"
     : inDocument("readyState") == "loading" && "DOMContentLoaded";
-  if (name) addEventListener(name, () => guard(() => whenReady(call)), { once: true, capture: true });
+  if (name) addEventListener(name, () => guard(() => whenReady(call)), true);
   else call();
 };
 

@@ -18,4 +18,4 @@ export const inDocument = <Name extends keyof Document>(name: Name): Document[Na
 
 /** What the browser or a script has put on the window under a name; nothing for an element that is called so. */
 export const own = <Value>(name: string): Value | undefined =>
-  Object.getOwnPropertyDescriptor(window, name) && (window as never)[name];
+  window.hasOwnProperty(name) ? (window as never)[name] : undefined;
