@@ -16,7 +16,7 @@ from tests.conftest import ROOT, tevreden
 README = (ROOT / "README.md").read_text("utf-8")
 LOADER = (ROOT / "widget" / "src" / "loader.ts").read_text("utf-8")
 FROZEN = (ROOT / "widget" / "src" / "frozen.ts").read_text("utf-8")
-UI = (ROOT / "widget" / "src" / "ui.ts").read_text("utf-8")
+UI = (ROOT / "widget" / "src" / "record.ts").read_text("utf-8")
 
 
 @pytest.mark.parametrize("setting", [name for name, _, _ in described()])

@@ -47,11 +47,16 @@ def test_drawer_that_is_kept_out_of_sight_holds_nothing_up(visit: Visit) -> None
 def test_full_screen_is_waited_for(visit: Visit) -> None:
     due(visit, "<main>Text</main>")
     visit.window.run(
-        "void Object.defineProperty(document, 'fullscreenElement', {value: document.body, configurable: true})"
+        """() => { window.own = Object.getOwnPropertyDescriptor(Document.prototype, 'fullscreenElement');
+        const now = {get: () => document.body, configurable: true};
+        Object.defineProperty(Document.prototype, 'fullscreenElement', now) }"""
     )
     go(visit)
     visit.wait_until("fullscreen")
-    visit.window.run("void (delete document.fullscreenElement, document.body.classList.add('back'))")
+    visit.window.run(
+        """void (Object.defineProperty(Document.prototype, 'fullscreenElement', own),
+        document.body.classList.add('back'))"""
+    )
     visit.expect_shown()
 
 

@@ -1,59 +1,87 @@
 /** What has the visitor's attention, so that a survey waits for it or steps aside. */
+import { all, page } from "./dom";
+import { hidden, KEPT, within } from "./sight";
 
 /** Why a survey that is due waits: an index of `BUSY`. */
-export type Busy = 0 | 1 | 2 | 3 | 4;
-export const BUSY = ["", "modal", "hidden", "fullscreen", "typing"] as const;
+export type Busy = 0 | 1 | 2 | 3 | 4 | 5;
+export const BUSY = ["", "modal", "hidden", "fullscreen", "typing", "unseen"] as const;
 
-/** After which the answer may be another, as after any change of the page: dialogs and full screen make some. */
-const EVENTS = ["visibilitychange", "focusout"];
-/** Milliseconds in which changes of the page are one; the focus has arrived by then. */
-const CALM = 50;
+/** Elements that may be modal; whether they are is seen by what the page does with the rest. */
+const DIALOGS = "dialog,[role$=dialog],[aria-modal=true]";
+/** What someone could use or read, and so is no decoration where it is hidden. */
+const CONTENT = "a,p,h1,input";
+/** Milliseconds after which a focus that cannot be looked into is no longer taken for typing. */
+const LONGEST_SILENCE = 30_000;
 
-/** Hear of events before the page does. */
-export const listen = (
-  target: EventTarget,
-  names: string[],
-  handler: (event: Event) => void,
-  signal: AbortSignal,
-): void => names.forEach((name) => target.addEventListener(name, handler, { capture: true, signal }));
+const { matches } = Element.prototype; // a form may have a field of any name
+
+/** The element with the focus, inside shadow roots, and frames if so wished. */
+const focus = (frames?: boolean, at = page("activeElement")): Element | null => {
+  const { shadowRoot, contentDocument } = (at || {}) as HTMLIFrameElement;
+  const inner = (shadowRoot || (frames && contentDocument) || undefined)?.activeElement;
+  return inner ? focus(frames, inner) : at;
+};
+
+/** The dialog around an element, through shadow roots; a survey is none. */
+const dialogAround = (at: Element | null | undefined): Element | undefined => {
+  const found = at?.closest(DIALOGS);
+  const { host } = (at?.getRootNode() || {}) as ShadowRoot;
+  return host?.localName == "tevreden-survey" ? undefined : found || (host && dialogAround(host));
+};
+
+/** Whether what stands beside an element, or beside what it is in, has been hidden from those who cannot see. */
+const othersHidden = (one: Element): boolean => {
+  const outer = one.parentElement || within(one);
+  return (
+    !!outer &&
+    ([...outer.children].some(
+      (other) => matches.call(other, KEPT) && other.querySelector(CONTENT) && other.getClientRects()[0],
+    ) ||
+      othersHidden(outer))
+  );
+};
+
+/** Whether a dialog keeps the visitor from the page; or, with an element, from that. */
+export const modal = (element: Element | null = null): boolean => {
+  const front = dialogAround(focus()); // the only one that may be in a shadow root
+  return [...all(DIALOGS), front].some(
+    (one) =>
+      one &&
+      !one.contains(element) &&
+      !hidden(one) &&
+      (matches.call(one, ":modal,[aria-modal=true]") ||
+        othersHidden(one) ||
+        getComputedStyle(page("body")).overflowY == "hidden" || // the page cannot be scrolled
+        (one == front && !element)), // someone is at it
+  );
+};
 
 /**
- * What has the visitor.
+ * Whether someone writes.
  *
  * @param waiting a survey waits already: then a field is left only for something that is none, not for the next one
+ * @param since the last sign of it, in milliseconds since 1970, where the focus cannot be looked into
  */
-export const busy = (waiting?: boolean): Busy => {
-  const outer = document.activeElement;
-  const at = (outer?.shadowRoot?.activeElement || outer) as HTMLInputElement | null;
-  const modal = [...document.querySelectorAll("dialog:modal,[aria-modal=true]")];
-  return modal.some((one) => one.checkVisibility({ visibilityProperty: true }))
+const typing = (waiting: boolean | undefined, since: number) => {
+  const at = focus(true) as HTMLInputElement | null;
+  return (
+    at &&
+    (at.matches(":read-write")
+      ? waiting || at.value || at.textContent
+      : /-|frame/.test(at.localName) && !at.shadowRoot && Date.now() - since < LONGEST_SILENCE)
+  );
+};
+
+/** What has the visitor. */
+export const busy = (waiting?: boolean, since = Infinity): Busy =>
+  modal()
     ? 1
-    : document.hidden
+    : page("hidden")
       ? 2
-      : document.fullscreenElement
+      : page("fullscreenElement")
         ? 3
-        : at?.matches(":read-write") && (waiting || at.value || at.textContent)
+        : typing(waiting, since)
           ? 4
-          : 0;
-};
-
-/** Whether an element on the page is out of the visitor's reach: behind something modal, or made inert. */
-export const unreachable = (element: Element): boolean =>
-  [...document.querySelectorAll(":modal")].some((one) => !one.contains(element)) ||
-  !!element.closest("[inert],[aria-hidden=true]");
-
-/** Calls back when the visitor may have turned to something else, until the signal says to stop; no polling. */
-export const onChange = (call: () => void, signal: AbortSignal): void => {
-  let changes = 0;
-  const later = () => {
-    if (!changes++)
-      setTimeout(() => {
-        changes = 0;
-        call();
-      }, CALM);
-  };
-  const seen = new MutationObserver(later);
-  seen.observe(document, { subtree: true, childList: true, attributes: true });
-  signal.onabort = () => seen.disconnect();
-  listen(document, EVENTS, later, signal);
-};
+          : hidden(page("body"))
+            ? 5
+            : 0;

@@ -1,6 +1,6 @@
 /** Explains for every survey of the site, on the live page, why it shows or not; a file that no visitor loads. */
 import { BUSY, busy } from "./attention";
-import { h } from "./dom";
+import { all, h, page } from "./dom";
 import css from "./explain.css";
 import { decide, matches, SMALL, TINY } from "./rules";
 import { show } from "./showing";
@@ -105,15 +105,14 @@ const moments = (survey: Survey, { named, watched }: View): Rule[] => {
   }
   if (exit) add("exit", "the mouse leaves by the top", "not now");
   if (event) add("event", event, [...named].join(", ") || "none yet");
-  if (element)
-    add("element", `${element} in view`, `${document.querySelectorAll(element).length} on the page`);
+  if (element) add("element", `${element} in view`, `${all(element).length} on the page`);
   return rules;
 };
 
 const explainOne = (survey: Survey, view: View): Explanation => {
   const { onPage, taken, host } = view;
   const mine = onPage?.survey == survey && onPage;
-  const visible = !!mine && !!mine.root.isConnected;
+  const visible = !!mine && mine.root.isConnected;
   const rules = standing(survey, view);
   const moment = moments(survey, view);
   const due =
@@ -129,7 +128,7 @@ const explainOne = (survey: Survey, view: View): Explanation => {
         : !turn
           ? "turn"
           : due
-            ? (document.hidden && "hidden") || "loading"
+            ? (page("hidden") && "hidden") || "loading"
             : "waiting";
   return {
     survey: survey.key_,
@@ -161,6 +160,7 @@ const MEANINGS: Record<string, string> = {
   waiting: "waits for its moment",
   hidden: "waits until this tab is looked at",
   fullscreen: "waits until full screen is over",
+  unseen: "waits until it can be seen: the page is hidden or inert",
   modal: "waits until the dialog on the page is closed",
   typing: "waits until the visitor has left the text field",
   turn: "another survey has had this page view",
@@ -188,8 +188,8 @@ const box = (heading: string, pressed: string, press?: () => void, ...content: E
       ...content,
     ),
   );
-  for (const old of document.querySelectorAll("tevreden-explain")) old.remove();
-  document.body.append(root);
+  for (const old of all("tevreden-explain")) old.remove();
+  page("body").append(root);
   root.showPopover?.();
 };
 

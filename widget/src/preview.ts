@@ -69,7 +69,7 @@ const draw = async () => {
     { ...survey, scheme: survey.scheme || scheme },
     {
       language,
-      closed: () => {
+      closed() {
         if (shown == next) draw(); // pressed away, or the thank-you is over
       },
     },
