@@ -1,18 +1,12 @@
 /** Which language to speak, from tags as servers and people write them. */
+import { guard } from "./guard";
 import { inDocument } from "./page";
-
-/** Three letters, and names that were given up, with what the surveys call the language. */
-const NAMES = new Map(
-  "ara:ar dan:da deu:de ger:de eng:en spa:es fra:fr fre:fr heb:he iw:he ita:it jpn:ja nld:nl dut:nl pol:pl por:pt swe:sv in:id ji:yi"
-    .split(" ")
-    .map((pair) => pair.split(":") as [string, string]),
-);
 
 /** The language that a tag such as `nl_NL`, `de_DE.UTF-8`, ` nl ` or `nld` names, whole and then its first part. */
 export const named = (tag: string | null | undefined): string[] => {
   const whole = (tag || "").trim().toLowerCase().split(/[.@]/)[0]!.replace(/_/g, "-");
   const first = whole.split("-")[0]!;
-  return [whole, NAMES.get(first) || first];
+  return [whole, guard(() => new Intl.Locale(first).language) ?? first]; // three letters, and names that were given up
 };
 
 /** The first language wished for that is spoken: the tag's, the page's, the browser's, else the first. */
