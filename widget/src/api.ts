@@ -32,6 +32,8 @@ export const isPrivate = () => !!(navigator as { globalPrivacyControl?: boolean 
 interface Reply {
   stored?: string[];
   permanent?: boolean;
+  /** What of several was not stored, by id. */
+  refused?: Record<string, { permanent?: boolean }>;
   visitor?: string;
 }
 
@@ -86,7 +88,10 @@ export const openOutbox = (host: Host): Outbox => {
       json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),
     );
     if (!(ok ? reply.stored : reply.permanent && !sent[1])) throw reply;
-    for (const event of sent) drop(host, event);
+    for (const event of sent) {
+      const refusal = reply.refused?.[event.id];
+      if (!refusal || refusal.permanent) drop(host, event); // else it is sent again on the next page view
+    }
     if (reply.visitor && host.allowed && era == host.era && !old)
       host.remember(host, survey, {}, reply.visitor);
   };
