@@ -54,6 +54,8 @@ class Buckets:
 
 BYTES_PER_EVENT = 1024
 """What an address may send a minute, for each event that it may: an answer without a comment has 400 bytes."""
+JOBS_PER_EVENT = 5
+"""Deliveries to webhooks that an address may cause a minute, for each event that it may send."""
 EVENTS_PER_VISITOR = 120
 """In a minute; a day without a network is at most that much."""
 NAMES_PER_ADDRESS = 40
@@ -67,6 +69,7 @@ class Limits:
     def __init__(self, *, per_address: int, per_site: int) -> None:
         self._addresses, self._sites = Buckets(per_address), Buckets(per_site)
         self._bytes = Buckets(per_address * BYTES_PER_EVENT)
+        self._jobs = Buckets(per_address * JOBS_PER_EVENT)
         self._visitors = Buckets(EVENTS_PER_VISITOR if per_address else 0)
         self._names = Buckets(NAMES_PER_ADDRESS if per_address else 0, DAY)
 
@@ -77,6 +80,11 @@ class Limits:
     def check_events(self, address: str, count: int) -> None:
         """Raises `TooManyTries`."""
         _allow(self._addresses.take(share_of(address), count))
+
+    def check_jobs(self, address: str, count: int) -> None:
+        """Before answers cause so many deliveries to webhooks. Raises `TooManyTries`."""
+        if count:
+            _allow(self._jobs.take(share_of(address), count))
 
     def check_site(self, site: str, count: int) -> None:
         """Raises `TooManyTries`."""

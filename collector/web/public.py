@@ -20,6 +20,7 @@ from collector.devices import read_user_agent
 from collector.errors import Fault, Forbidden, NotFound, Problem
 from collector.outbox import backlog
 from collector.responses.events import Envelope, read_envelope, read_event
+from collector.responses.events import Response as ResponseEvent
 from collector.responses.intake import Arrival, Arrived, Receipt, check
 from collector.responses.open_sites import OpenSite
 from collector.sites import site_by_key
@@ -98,6 +99,9 @@ async def _load_site(house: House, key: str, envelope: Envelope, asked: Asked) -
 def _take(house: House, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
     house.limits.check_site(key, len(envelope.events))
     arrival = _arrival(house, site, envelope, asked)
+    if site.webhooks:
+        answers = sum(isinstance(one.event, ResponseEvent) for one in arrival.events)
+        house.limits.check_jobs(asked.address, answers * len(site.webhooks))
     unknown = [one for one in arrival.events if one.survey is None and one.problem is None]
     if unknown:
         return _look_up(house, key, arrival, unknown, asked)

@@ -6,12 +6,14 @@ import asyncio
 import gzip
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
 from collector.web.direct import MOST_BYTES
+from tests.conftest import PERSON
 from tests.faults.conftest import Place
 from tests.faults.load import Answer, Reply, Wire
 from tests.faults.times import times
@@ -19,6 +21,7 @@ from tests.faults.times import times
 ROUNDS = times(5, 100)
 MOST_GROWTH = 20 * 1024 * 1024
 """Bytes."""
+_numbers = count()
 CHUNKED = "Transfer-Encoding: chunked\r\n"
 
 
@@ -90,7 +93,9 @@ def requests(place: Place) -> Iterator[tuple[str, bytes]]:
 
 
 def head(place: Place, headers: str) -> bytes:
-    return f"POST /w/{place.site.key}/events HTTP/1.1\r\nHost: collector.test\r\n{headers}\r\n".encode()
+    """With a user agent that was not seen before."""
+    agent = f"User-Agent: {PERSON} Build/{next(_numbers)}\r\n"
+    return f"POST /w/{place.site.key}/events HTTP/1.1\r\nHost: collector.test\r\n{agent}{headers}\r\n".encode()
 
 
 def chunked(body: bytes, size: int) -> bytes:
@@ -118,12 +123,12 @@ def ask(place: Place, data: list[bytes]) -> list[Reply]:
 
 
 def test_bad_bodies_are_refused_and_cost_nothing(shared_place: Place) -> None:
-    named = dict(requests(shared_place))
-    ask(shared_place, list(named.values()))  # once for what is loaded the first time
+    ask(shared_place, list(dict(requests(shared_place)).values()))  # once for what is loaded the first time
     forget_peak(shared_place)
     before = shared_place.collector.memory("VmRSS")
 
     for _ in range(ROUNDS):
+        named = dict(requests(shared_place))
         replies = ask(shared_place, list(named.values()))
         statuses = {what: reply.status for what, reply in zip(named, replies, strict=True)}
         assert {what: status for what, status in statuses.items() if not 400 <= status < 500} == {}
