@@ -2,6 +2,7 @@
 # make test    set up what the tests need, browser included, and run them all
 # make check   the style: ruff, mypy, tsc, prettier, and that the built widget is what its sources give
 # make build   the widget, from its sources into the Python package
+# make release what is served under hashed names is kept for good: before each release, then commit what it adds
 # make pictures   the README's pictures, of a fresh demo
 # make bench   what it costs, beside floors that run on this machine; the table goes into the README
 # make bench-widget   what it costs in the page, beside what else people put there; likewise
@@ -18,7 +19,7 @@ BUNDLED := examples/react examples/vue
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-faults bench bench-widget check build pictures lock robots browser clean
+.PHONY: demo test test-faults bench bench-widget check build release pictures lock robots browser clean
 
 demo: $(VENV)/base
 	@$(BIN)/tevreden demo --port $(PORT)
@@ -45,6 +46,9 @@ check: $(VENV)/dev widget/node_modules
 
 build: widget/node_modules
 	cd widget && node build.mjs
+
+release: widget/node_modules
+	cd widget && node build.mjs --release
 
 browser: $(VENV)/browser
 

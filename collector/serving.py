@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
+from urllib.parse import urlsplit
 
 import structlog
 import typer
@@ -27,6 +29,9 @@ from collector.web.public import Directly
 MOST_OPEN_FILES = 65_536
 GARBAGE = 20_000
 """Objects made before the youngest are looked through: a batch of answers makes thousands that all go at its end."""
+
+_KNOWN_TO_LISTS = re.compile("collect(or)?|stats?|analytics?|track(er|ing)?|metrics|telemetry|beacon|pixel|ads?")
+"""First labels of hosts that content blockers have rules about."""
 
 
 class _Server(uvicorn.Server):
@@ -105,6 +110,8 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
             with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
                 if link := await way_in(house):
                     typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
+            if blocked := host_that_lists_know(settings.public_url):
+                structlog.get_logger().warning(blocked)
             if ignored := port_of_a_service():
                 structlog.get_logger().warning(ignored)
             structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
@@ -112,6 +119,16 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
             await directly.close()
 
     in_a_loop(run())
+
+
+def host_that_lists_know(url: str) -> str | None:
+    """What to say of an address whose host is called as those are that content blockers stop."""
+    first = (urlsplit(url).hostname or "").partition(".")[0]
+    if not _KNOWN_TO_LISTS.fullmatch(first):
+        return None
+    return (
+        f"content blockers stop much on hosts that begin with {first}. — surveys. or feedback. is safer in the base URL"
+    )
 
 
 def _open_files() -> None:

@@ -16,6 +16,7 @@ from tests.conftest import ROOT, tevreden
 README = (ROOT / "README.md").read_text("utf-8")
 LOADER = (ROOT / "widget" / "src" / "loader.ts").read_text("utf-8")
 FROZEN = (ROOT / "widget" / "src" / "frozen.ts").read_text("utf-8")
+CALLS = (ROOT / "widget" / "src" / "calls.ts").read_text("utf-8")
 UI = (ROOT / "widget" / "src" / "record.ts").read_text("utf-8")
 
 
@@ -40,18 +41,19 @@ def test_command_is_in_the_readme(command: str) -> None:
 
 
 def test_calls_of_the_page_are_in_the_readme() -> None:
-    body = LOADER[LOADER.index("const calls:") : LOADER.index("const open =")]
-    calls = set(re.findall(r"^    (\w+)(?:\(|:|,)", body, re.MULTILINE)) - {"push"}
+    body = CALLS[CALLS.index("const callsOn =") : CALLS.index("export const apiOf")]
+    calls = set(re.findall(r"^  (\w+)(?:\(|:|,)", body, re.MULTILINE))
     assert {"event", "show", "dismiss", "identify", "consent", "reset", "on", "explain"} == calls
     for call in calls:
         assert f"| `{call}(" in README
 
 
 def test_attributes_of_the_tag_are_in_the_readme() -> None:
-    attributes = set(re.findall(r"(?<!root\.)dataset\.(\w+)", LOADER + FROZEN))
-    assert attributes == {"consent", "lang", "site"}
-    for attribute in attributes:
-        assert f"data-{attribute}=" in README
+    attributes = set(re.findall(r'said\("(\w+)"\)|dataset\.(\w+)', LOADER + FROZEN))
+    names = {name for pair in attributes for name in pair if name}
+    assert names == {"consent", "lang", "nonce", "site"}
+    for name in names:
+        assert f"data-{name}=" in README
 
 
 def test_events_of_the_page_are_in_the_readme() -> None:

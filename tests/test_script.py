@@ -13,6 +13,7 @@ import brotli
 import pytest
 from starlette.testclient import TestClient
 
+from collector.serving import host_that_lists_know
 from collector.web.public import SENT_TO
 from collector.web.resources import frozen_tag
 from collector.web.script import FORMATS, UI_HASH
@@ -113,7 +114,8 @@ def test_frozen_loader_has_the_bytes_that_its_tag_pins(house: House) -> None:
     assert survey["key"] in config.text
     assert config.headers["access-control-allow-origin"] == "*"
     assert house.client.get("/w/nosuch.json").status_code == 404
-    assert house.client.get("/w/loader-000000.js").status_code == 404
+    unknown = house.client.get("/w/loader-000000.js")
+    assert (unknown.status_code, unknown.headers["cache-control"]) == (404, "no-store")
 
 
 def test_script_holds_no_draft_no_name_and_no_secret(house: House) -> None:
@@ -193,3 +195,18 @@ def test_parameters_of_the_script_make_no_other_script(house: House) -> None:
     plain = house.client.get(f"/w/{house.site.key}.js")
     asked = house.client.get(f"/w/{house.site.key}.js?consent=required&lang=nl")
     assert (asked.content, asked.headers["etag"]) == (plain.content, plain.headers["etag"])
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("https://collector.shop.example", True),
+        ("https://stats.shop.example:8443", True),
+        ("https://Tracking.shop.example", True),
+        ("https://surveys.shop.example", False),
+        ("https://statsig.shop.example", False),
+        ("http://127.0.0.1:8000", False),
+    ],
+)
+def test_start_warns_of_a_host_that_blocking_lists_know(url: str, warns: bool) -> None:
+    assert bool(host_that_lists_know(url)) is warns

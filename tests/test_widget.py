@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.web.script import RELEASED_FILES, released_files
 from tests.conftest import ROOT
 
 WIDGET = ROOT / "widget"
@@ -58,6 +60,28 @@ def test_build_fails_when_the_bundle_is_over_its_budget(copy: Path) -> None:
     done = build(copy)
     assert done.returncode == 1
     assert "over budget: ui.js" in done.stderr
+
+
+def test_release_keeps_what_earlier_releases_served(copy: Path) -> None:
+    folder = copy.parent / "collector" / "static" / "widget" / "released"
+    assert build(copy, "--release").returncode == 0
+    first = {name: packed.answer(b"", b"")[1] for name, packed in released_files(folder).items()}
+    assert sorted(name.partition("-")[0] for name in first) == ["explain", "loader", "ui"]
+    source = copy / "src" / "rules.ts"
+    source.write_text(source.read_text().replace("SMALL = 768", "SMALL = 767"))
+    assert build(copy, "--release").returncode == 0
+    both = {name: packed.answer(b"", b"")[1] for name, packed in released_files(folder).items()}
+    assert len(both) == 6
+    assert {name: both[name] for name in first} == first
+
+
+def test_whatever_was_released_is_there_as_it_was() -> None:
+    """Tags that were pinned and pages that are open ask for it, whatever has been released since."""
+    folder = ROOT / "collector" / "static" / "widget" / "released"
+    wanted = json.loads(list_.read_text()) if (list_ := folder / "released.json").exists() else {}
+    assert set(wanted) == set(RELEASED_FILES)
+    for name, digest in wanted.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
 def test_check_fails_when_the_sources_have_changed(copy: Path) -> None:

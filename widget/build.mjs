@@ -1,6 +1,7 @@
 // Builds the files that the collector serves, into the Python package, and fails when one outgrows its budget.
 //   node build.mjs             build
 //   node build.mjs --check     build in memory and fail if what is committed differs
+//   node build.mjs --release   build, and keep what is served under a hashed name for as long as there are collectors
 //   node build.mjs --package   build the npm package for those who bundle the widget, into dist/
 import { createHash } from "node:crypto";
 import {
@@ -166,6 +167,26 @@ files["manifest.json"] =
     2,
   ) + "\n";
 
+/** Keep the files of a release beside those of all earlier ones; nothing is ever taken away or written over. */
+const keepRelease = () => {
+  const folder = new URL("released/", target);
+  const list = new URL("released.json", folder);
+  mkdirSync(folder, { recursive: true });
+  const released = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : {};
+  const named = {
+    [`ui-${further}.js`]: files["ui.js"],
+    [`explain-${further}.js`]: files["explain.js"],
+    [`loader-${sha256(files["frozen.js"]).slice(0, 12)}.js`]: files["frozen.js"],
+  };
+  for (const [name, text] of Object.entries(named)) {
+    if (released[name] && released[name] != sha256(text))
+      throw new Error(`${name} was released with other bytes`);
+    released[name] = sha256(text);
+    writeFileSync(new URL(name, folder), text);
+  }
+  writeFileSync(list, JSON.stringify(released, null, 2) + "\n");
+};
+
 const over = Object.keys(BUDGETS).filter((name) => bytes[name] > BUDGETS[name]);
 if (over.length) {
   console.error(
@@ -188,3 +209,4 @@ for (const [name, text] of Object.entries(files)) {
     process.exit(1);
   }
 }
+if (process.argv.includes("--release")) keepRelease();

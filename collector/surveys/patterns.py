@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import NotRequired, TypedDict
+from unicodedata import category
 from urllib.parse import parse_qsl, unquote
 
 import idna
@@ -57,16 +58,19 @@ def compile_pattern(pattern: str) -> Compiled:
         raise ValueError(f"pages are reached over http or https, never {scheme or 'nothing'}://")
     if separator and scheme != "*":
         compiled["scheme"] = scheme.lower()
-    authority, slash, path = rest.partition("/")
+    anywhere = rest.startswith("*/") and not separator  # any path that ends so, on any host
+    authority, slash, path = ("", "", rest) if anywhere else rest.partition("/")
     if not authority and separator:
         raise ValueError("there is no host after ://")
     if authority:
         _read_authority(authority, compiled)
-    everything = (not authority and not slash) or rest == "*"
+    everything = (not authority and not slash and not anywhere) or rest == "*"
     if not everything:
         compiled["path"] = _read_path(slash + path)
     if query and query != "*":
         compiled["query"] = [_read_pair(piece) for piece in query.split("&") if piece and piece != "*"]
+    if ":~:" in fragment:
+        raise ValueError("browsers take :~: and what follows it out of an address before anyone sees it")
     if fragment:
         compiled["hash"] = _decode(fragment)
     return compiled
@@ -109,14 +113,27 @@ def _read_label(label: str, host: str) -> str:
     if not label.isascii():
         if "*" in label:
             raise ValueError(f"{label} mixes * with letters beyond a–z; write the label whole or as * alone")
-        try:
-            return idna.encode(label, uts46=True).decode()
-        except idna.IDNAError:
-            raise ValueError(f"{label} cannot be part of a host") from None
+        return _punycode(label)
     label = label.lower()
     if not _LABEL.fullmatch(label):
         raise ValueError(f"{label} cannot be part of a host: letters, digits, - and _, 63 at most")
     return label
+
+
+def _punycode(label: str) -> str:
+    """A label as browsers write it, which know emoji and other signs that the newer standard for names leaves out."""
+    try:
+        return idna.encode(label, uts46=True).decode()
+    except idna.IDNAError:
+        pass
+    try:
+        plain = idna.uts46_remap(label, std3_rules=True)
+    except idna.IDNAError:
+        raise ValueError(f"{label} cannot be part of a host") from None
+    short = "xn--" + plain.encode("punycode").decode()
+    if not all(category(one)[0] in "LNS" or one == "-" for one in plain) or len(short) > 63 or plain.isascii():
+        raise ValueError(f"{label} cannot be part of a host")
+    return short
 
 
 def _read_path(path: str) -> str:

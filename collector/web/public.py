@@ -30,7 +30,15 @@ from collector.web.direct import Asked, Begin
 from collector.web.http import House, house_of, log, parse_json, read_body
 from collector.web.measures import CONTENT_TYPE
 from collector.web.packed import Head, problem_answer, response_of
-from collector.web.script import FROZEN_FILES, OPEN_TO_ALL, SCRIPT_HEADERS, Script, config_of, format_asked
+from collector.web.script import (
+    FROZEN_FILES,
+    OPEN_TO_ALL,
+    RELEASED_FILES,
+    SCRIPT_HEADERS,
+    Script,
+    config_of,
+    format_asked,
+)
 
 _TAKEN = Head(200, {**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
@@ -282,9 +290,10 @@ async def draft(request: Request) -> Response:
 
 async def frozen(request: Request) -> Response:
     """A file that never changes under its name."""
-    packed = FROZEN_FILES.get(request.url.path.removeprefix("/w/"))
+    name = request.url.path.removeprefix("/w/")
+    packed = FROZEN_FILES.get(name) or RELEASED_FILES.get(name)
     if packed is None:
-        raise NotFound("This file belongs to another release.")
+        raise NotFound("No release had this file.")
     return await packed.response(request)
 
 

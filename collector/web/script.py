@@ -49,6 +49,17 @@ FROZEN_FILES = {
     f"loader-{FROZEN_HASH}.js": Packed(FROZEN, JAVASCRIPT, FROZEN_HASH, FROZEN_HEADERS),
 }
 """Files whose name holds the hash of what is in them, so that they never change."""
+
+
+def released_files(folder: Path) -> dict[str, Packed]:
+    """What earlier releases served under such names, which tags that were pinned and pages that are open still ask for."""
+    return {
+        file.name: Packed(file.read_text("utf-8"), JAVASCRIPT, file.stem.rpartition("-")[2], FROZEN_HEADERS)
+        for file in sorted(folder.glob("*-*.js"))
+    }
+
+
+RELEASED_FILES = released_files(FOLDER / "released")
 INTEGRITY = "sha384-" + b64encode(hashlib.sha384(FROZEN.encode()).digest()).decode()
 """Of the frozen loader, for the tag of those who pin their scripts."""
 

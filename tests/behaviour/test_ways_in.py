@@ -170,3 +170,20 @@ def test_nothing_of_the_widget_asks_the_document_for_what_markup_can_stand_in_fo
     for name in ("loader", "tag", "visit", "calls", "navigation", "showing", "pinned", "embed", "frozen"):
         source = (ROOT / "widget" / "src" / f"{name}.ts").read_text()
         assert "document." not in source, name
+
+
+@pytest.mark.parametrize("changes", ["'#section-' + (++n % 6)", "'?t=' + ++n", "'?q=shoes' + ++n + '#top'"])
+def test_address_that_never_rests_is_one_page_view(visit: Visit, changes: str) -> None:
+    visit.site.publish(when={"delay_seconds": 2, "event": "ready", "match": "all"}, frequency={"unanswered": "always"})
+    visit.head = f"""<script>let n = 0
+      setInterval(() => history.replaceState(history.state, '', {changes}), 200)</script>"""
+    visit.open()
+    visit.window.run("tevreden.event('ready')")
+    visit.expect_shown()
+    visit.window.click("button", "Close")
+    before = visit.window.run("n")
+    visit.window.until(f"n > {before + 10}")
+    assert visit.count() == 0
+    visit.window.run("void history.pushState(0, '', '/other')")
+    visit.window.run("tevreden.event('ready')")
+    visit.expect_shown()

@@ -41,7 +41,7 @@ const decode = (text: string) =>
 /** Whether a pattern matches an address. */
 export const matches = (pattern: Pattern, url: URL): boolean => {
   const { scheme, host, port, path, query, hash } = pattern;
-  const name = url.hostname;
+  const name = url.hostname.replace(/\.$/, "");
   return (
     glob(scheme, url.protocol.slice(0, -1)) &&
     (glob(host, name) || glob(host, name.replace(/^www\./, ""))) &&
