@@ -52,7 +52,7 @@ FROZEN_FILES = {
 
 
 def released_files(folder: Path) -> dict[str, Packed]:
-    """What earlier releases served under such names, which tags that were pinned and pages that are open still ask for."""
+    """What earlier releases served under such names, which pinned tags and open pages still ask for."""
     return {
         file.name: Packed(file.read_text("utf-8"), JAVASCRIPT, file.stem.rpartition("-")[2], FROZEN_HEADERS)
         for file in sorted(folder.glob("*-*.js"))
