@@ -22,6 +22,20 @@ SIZES = {"desktop": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 READY = "window.tevreden && !Array.isArray(window.tevreden)"
 UNSETTLED = ("loading", "waiting")
+COVERED = """() => {
+  const survey = document.querySelector("tevreden-survey");
+  const card = survey.getBoundingClientRect();
+  const stays = (one) => one && (/fixed|sticky/.test(getComputedStyle(one).position) || stays(one.parentElement));
+  return [...document.querySelectorAll("button,a[href],input,select,textarea,summary,[role=button],[role=link]")]
+    .filter((one) => {
+      const box = one.getBoundingClientRect();
+      return !survey.contains(one) && one.checkVisibility({ visibilityProperty: true }) && box.width && stays(one)
+        && box.left < card.right && box.right > card.left && box.top < card.bottom && box.bottom > card.top;
+    })
+    .map((one) => (one.getAttribute("aria-label") || one.innerText || one.name || one.id || one.localName).trim());
+}"""
+"""The names of the page's own controls under a survey that is shown, of those that stay in the window: what scrolls can
+be scrolled out from under it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,8 @@ def _look(page: Page, url: str, size: str, wait: float) -> list[Finding]:
         explained = _settled(page, wait)
     except Exception as error:
         raise CheckError(f"{url} could not be asked: {_first_line(error)}") from None
-    return [Finding(size, one["question"], _outcome(one)) for one in explained]
+    covered = page.evaluate(COVERED) if any(one["shown"] for one in explained) else []
+    return [Finding(size, one["question"], _outcome(one, covered)) for one in explained]
 
 
 def _settled(page: Page, wait: float) -> list[dict[str, Any]]:
@@ -85,11 +100,13 @@ def _settled(page: Page, wait: float) -> list[dict[str, Any]]:
         left -= 100
 
 
-def _outcome(explained: dict[str, Any]) -> str:
-    """Whether it shows; if not, the reason and what is behind it: one rule, or the moments that it waits for."""
+def _outcome(explained: dict[str, Any], covered: Sequence[str]) -> str:
+    """Whether it shows, and over what; if not, the reason and what is behind it: one rule, or the moments that it
+    waits for."""
     reason = explained["reason"]
     if explained["shown"]:
-        return "shown"
+        names = ", ".join(f"“{name[:40]}”" for name in covered)
+        return f"shown, over the page's own {names}: give it a distance from the edge" if names else "shown"
     moments = ("delay", "scroll", "exit", "event", "element") if reason == "waiting" else (reason,)
     behind = [
         f"{one['rule']} wanted {one['wanted']}; here {one['here']}"

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
+from collector.check import COVERED
 from collector.framing import allowing, made_up, with_tag
 
 if TYPE_CHECKING:
@@ -237,6 +238,8 @@ class SurveyKit:
             "top": box["top"],
             "bottom": height - box["bottom"],
         }
+        apart = card.evaluate("(e) => parseFloat(getComputedStyle(e).getPropertyValue('--off')) || 0")
+        gaps["top" if placement == "banner" else "bottom"] -= apart
         sides = ("left", "right", "top") if placement == "banner" else ("bottom", placement.rsplit("-", 1)[1])
         wrong = [f"{gaps[side]:.0f} px from the {side}" for side in sides if not -1 <= gaps[side] <= NEAR]
         wrong += [f"{-gap:.0f} px outside on the {side}" for side, gap in gaps.items() if gap < -1]
@@ -255,6 +258,12 @@ class SurveyKit:
             'do what it waits for, or expect because="waiting"'
         )
         assert because in (None, reason), f"not shown because of {reason}, not of {because}: {self._because()}"
+
+    def covered(self) -> list[str]:
+        """The page's own buttons, links and fields that stay in the window and lie under the survey, by their names."""
+        self.to_be_shown()
+        found: list[str] = self.page.evaluate(COVERED)
+        return found
 
     # ---- what comes of it ----
 

@@ -38,6 +38,7 @@ CONTRACT_EXAMPLE = {
         "position": "slide-in-right",
         "color": "#0b7a75",
         "scheme": "auto",
+        "offset": 0,
         "callout_text": "Even iets vragen?",
         "callout_closed_text": None,
     },

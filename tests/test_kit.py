@@ -139,6 +139,20 @@ def test_survey_on_its_way_is_not_absent(survey):
     survey.not_to_be_shown(because="waiting")
 
 
+CHAT = '<style>#chat { position: fixed; right: 20px; bottom: 20px; width: 64px; height: 64px }</style>'
+
+
+@pytest.mark.parametrize(("offset", "covered"), [(0, ["Chat"]), (84, [])])
+@pytest.mark.parametrize("placement", ["slide-in-right", "callout-right", "banner"])
+def test_buttons_under_the_survey_are_named_and_an_offset_keeps_clear_of_them(survey, placement, offset, covered):
+    side = "top" if placement == "banner" else "bottom"
+    page = CHAT.replace("bottom", side) + '<button id="chat">Chat</button><button>Not fixed</button>'
+    survey.publish(appearance={"position": placement, "offset": offset})
+    survey.open("https://shop.example/", page)
+    survey.to_be_at(placement)
+    assert survey.covered() == covered
+
+
 def test_call_out_is_opened_and_answered(survey, page):
     survey.publish(appearance={"position": "callout-left"}, follow_up={"negative": "", "neutral": "", "positive": ""},
                    email_capture={"ask": "never"})

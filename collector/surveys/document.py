@@ -177,6 +177,13 @@ class Appearance(Part):
     position: Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"] = "slide-in-right"
     color: Color = Field("#0b7a75", description="The theme colour, #rgb or #rrggbb.")
     scheme: Literal["light", "dark", "auto"] = Field("auto", description="auto follows the visitor's own preference.")
+    offset: int = Field(
+        0,
+        ge=0,
+        le=400,
+        description="Pixels further from the bottom of the window than usual, a banner from its top: to stay clear of "
+        "what the page has there.",
+    )
     callout_text: PersonalLine | None = Field(None, description="What the call-out says; left out, the language's own.")
     callout_closed_text: PersonalLine | None = Field(
         None, description="Other text for the call-out once it was opened and closed again."

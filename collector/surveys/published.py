@@ -28,6 +28,7 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
         "points": document.points,
         "neutral": [low, high] if low < high else None,  # the middle one goes without saying
         "position": document.appearance.position,
+        "offset": document.appearance.offset or None,
         "color": document.appearance.color,
         "ink": readable_on(document.appearance.color),
         "scheme": None if document.appearance.scheme == "auto" else document.appearance.scheme,

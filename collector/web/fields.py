@@ -144,6 +144,11 @@ TABS: Mapping[Tab, tuple[Section, ...]] = {
             (
                 Field("appearance/position", "Placement", "choice", options=POSITIONS),
                 *CALLOUT,
+                Field(
+                    *("appearance/offset", "Distance from the edge", "number"),
+                    unit="pixels more than usual",
+                    hint="For pages that have a button or a bar of their own at the bottom; with a banner, at the top.",
+                ),
                 Field("appearance/color", "Colour", "color"),
                 Field(
                     *("appearance/scheme", "Light or dark", "choice"),

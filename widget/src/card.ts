@@ -27,6 +27,7 @@ export const drawRoot = (survey: Survey, texts: Texts, language: string, mount: 
   sheet.replaceSync(css);
   shadow.adoptedStyleSheets = [sheet];
   style(root, "color", survey.color_);
+  style(root, "off", (survey.offset || 0) + "px");
   style(root, "ink", survey.ink || "#fff");
   style(root, "scheme", survey.scheme || "light dark");
   return root;

@@ -66,6 +66,8 @@ export interface Survey {
   neutral?: [number, number];
   /** None for `slide-in-right`. */
   position?: Position;
+  /** Pixels further from the bottom of the window than usual; a banner: from its top. */
+  offset?: number;
   color_: string;
   /** On the colour; none for white. */
   ink?: string;
