@@ -169,7 +169,7 @@ def test_page_in_the_background_waits_until_it_is_looked_at(visit: Visit) -> Non
     visit.head = """<script>
       let hidden = true;
       Object.defineProperty(document, 'hidden', {get: () => hidden});
-      window.look = () => { hidden = false; document.dispatchEvent(new Event('visibilitychange')); };
+      window.look = () => { hidden = false; document.dispatchEvent(new Event('visibilitychange', {bubbles: true})); };
     </script>"""
     visit.body = BLANK
     visit.open()
