@@ -23,6 +23,13 @@ const wait = (view: View, survey: Survey) => {
         remember(host, survey.key_, { draw: (Math.random() * 100) | 0 });
       if (may()) show(view, survey, may);
     });
+  const now = reason(view, survey);
+  if (now == "screen") {
+    // a frame that gets its size later, a window made wider, a phone turned
+    const again = () => guard(() => current && wait(view, survey));
+    addEventListener("resize", again, { once: true });
+    stops.push(() => (current = false));
+  }
   if (!may()) return;
   const met = new Set<string>();
   view.watched.set(survey, met);
