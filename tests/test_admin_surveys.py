@@ -59,7 +59,12 @@ def test_site_is_added(owner: House) -> None:
 
 @pytest.mark.parametrize(
     ("name", "status", "said"),
-    [("", 422, "one line of 1 to 200"), ("a\nb", 422, "one line"), ("x" * 201, 422, "200"), ("Shop", 409, "already")],
+    [
+        ("", 422, "something that can be seen"),
+        ("a\nb", 422, "one line"),
+        ("x" * 201, 422, "200"),
+        ("Shop", 409, "already"),
+    ],
 )
 def test_site_that_wont_do_is_told_in_its_place(owner: House, name: str, status: int, said: str) -> None:
     post(owner, "/admin/sites", name="Shop")

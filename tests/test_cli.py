@@ -111,8 +111,8 @@ def test_users_tokens_and_sites_are_added_while_the_collector_runs(tmp_path: Pat
     [
         (("user", "add", "nobody", "--password", PASSWORD), "email: must be an e-mail address"),
         (("user", "add", "a@example.com", "--password", "short"), "password: must have at least 12 characters"),
-        (("token", "add", " "), "name: must be one line of 1 to 200 characters"),
-        (("site", "add", ""), "name: must be one line of 1 to 200 characters"),
+        (("token", "add", " "), "name: must have something that can be seen"),
+        (("site", "add", ""), "name: must have something that can be seen"),
     ],
 )
 def test_what_cannot_be_added_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

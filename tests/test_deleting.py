@@ -56,8 +56,7 @@ def left_of(owner: House, survey: dict[str, Any]) -> list[int]:
 def test_page_of_a_deleted_survey_says_nothing_of_it(owner: House) -> None:
     survey = answered(owner, question="How was the secret thing?")
     path = f"/s/{owner.site.key}-{survey['key']}"
-    assert (reply := owner.client.get(path)).status_code == 410
-    assert "the secret thing" in reply.text
+    assert owner.client.get(path).status_code == 410
     assert owner.site.call("DELETE", f"/surveys/{survey['id']}").status_code == 204
     assert (reply := owner.client.get(path)).status_code == 404
     assert "the secret thing" not in reply.text

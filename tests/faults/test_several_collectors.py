@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from collector.web.script import FORMAT, FORMATS
 from tests.conftest import Site
 from tests.faults.conftest import Collector, Place, furnish
 from tests.faults.load import Answer, Load
@@ -93,7 +94,7 @@ def served(site: Site) -> list[str]:
     """The keys of the surveys that the tag brings."""
     script = site.http.get(f"{site.url}/w/{site.key}.js")
     assert script.status_code == 200
-    return sorted(set(re.findall(r'"key":\s*"([^"]+)"', script.text)))
+    return sorted(set(re.findall(rf'[{{,]{FORMATS[FORMAT]["key"]}:"([^"]+)"', script.text)))
 
 
 def seconds_until(condition: Callable[[], bool]) -> float:
