@@ -106,7 +106,7 @@ def test_no_payload_runs_anywhere(browser: Browser, alone: Process) -> None:
                 "comment": payload,
                 "email": f"{word[:60]}@example.com",
                 "language": "en",
-                "page": f"https://x.example/?{word}",
+                "page": f"https://x.example/{word}",
             }
             events += [shown, response(survey, impression=shown["id"], state=2, complete=True, **mine)]
         agent = PAYLOADS[start].encode("ascii", "ignore").decode().replace("\n", " ")
