@@ -39,7 +39,7 @@ def file(body: str) -> Reply:
 @pytest.mark.parametrize("markup", MARKUP, ids=lambda name: name.replace(" ", "-"))
 def test_markup_that_takes_the_names_of_what_a_page_has_stands_in_for_nothing(visit: Visit, markup: str) -> None:
     visit.site.publish(when={"delay_seconds": 0, "element": "h1", "match": "all"})
-    visit.tag = f"</head><body>{MARKUP[markup]}{visit.tag}"
+    visit.tag = f"</head><body><div hidden>{MARKUP[markup]}</div>{visit.tag}"
     visit.window.open("http://shop.example/")
     visit.window.until("Document.prototype.querySelectorAll.call(document, 'tevreden-survey').length == 1")
     assert not visit.stage.matching("*evil.example/w/*.js")

@@ -23,7 +23,8 @@ CALL = """async (given) => {
 }"""
 """A script is an expression; where it gives a function, that is called with the arguments. Promises are awaited."""
 
-DOCUMENT = "[location.href, performance.timeOrigin, document.readyState]"
+DOCUMENT = "[location.href, performance.timeOrigin, Reflect.get(Document.prototype, 'readyState', document)]"
+"""Whatever the page's markup is called."""
 FOCUSED = """() => {
   let one = document.activeElement;
   while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
