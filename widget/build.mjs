@@ -43,9 +43,9 @@ const FORMAT = Math.max(...Object.keys(FORMATS));
  */
 const CLASHING = "all body close color consent email event key question revision send site".split(" ");
 
-/** Properties that only these files know of, all of one build: one letter each, whichever. */
+/** Properties that only these files know of, all of one build: one letter each, whichever; in this order the loader compresses best. */
 const OWN =
-  "allowed answered arrive bases blocked claim closed destroy draw era flush hears files held named onPage pending ready remember root still stops taken turn url waiting watched";
+  "claim answered blocked flush arrive draw closed root turn stops pending waiting ready held watched destroy bases files remember onPage era named taken url allowed hears still";
 
 /** What properties are called in what is served. */
 const NAMES = Object.fromEntries([

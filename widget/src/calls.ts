@@ -53,7 +53,7 @@ const callsOn = (view: View, { host } = view) => ({
 /** What stands on the page instead of its queue: every call by its name, and none of them throws into the page. */
 export const apiOf = (view: View, site: string): Calls => {
   const calls = callsOn(view) as unknown as Calls;
-  calls.push = (call) => api[(call as Call)[0]]?.(...(call as Call).slice(1));
+  calls.push = (([name, ...args]: Call) => api[name]?.(...args)) as Calls[string];
   const api = { site } as unknown as Calls;
   for (const name of Object.keys(calls)) api[name] = (...args) => guard(() => calls[name]!(...args));
   return api;

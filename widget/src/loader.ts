@@ -19,16 +19,14 @@ declare const __FURTHER__: string;
 
 /** The page's queue of calls, made if there is none; nothing if a tag has it already. */
 const takeQueue = (site: string): Queue | undefined => {
-  const global = window as unknown as { tevreden: Queue };
   const there = own<Queue>("tevreden");
-  const taken = there?.site;
-  if (taken) {
-    if (taken != site) say("one site a page: " + taken);
+  if (there?.site) {
+    if (there.site != site) say("one site a page: " + there.site);
     return;
   }
-  if (!Array.isArray(there)) global.tevreden = [] as unknown as Queue; // nothing yet, or something of the page's own
-  global.tevreden.site = site;
-  return global.tevreden;
+  const queue = (Array.isArray(there) ? there : []) as Queue; // nothing yet, or something of the page's own
+  queue.site = site;
+  return ((window as unknown as { tevreden: Queue }).tevreden = queue);
 };
 
 /** Further files from where the collector is; where they can't be had there, from where else it may be. */
