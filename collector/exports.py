@@ -164,7 +164,13 @@ _SIGNS = "=+@＝＋＠﹦﹢﹫⁼⁺₌₊"
 _MINUS = "-－﹣⁻₋−"
 """What a formula begins with, and the wider and smaller forms that some spreadsheets read as the same."""
 _LINES = r"\r\n\v\f\x1c-\x1e\x85\u2028\u2029"
-_BESIDE = rf"[^\S\t;|,{_LINES}]" + r"""|["'`´‘’‚“”„«»\0-\x08\x0e-\x1b\x7f\xad\u200b-\u200f\u2060\ufeff]"""
+_BESIDE = (
+    rf"[^\S\t;|,{_LINES}]"
+    + r"""|["'`´‘’‚“”„«»＇＂\0-\x08\x0e-\x1b\x7f\xad"""
+    + (
+        r"\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+    )
+)
 """What is passed over on the way to it: blanks, quotes that fall away when a cell is split, and what is not seen."""
 _FORMULA = re.compile(
     rf"(^(?=[\t\r\n|])|(?:^|[;|\t{_LINES}])(?=(?:{_BESIDE})*(?:[{_SIGNS}]|[{_MINUS}](?!\))))"

@@ -274,6 +274,7 @@ def test_anonymous_visitor_has_no_id_and_no_address(house: House, survey: dict[s
         ("https://jo:password@shop.example:8443/a/b?", "https://shop.example:8443/a/b"),
         ("https://shop.example?q=1", "https://shop.example"),
         ("http://localhost:3000/", "http://localhost:3000/"),
+        ("https://shop.example/reset;token=secret/a;b", "https://shop.example/reset/a"),
         ("data:text/html,<p>jo@example.com", None),
         ("about:srcdoc", None),
         ("file:///home/jo/page.html", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -266,6 +267,16 @@ def test_one_visitor_cannot_have_thousands_of_answers_counted(house: House, cloc
     statuses = [house.send(*(response(survey) for _ in range(50)), visitor=token).status_code for _ in range(40)]
     assert statuses.count(200) == EVENTS_PER_VISITOR // 50
     assert house.site.results(survey)["counts"]["scores"] <= EVENTS_PER_VISITOR
+
+
+def test_visitor_who_leaves_the_token_out_is_counted_all_the_same(house: House, clock: Clock) -> None:  # noqa: ARG001
+    survey = house.site.publish()
+    shown = impression(survey)
+    house.send(shown)
+    for _ in range(6):
+        house.send(shown, *(response(survey) for _ in range(49)))
+    mine = Counter(one["visitor"] for one in house.site.responses())
+    assert max(mine.values()) <= EVENTS_PER_VISITOR
 
 
 def test_surveys_that_nobody_knows_cost_one_look_a_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -141,3 +142,18 @@ def test_no_text_in_a_form_is_too_much_for_a_store(owner: House, text: str) -> N
     for document in ({"name": text}, {"question": text}, {"name": "fine", "question": text}, {"language": text}):
         assert owner.site.call("POST", "/surveys", {**SMALLEST, **document}).status_code < 500
     assert owner.site.call("POST", "/webhooks", {"url": f"https://example.com/{text}"}).status_code < 500
+
+
+@pytest.mark.parametrize("comment", ["\u0344" * 6000 + "\u0316" * 4000, "\u0316\u0301" * 5000, "\u0f73" * 10_000])
+def test_comment_of_nothing_but_marks_costs_a_search_no_more_than_another(comment: str) -> None:
+    def cost(text: str) -> float:
+        """Seconds of processor, at best."""
+        found = []
+        for _ in range(3):
+            began = time.process_time()
+            folded(text)
+            found.append(time.process_time() - began)
+        return min(found)
+
+    assert cost(comment) <= 10 * cost("e\u0301" * 5000)
+    assert folded("e" + "\u0301" * 31) == folded("e" + "\u0301" * 30)

@@ -53,6 +53,8 @@ class Arrival:
     events: list[Arrived]
     may_name: Callable[[], bool] = lambda: True
     """Whether whoever sent it may name one more page in the results; each call that says yes counts."""
+    check_visitor: Callable[[str], None] = lambda _: None
+    """Counts its events for a visitor; raises `TooManyTries`."""
 
 
 @dataclass(slots=True)
@@ -374,7 +376,8 @@ class _Sender:
 
     def adopt(self, stored: Row) -> None:
         """Be whoever sent this before: the reply that told this browser its id may not have reached it."""
-        if self.visitor is None and not self.anonymous:
+        if self.visitor is None and not self.anonymous and stored.values["visitor_id"]:
+            self.arrival.check_visitor(stored.values["visitor_id"])
             self.visitor = stored.values["visitor_id"]
 
     def ensure_visitor(self) -> str | None:

@@ -16,6 +16,8 @@ MOST_NAMES = 200
 LONGEST_LABEL = 200
 
 _ADDRESS = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]+[^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+_PARAMETERS = re.compile(r";[^/]*")
+"""Of a step of the path, such as ;jsessionid=…"""
 _MANY = re.compile(r"\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
 
 
@@ -24,7 +26,7 @@ def stored_page(page: str | None, kept_parameters: Collection[str]) -> str | Non
     found = _ADDRESS.match(page) if page else None
     if found is None:
         return None
-    scheme, address, query = found.groups()
+    scheme, address, query = found[1], _PARAMETERS.sub("", found[2]), found[3]
     kept = [one for one in query.split("&") if _name(one) in kept_parameters] if query and kept_parameters else []
     return f"{scheme}{address}?{'&'.join(kept)}" if kept else scheme + address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from collector.surveys.lifecycle import DELETED
 from collector.text import folded
 
 MOST = 200
+LOOKED_AT_ONCE = 10_000
+"""Characters of comments, before others have their turn."""
 AT_FIRST = 4
 """So many pages' worth of responses are looked through before going further back."""
 
@@ -82,9 +85,16 @@ async def _rows(connection: AsyncConnection, query: Select[Any], words: str | No
     looked_for = folded(words)
     found: list[UUID] = []
     comments = query.with_only_columns(responses.c.id, responses.c.comment).where(responses.c.comment.is_not(None))
+    looked_at = 0
     async with connection.stream(comments) as parts:
         async for part in parts.partitions(200):
-            found += [row.id for row in part if looked_for in folded(row.comment)]
+            for row in part:
+                if looked_for in folded(row.comment):
+                    found.append(row.id)
+                looked_at += len(row.comment)
+                if looked_at > LOOKED_AT_ONCE:
+                    looked_at = 0
+                    await asyncio.sleep(0)  # whatever strangers wrote, answers do not wait for a search
             if len(found) >= most:
                 break
     if not found:

@@ -217,8 +217,9 @@ def _arrival(house: House, site: OpenSite, envelope: Envelope, asked: Asked) -> 
     """An envelope with what can be said of its events at once; the surveys of some may have to be looked up."""
     token, anonymous = envelope.visitor, envelope.anonymous
     visitor = house.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
+    check_visitor = partial(house.limits.check_visitor, count=len(envelope.events))
     if visitor:
-        house.limits.check_visitor(visitor.hex, len(envelope.events))
+        check_visitor(visitor.hex)
     events = []
     for index, value in enumerate(envelope.events):
         one = Arrived(at := f"/events/{index}", at)
@@ -234,7 +235,7 @@ def _arrival(house: House, site: OpenSite, envelope: Envelope, asked: Asked) -> 
             check(one, site, house.signing, anonymous)
     device = read_user_agent(asked.headers.get(b"user-agent", b"").decode("latin-1"))
     may_name = partial(house.limits.may_name, asked.address)
-    return Arrival(site, visitor.hex if visitor else None, anonymous, device, events, may_name)
+    return Arrival(site, visitor.hex if visitor else None, anonymous, device, events, may_name, check_visitor)
 
 
 async def _find_survey(house: House, site: OpenSite, arrival: Arrival, one: Arrived) -> None:

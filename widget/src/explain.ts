@@ -100,7 +100,7 @@ const moments = (survey: Survey, { named, watched }: View): Rule[] => {
     rules.push({ rule, wanted, here, holds: !!met?.has(rule) });
   if (delay !== undefined) add("delay", `${delay} s`, "counted from when the page was ready");
   if (scroll) {
-    const room = document.documentElement.scrollHeight - innerHeight;
+    const room = page("documentElement").scrollHeight - innerHeight;
     add("scroll", `${scroll} %`, room > 0 ? `${Math.round((scrollY * 100) / room)} %` : "nothing to scroll");
   }
   if (exit) add("exit", "the mouse leaves by the top", "not now");

@@ -69,8 +69,8 @@ const api: Tevreden = {
   on(name, handler) {
     if (typeof document == "undefined") return () => {};
     const hear = (event: Event) => handler((event as CustomEvent).detail);
-    document.addEventListener("tevreden:" + name, hear);
-    return () => document.removeEventListener("tevreden:" + name, hear);
+    addEventListener("tevreden:" + name, hear, true);
+    return () => removeEventListener("tevreden:" + name, hear, true);
   },
   explain,
 };

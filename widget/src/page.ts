@@ -19,3 +19,6 @@ export const inDocument = <Name extends keyof Document>(name: Name): Document[Na
 /** What the browser or a script has put on the window under a name; nothing for an element that is called so. */
 export const own = <Value>(name: string): Value | undefined =>
   window.hasOwnProperty(name) ? (window as never)[name] : undefined;
+
+/** Write a cookie, whatever an image is called. */
+export const setCookie = (text: string): boolean => Reflect.set(Document.prototype, "cookie", text, document);

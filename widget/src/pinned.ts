@@ -1,5 +1,5 @@
 /** Further files for those who pin scripts: each runs only if its bytes are those that this build knows. */
-import { inDocument } from "./page";
+import { inDocument, own } from "./page";
 import type { Files } from "./types";
 
 /** In the names of the further files of this build. */
@@ -7,18 +7,17 @@ declare const __FURTHER__: string;
 /** What each of them is held against, by its name. */
 declare const __INTEGRITY__: Record<string, string>;
 
+interface Policy {
+  createScriptURL: (url: string) => string;
+}
+/** Made once: a page may allow its name once. */
+let policy: Policy | undefined;
+
 /** An address as pages with Trusted Types want it. */
 const trusted = (address: string): string => {
-  const { trustedTypes } = window as unknown as {
-    trustedTypes?: {
-      createPolicy: (name: string, rules: object) => { createScriptURL: (url: string) => string };
-    };
-  };
-  return trustedTypes
-    ? trustedTypes
-        .createPolicy("tevreden", { createScriptURL: (url: string) => url })
-        .createScriptURL(address)
-    : address;
+  const types = own<{ createPolicy: (name: string, rules: Policy) => Policy }>("trustedTypes");
+  policy ||= types?.createPolicy("tevreden", { createScriptURL: (url) => url });
+  return policy ? policy.createScriptURL(address) : address;
 };
 
 /**

@@ -9,7 +9,7 @@
  * Plain functions over a `Place`, so that the loader carries only those that read.
  */
 import { guard } from "./guard";
-import { inDocument } from "./page";
+import { inDocument, setCookie } from "./page";
 import type { Event, Memory } from "./types";
 
 /** Where one site's things are kept. */
@@ -50,7 +50,7 @@ export const recall = (place: Place, survey: string): Memory => {
  */
 export const claim = (place: Place & { turn?: number }, age = 1): void => {
   place.turn = Date.now() + Math.random();
-  guard(() => (document.cookie = `${place.name}c=${place.turn!.toString(36)};path=/;max-age=${age}`));
+  guard(() => setCookie(`${place.name}c=${place.turn!.toString(36)};path=/;max-age=${age}`));
 };
 
 /** The keys under which events wait. */
@@ -68,7 +68,7 @@ const write = (place: Place, value: string) => {
   delete held[name];
   for (let from = labels.length; from-- > -1;) {
     const domain = from < 0 ? "" : ";domain=" + labels.slice(from).join(".");
-    guard(() => (document.cookie = `${name}=${value};path=/;max-age=${age};samesite=lax${domain}${secure}`));
+    guard(() => setCookie(`${name}=${value};path=/;max-age=${age};samesite=lax${domain}${secure}`));
     if (value && cookie(place) == value) return;
   }
   guard(() => (value ? localStorage.setItem(name, value) : localStorage.removeItem(name)));
