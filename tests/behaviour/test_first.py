@@ -203,7 +203,7 @@ def test_second_tab_knows_the_visitor_and_another_profile_does_not(visit: Visit,
 
 
 def test_small_window_is_a_small_screen(visit: Visit) -> None:
-    visit.site.publish(where={"small_screens": False})
+    visit.site.publish(where={"small_screens": False}, frequency={"unanswered": "always"})
     visit.window.resize(500, 700)
     visit.open().expect_not_shown(because="screen")
     visit.window.resize(1000, 700)
