@@ -273,7 +273,7 @@ def test_visitor_who_leaves_the_token_out_is_counted_all_the_same(house: House, 
     survey = house.site.publish()
     shown = impression(survey)
     house.send(shown)
-    for _ in range(6):
+    for _ in range(10):
         house.send(shown, *(response(survey) for _ in range(49)))
     mine = Counter(one["visitor"] for one in house.site.responses())
     assert max(mine.values()) <= EVENTS_PER_VISITOR

@@ -56,7 +56,7 @@ BYTES_PER_EVENT = 1024
 """What an address may send a minute, for each event that it may: an answer without a comment has 400 bytes."""
 JOBS_PER_EVENT = 5
 """Deliveries to webhooks that an address may cause a minute, for each event that it may send."""
-EVENTS_PER_VISITOR = 120
+EVENTS_PER_VISITOR = 300
 """In a minute; a day without a network is at most that much."""
 NAMES_PER_ADDRESS = 40
 """Pages that results begin to name because of one address, in a day."""

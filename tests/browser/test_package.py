@@ -96,8 +96,8 @@ def test_what_is_called_before_the_surveys_have_come_waits_for_them(bundled: Vis
     survey = bundled.site.publish(where={"include": ["/elsewhere"]})
     bundled.body = "<main id=here></main>"
     held: list[Route] = []
-    bundled.context.route("**/w/*.json", lambda route: held.append(route))  # noqa: PLW0108  a builtin cannot carry what Playwright ties to it
-    with bundled.page.expect_request("**/w/*.json"):
+    bundled.context.route("**/w/*.json?*", lambda route: held.append(route))  # noqa: PLW0108  a builtin cannot carry what Playwright ties to it
+    with bundled.page.expect_request("**/w/*.json?*"):
         bundled.page.goto("https://shop.example/")
     bundled.page.evaluate("(key) => bundled.show(key, {mount: document.getElementById('here')})", survey["key"])
     assert bundled.page.evaluate("Array.isArray(tevreden)")
@@ -118,11 +118,11 @@ def test_who_has_stopped_hearing_hears_nothing(bundled: Visit) -> None:
 
 def test_page_goes_on_without_a_collector_and_may_load_again(bundled: Visit) -> None:
     bundled.site.publish()
-    bundled.context.route("**/w/*.json", lambda route: route.abort())
+    bundled.context.route("**/w/*.json?*", lambda route: route.abort())
     bundled.page.goto("https://shop.example/")
     assert bundled.page.evaluate("explained") == []
     assert bundled.page.evaluate("bundled.explain()") == []
-    bundled.context.unroute("**/w/*.json")
+    bundled.context.unroute("**/w/*.json?*")
     bundled.page.evaluate("again()")
     bundled.expect_shown()
     assert [error for error in bundled.errors if "Failed to load resource" not in error] == []

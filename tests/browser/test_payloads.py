@@ -13,7 +13,7 @@ from itertools import product
 from playwright.sync_api import Browser, Page, expect
 
 from collector.web.fields import TAB_WORDS
-from tests.conftest import PASSWORD, USER, Process, add_site
+from tests.conftest import PASSWORD, PERSON, USER, Process, add_site
 from tests.test_intake import impression, response
 
 CALLS = ("ran()", "window.ran(1)", "self['ran']()", "(0,ran)()", "eval('ran()')", "ran`1`")
@@ -109,11 +109,10 @@ def test_no_payload_runs_anywhere(browser: Browser, alone: Process) -> None:
                 "page": f"https://x.example/{word}",
             }
             events += [shown, response(survey, impression=shown["id"], state=2, complete=True, **mine)]
-        agent = PAYLOADS[start].encode("ascii", "ignore").decode().replace("\n", " ")
         reply = alone.http.post(
             f"{alone.url}/w/{site.key}/events",
             json={"events": events},
-            headers={"User-Agent": f"Mozilla/5.0 {agent} Chrome/150"},
+            headers={"User-Agent": PERSON},  # of which nothing is kept but names that we know
         )
         assert reply.status_code == 200, reply.text
 
