@@ -605,7 +605,7 @@ def test_token_that_ended_while_a_body_came_in_writes_nothing(
 
 @pytest.mark.parametrize(
     ("form", "status", "said"),
-    [({"name": ""}, 422, "one line"), ({"name": "tests"}, 409, "already"), ({"scope": "all"}, 422, "read or write")],
+    [({"name": ""}, 422, "can be seen"), ({"name": "tests"}, 409, "already"), ({"scope": "all"}, 422, "read or write")],
 )
 def test_token_that_wont_do_is_told(owner: House, form: dict[str, str], status: int, said: str) -> None:
     reply = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form})

@@ -32,7 +32,12 @@ const takeQueue = (site: string): Queue | undefined => {
 /** Further files from where the collector is; where they can't be had there, from where else it may be. */
 const filesAt = (bases: Tag["bases"]): Files => {
   const load = (name: string) => import(`${bases[0]}${name}-${__FURTHER__}.js`);
-  return (name) => load(name).catch(() => (bases.reverse(), load(name)));
+  return (name) =>
+    load(name).catch((error) => {
+      if (bases[0] == bases[1]) throw error;
+      bases.reverse();
+      return load(name);
+    });
 };
 
 const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required }: Config): View => ({
