@@ -20,7 +20,7 @@ from collector.app import create_app, open_house
 from collector.errors import Conflict
 from collector.settings import Settings
 from collector.webhooks import MOST, create_webhook, list_webhooks
-from tests.conftest import BROWSER_SECRET, SECRET, House, Site, add_site
+from tests.conftest import BROWSER_SECRET, PERSON, SECRET, House, Site, add_site
 from tests.jobs import NOW, open_jobs
 from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
 
@@ -352,7 +352,8 @@ def test_text_of_any_kind_reaches_the_receiver_as_it_is_stored(telling: House, r
     survey, webhook = telling.site.publish(), add_webhook(telling.site, receiver.url())
     odd = [answer(survey, comment=text, page=f"https://shop.example/{text}") for text in ("a\x00b", "\ud800", "'; --")]
     body = json.dumps({"events": odd})
-    reply = telling.client.post(f"/w/{telling.site.key}/events", content=body.encode())
+    headers = {"User-Agent": PERSON}
+    reply = telling.client.post(f"/w/{telling.site.key}/events", content=body.encode(), headers=headers)
     assert reply.status_code == 200, reply.text
     stored = {one["id"]: one for one in telling.site.responses() if not one["bot"]}
     told = {event["data"]["id"]: event["data"] for event in (call.event for call in receiver.wait_for(len(stored)))}
