@@ -65,7 +65,7 @@ def test_dialog_that_opens_later_is_never_covered_and_the_survey_comes_back(visi
     go(visit)
     visit.expect_shown()
     visit.window.run("void document.getElementById('dialog').showModal()")
-    visit.window.until("!document.querySelector('tevreden-survey').getClientRects().length")
+    visit.window.until("!document.querySelector('tevreden-survey')?.getClientRects().length")
     visit.window.run("void document.getElementById('dialog').close()")
     visit.expect_shown()
     visit.settle()
@@ -77,7 +77,7 @@ def test_page_that_makes_everything_inert_hides_the_survey(visit: Visit) -> None
     go(visit)
     visit.expect_shown()
     visit.window.run("void (document.querySelector('tevreden-survey').inert = true)")
-    visit.window.until("!document.querySelector('tevreden-survey').getClientRects().length")
+    visit.window.until("!document.querySelector('tevreden-survey')?.getClientRects().length")
     visit.window.run("void (document.querySelector('tevreden-survey').inert = false)")
     visit.expect_shown()
 

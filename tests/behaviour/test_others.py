@@ -59,7 +59,7 @@ def test_survey_steps_aside_for_a_modal_that_opens_later(visit: Visit, modal: st
     go(visit)
     visit.expect_shown()
     visit.window.run("void openEdit()")
-    visit.window.until("!document.querySelector('tevreden-survey').getClientRects().length")
+    visit.window.until("!document.querySelector('tevreden-survey')?.getClientRects().length")
     visit.window.run("void closeEdit()")
     visit.expect_shown()
 

@@ -72,7 +72,7 @@ def expect_unavailable(place: Place, load: Load) -> None:
     """Answers are refused, and the script is there as before."""
     before = load.refusals
     load.wait_until(lambda: load.refusals > before, "nobody was refused")
-    assert place.collector.http.get(place.collector.url + "/readyz").status_code == 503
+    wait_until(lambda: place.collector.http.get(place.collector.url + "/readyz").status_code == 503, str)
     over = time.monotonic() + LONGER_THAN_FRESH
     while time.monotonic() < over:
         expect_script(place)

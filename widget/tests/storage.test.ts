@@ -11,10 +11,10 @@ const written: string[] = [];
 
 const global = globalThis as Record<string, unknown>;
 global.location = page;
-global.document = {
+class Document {
   get cookie() {
     return [...cookies].map(([key, value]) => `${key.split("@")[0]}=${value}`).join("; ");
-  },
+  }
   set cookie(text: string) {
     written.push(text);
     const [pair = "", ...rest] = text.split(";");
@@ -23,8 +23,9 @@ global.document = {
     if (PUBLIC.includes(domain) || !("." + page.hostname).endsWith("." + domain)) return;
     if (rest.includes("max-age=0")) cookies.delete(`${name}@${domain}`);
     else cookies.set(`${name}@${domain}`, value);
-  },
-};
+  }
+}
+global.document = new Document();
 const local = (full = false) =>
   new Proxy({} as Record<string, unknown>, {
     get(target, key: string) {
