@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).parent
-MANIFEST = ROOT / "collector" / "static" / "widget" / "manifest.json"
+MANIFEST = ROOT / "collector" / "web" / "static" / "widget" / "manifest.json"
 
 
 def sources_hash() -> str:

@@ -1,5 +1,5 @@
 """``python -m collector`` is the ``tevreden`` command."""
 
-from collector.cli import main
+from collector.run.cli import main
 
 main()

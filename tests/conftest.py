@@ -26,8 +26,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import Column, select
 from starlette.testclient import TestClient
 
-from collector import accounts
-from collector.app import create_app, open_house
+from collector.access import accounts
+from collector.run.app import create_app, open_house
 from collector.settings import Settings
 from tests.needs import do_without
 from tests.postgres import Cluster, missing, running

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-FILE = Path(__file__).parent.parent / "collector" / "robots.json"
+FILE = Path(__file__).parent.parent / "collector" / "responses" / "robots.json"
 
 
 def fetch(version: str) -> list[str]:

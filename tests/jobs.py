@@ -16,19 +16,19 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector import outbox
+from collector.access.signing import Signing
+from collector.access.sites import create_site
+from collector.automations.webhooks import KIND, create_webhook
 from collector.channels.outbound import Outbound
+from collector.db import outbox
 from collector.db.opening import open_database
+from collector.db.outbox import Job, Outcome, new_job, put_jobs
+from collector.db.schema import jobs as table
+from collector.db.schema import new_id
 from collector.db.store import Database
 from collector.db.verbs import Call, Steps
-from collector.outbox import Job, Outcome, new_job, put_jobs
-from collector.schema import jobs as table
-from collector.schema import new_id
+from collector.run.worker import Worker
 from collector.settings import Settings
-from collector.signing import Signing
-from collector.sites import create_site
-from collector.webhooks import KIND, create_webhook
-from collector.worker import Worker
 from tests.conftest import SECRET
 from tests.receiver import OWN_NETWORK
 

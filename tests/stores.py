@@ -17,15 +17,15 @@ from anyio.from_thread import start_blocking_portal
 from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector import cli
+from collector.access.sites import list_sites
 from collector.db import opening
 from collector.db.postgres import PostgreSQL
+from collector.db.schema import metadata
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
-from collector.rollups import Difference, recount
-from collector.schema import metadata
+from collector.responses.rollups import Difference, recount
+from collector.run import cli
 from collector.settings import Settings
-from collector.sites import list_sites
 from collector.surveys.lifecycle import list_surveys
 from tests.conftest import SECRET
 

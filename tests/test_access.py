@@ -15,19 +15,20 @@ import pytest
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from collector import accounts, audit, schema
-from collector.app import create_app
+from collector.access import accounts, audit
+from collector.access.guesses import forget_guesses
+from collector.access.known_browsers import KNOWN_FOR, find_browser, know_browser
+from collector.access.known_browsers import MOST as MOST_BROWSERS
+from collector.access.resets import make_reset
+from collector.access.signing import Signing, digest
+from collector.db import schema
 from collector.errors import Conflict, NotFound, TooManyTries
-from collector.guesses import forget_guesses
-from collector.known_browsers import KNOWN_FOR, find_browser, know_browser
-from collector.known_browsers import MOST as MOST_BROWSERS
-from collector.resets import make_reset
-from collector.signing import Signing, digest
+from collector.run.app import create_app
 from collector.surveys.lifecycle import survey_to_act_on
 from collector.surveys.versions import version_of
-from collector.web.admin_access import ENTRIES
-from collector.web.http import House as Inside
-from collector.web.throttle import TRIES, TRIES_PER_ADDRESS
+from collector.web.admin.signing_in import ENTRIES
+from collector.web.admin.throttle import TRIES, TRIES_PER_ADDRESS
+from collector.web.http.shared import House as Inside
 from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, tevreden
 from tests.stores import rows_of
 from tests.test_admin import ORIGIN, sign_in

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from collector.errors import Invalid
 from collector.surveys.document import json_schema, read_document
-from collector.web.admin_results import attachment
+from collector.web.admin.results import attachment
 from tests.conftest import House
 from tests.test_admin_surveys import owner
 

@@ -17,22 +17,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from collector import accounts, schema
-from collector.exports import _csv_line, _no_formula
-from collector.web import (
-    admin_access,
-    admin_account,
-    admin_editor,
-    admin_people,
-    admin_results,
-    admin_review,
-    admin_sites,
-    admin_surveys,
-    admin_teams,
-    http,
-)
-from collector.web.admin_results import STOP_POLLING
-from collector.web.http import templates
+from collector.access import accounts
+from collector.db import schema
+from collector.results.exports import _csv_line, _no_formula
+from collector.web.admin import account as admin_account
+from collector.web.admin import editor as admin_editor
+from collector.web.admin import results as admin_results
+from collector.web.admin import review as admin_review
+from collector.web.admin import signing_in as admin_access
+from collector.web.admin import sites as admin_sites
+from collector.web.admin import surveys as admin_surveys
+from collector.web.admin import teams as admin_teams
+from collector.web.admin import users as admin_people
+from collector.web.admin.results import STOP_POLLING
+from collector.web.http import shared as http
+from collector.web.http.shared import templates
 from tests.conftest import PASSWORD, SLOW, USER, House
 from tests.test_intake import response
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.templates import TEMPLATES, document_of
-from collector.web.fields import TAB_WORDS
+from collector.web.admin.fields import TAB_WORDS
 from tests.conftest import House
 from tests.test_access import acts, post
 from tests.test_admin import EVIL, ORIGIN, sign_in

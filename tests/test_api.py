@@ -9,8 +9,8 @@ from uuid import uuid4
 import jsonschema
 import pytest
 
-from collector.web.api import ALL as ENDPOINTS
-from collector.web.rest import PREFIX
+from collector.web.api.rest import PREFIX
+from collector.web.api.routes import ALL as ENDPOINTS
 from tests.conftest import House
 from tests.test_intake import impression, response
 

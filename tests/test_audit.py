@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector import schema
+from collector.db import schema
 from tests.conftest import USER, House
 from tests.test_access import acts, another_browser, in_store, post
 from tests.test_admin_surveys import owner, plain

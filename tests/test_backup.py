@@ -23,10 +23,10 @@ import httpx2 as httpx
 import pytest
 from sqlalchemy import JSON, Boolean, Date, Integer, SmallInteger, String, Table, Text, UniqueConstraint, Uuid, insert
 
-from collector.backup import PASSING, back_up, restore
+from collector.db.backup import PASSING, back_up, restore
+from collector.db.schema import Instant, metadata
 from collector.db.store import Database
 from collector.errors import BackupError
-from collector.schema import Instant, metadata
 from tests.conftest import PERSON, ROOT, SECRET, Process, Site, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster, wait_until
@@ -445,7 +445,7 @@ def test_backup_that_is_killed_is_no_backup_and_the_next_one_succeeds(filled: st
     folder = tmp_path / "backups"
     folder.mkdir()
     killing = (
-        "import asyncio, os, signal, sys; from pathlib import Path; from collector.backup import back_up\n"
+        "import asyncio, os, signal, sys; from pathlib import Path; from collector.db.backup import back_up\n"
         "from tests.stores import opened\n"
         "async def run():\n"
         "    async with opened(sys.argv[1]) as database:\n"

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from collector.web.public import SENT_TO
-from collector.web.script import FROZEN_FILES
+from collector.web.visitors.routes import SENT_TO
+from collector.web.visitors.script import FROZEN_FILES
 from tests.blocking import FOLDER, stopped, there
 
 FIRST = (

@@ -157,7 +157,7 @@ def test_demo_says_where_everything_is_and_keeps_it(alone: Process) -> None:
     for path in (
         "/demo/nosuch",
         "/demo/../cli.py",
-        "/demo/%2e%2e/%2e%2e/collector/cli.py",
+        "/demo/%2e%2e/%2e%2e/collector/run/cli.py",
         "/other/",
         "/demo/%00",
         "/demo//",

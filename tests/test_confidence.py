@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from collector.metrics import Metric, differs, figure, interval, scores
+from collector.surveys.metrics import Metric, differs, figure, interval, scores
 from tests.conftest import CONTRACT
 
 TABLE = json.loads((CONTRACT / "populations.json").read_text("utf-8"))

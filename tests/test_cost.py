@@ -12,11 +12,11 @@ import httpx2 as httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from collector.devices import read_user_agent
+from collector.responses.devices import read_user_agent
 from collector.surveys.lifecycle import MOST_PUBLISHED_BYTES
-from collector.web import live
-from collector.web.live import Kept
-from collector.web.packed import Packed, best_encoding
+from collector.web.http.packed import Packed, best_encoding
+from collector.web.visitors import live
+from collector.web.visitors.live import Kept
 from tests.conftest import House, Process, add_site
 
 TICK = os.sysconf("SC_CLK_TCK")

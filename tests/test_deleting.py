@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from collector import schema
 from collector.channels.outbound import Outbound
+from collector.db import schema
 from collector.responses import removal
+from collector.run.worker import Worker
 from collector.surveys.lifecycle import KEPT_DELETED
-from collector.worker import Worker
 from tests.conftest import USER, House
 from tests.stores import differences_in
 from tests.test_access import acts, in_store, inside, post

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from collector import devices
-from collector.devices import LONGEST, MOST_READINGS, read_user_agent
+from collector.responses import devices
+from collector.responses.devices import LONGEST, MOST_READINGS, read_user_agent
 from tests.conftest import CONTRACT, PERSON
 
 TABLE = json.loads((CONTRACT / "user_agents.json").read_text("utf-8"))

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from collector.web.direct import MOST_BYTES, Asked, Begin, Exchange
-from collector.web.packed import Head
-from collector.web.protocol import guarded
+from collector.web.http.direct import MOST_BYTES, Asked, Begin, Exchange
+from collector.web.http.packed import Head
+from collector.web.http.protocol import guarded
 from tests.test_protocol import Client, Server, serving, until
 
 OK = Head(200, {"Content-Type": "text/plain"})

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from collector.cli import cli
+from collector.run.cli import cli
 from collector.settings import described
-from collector.web.api import ENDPOINTS
+from collector.web.api.routes import ENDPOINTS
 from tests.conftest import ROOT, tevreden
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.demo import DOCUMENTS
 from collector.errors import Invalid
+from collector.run.demo import DOCUMENTS
 from collector.surveys.document import json_schema, read_document
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
@@ -253,6 +253,6 @@ def test_every_language_is_complete() -> None:
 
 
 def test_languages_have_no_key_that_others_lack() -> None:
-    folder = Path(__file__).parent.parent / "collector" / "locales"
+    folder = Path(__file__).parent.parent / "collector" / "surveys" / "locales"
     shapes = {file.name: sorted(json.loads(file.read_text("utf-8"))) for file in folder.glob("*.json")}
     assert len({str(shape) for shape in shapes.values()}) == 1

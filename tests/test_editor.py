@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from collector.metrics import GROUPS
-from collector.signing import Signing
+from collector.access.signing import Signing
 from collector.surveys.document import SurveyDocument
-from collector.web.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
+from collector.surveys.metrics import GROUPS
+from collector.web.admin.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
 from tests.conftest import SECRET, House, add_site
 from tests.test_access import post
 from tests.test_admin import EVIL, ORIGIN

@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import select
 
-from collector.schema import impressions, responses
-from collector.web.api import ALL as ENDPOINTS
-from collector.web.rest import PREFIX
+from collector.db.schema import impressions, responses
+from collector.web.api.rest import PREFIX
+from collector.web.api.routes import ALL as ENDPOINTS
 from tests.conftest import House, Process, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster

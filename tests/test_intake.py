@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.schema import impressions
+from collector.db.schema import impressions
 from tests.conftest import BROWSER_SECRET, House
 
 PAGE = "https://shop.example/order"

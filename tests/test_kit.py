@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.framing import allowing, with_tag
+from collector.testing.framing import allowing, with_tag
 from tests.conftest import ROOT, Process, tevreden
 from tests.needs import do_without
 
@@ -92,7 +92,7 @@ def test_examples_run_as_they_are(tmp_path: Path) -> None:
 
 def test_every_call_of_the_kit_is_documented() -> None:
     text = (EXAMPLES / "README.md").read_text("utf-8")
-    source = (ROOT / "collector" / "kit.py").read_text("utf-8").split("class SurveyKit")[1]
+    source = (ROOT / "collector" / "testing" / "kit.py").read_text("utf-8").split("class SurveyKit")[1]
     calls = set(re.findall(r"^    def ([a-z]\w*)\(", source, re.MULTILINE)) - {"close"}
     assert len(calls) >= 15
     for call in calls:

@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from collector import __version__
-from collector.app import create_app, open_house
 from collector.errors import TooManyTries
 from collector.responses.open_sites import load_open_site
+from collector.run.app import create_app, open_house
 from collector.settings import Settings
-from collector.web import limits, live
-from collector.web.limits import BYTES_PER_EVENT, EVENTS_PER_VISITOR, MOST_KEPT, Buckets, Limits, share_of
+from collector.web.http import limits
+from collector.web.http.limits import BYTES_PER_EVENT, EVENTS_PER_VISITOR, MOST_KEPT, Buckets, Limits, share_of
+from collector.web.visitors import live
 from tests.conftest import PERSON, SECRET, House, add_site
 from tests.test_intake import impression, response
 from tests.test_rollups import open_house as house_within

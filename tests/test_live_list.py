@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.web.admin_results import LATEST
+from collector.web.admin.results import LATEST
 from tests.conftest import House
 from tests.test_admin_surveys import owner
 from tests.test_editor import SCRIPT

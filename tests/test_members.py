@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from starlette.testclient import TestClient
 
-from collector import accounts, schema, teams
+from collector.access import accounts, teams
+from collector.access.joining import invite
+from collector.access.roles import allows
+from collector.access.signing import digest
+from collector.access.sites import site_by_id
+from collector.access.tokens import add_token
+from collector.db import schema
 from collector.errors import Forbidden
-from collector.invitations import invite
-from collector.members import allows
-from collector.signing import digest
-from collector.sites import site_by_id
-from collector.tokens import add_token
-from collector.web import api, http
+from collector.web.api import routes as api
+from collector.web.http import shared as http
 from tests.conftest import PASSWORD, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post, version_now
 from tests.test_admin import ADMIN, ORIGIN

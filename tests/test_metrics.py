@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.metrics import GROUPS, SCALES, Metric, figure, group_of, scores
+from collector.surveys.metrics import GROUPS, SCALES, Metric, figure, group_of, scores
 from tests.conftest import CONTRACT
 
 CASES = json.loads((CONTRACT / "scores.json").read_text("utf-8"))

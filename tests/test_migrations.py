@@ -19,11 +19,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.db.migrations.upgrade import upgrade
 from collector.db.partitions import first_id, make_partitions
 from collector.db.postgres import PostgreSQL
-from collector.migrations.upgrade import upgrade
-from collector.rollups import total_of
-from collector.schema import impressions, metadata, new_id, responses, revisions, sites, surveys
+from collector.db.schema import impressions, metadata, new_id, responses, revisions, sites, surveys
+from collector.responses.rollups import total_of
 from collector.surveys.document import read_document
 from tests.conftest import PERSON, ROOT, SECRET, Process, add_site
 from tests.faults.times import times

@@ -16,10 +16,9 @@ import asyncpg
 import pytest
 from sqlalchemy import select
 
-from collector import outbox
-from collector.db.verbs import Call, Steps
-from collector.errors import Conflict, NotFound
-from collector.outbox import (
+from collector.automations.webhooks import MOST
+from collector.db import outbox
+from collector.db.outbox import (
     KEPT,
     LEASE,
     MOST_ATTEMPTS,
@@ -32,8 +31,9 @@ from collector.outbox import (
     put_jobs,
     put_payloads,
 )
-from collector.schema import new_id, payloads
-from collector.webhooks import MOST
+from collector.db.schema import new_id, payloads
+from collector.db.verbs import Call, Steps
+from collector.errors import Conflict, NotFound
 from tests.conftest import BROWSER_SECRET, House
 from tests.faults.times import times
 from tests.jobs import NOW, Jobs, open_jobs

@@ -71,7 +71,7 @@ def test_npm_lists_the_same(package: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ui.js", "explain.js"])
 def test_files_that_draw_and_explain_are_those_of_the_collector(package: Path, name: str) -> None:
-    assert (package / "dist" / name).read_bytes() == (ROOT / "collector/static/widget" / name).read_bytes()
+    assert (package / "dist" / name).read_bytes() == (ROOT / "collector/web/static/widget" / name).read_bytes()
 
 
 def test_bundlers_can_tell_every_file_that_is_imported_later(package: Path) -> None:

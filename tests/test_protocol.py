@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 
 from collector.settings import plain_address
-from collector.web.limits import share_of
-from collector.web.protocol import GuardedProtocol, guarded
+from collector.web.http.limits import share_of
+from collector.web.http.protocol import GuardedProtocol, guarded
 from tests.conftest import free_port
 
 RECEIVE, UNREAD, LINGER, SWEEP = 1.0, 1.0, 0.5, 0.1

@@ -14,10 +14,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
-from collector.app import create_app, open_house
 from collector.errors import SettingsError
+from collector.run.app import create_app, open_house
 from collector.settings import Settings, load, networks_in, plain_address
-from collector.web.proxies import TrustedProxies
+from collector.web.http.proxies import TrustedProxies
 from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, add_site, tevreden
 from tests.test_intake import response
 

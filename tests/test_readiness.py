@@ -10,8 +10,8 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.db.postgres import LoudConnection
 from collector.errors import Unavailable
-from collector.web import readiness
-from collector.web.readiness import Readiness
+from collector.web.http import readiness
+from collector.web.http.readiness import Readiness
 from tests.conftest import House
 from tests.postgres import Cluster
 from tests.stores import everything_in

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from collector import schema
-from collector.resets import make_reset
+from collector.access.resets import make_reset
+from collector.db import schema
 from tests.conftest import PASSWORD, USER, House
 from tests.stores import run_command
 from tests.test_access import NEW, acts, another_browser, in_store, inside, post

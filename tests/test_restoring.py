@@ -12,10 +12,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
-from collector.app import create_app, open_house
-from collector.backup import back_up
+from collector.access.signing import Signing
+from collector.db.backup import back_up
+from collector.run.app import create_app, open_house
 from collector.settings import Settings
-from collector.signing import Signing
 from tests.conftest import PASSWORD, SECRET, USER, House, Process, free_port, tevreden
 from tests.stores import everything_in, run_command
 from tests.test_access import inside, lock_out, post

@@ -17,17 +17,17 @@ import pytest
 from sqlalchemy import insert
 from starlette.datastructures import QueryParams
 
-from collector import exports
-from collector.metrics import Metric, figure, interval
+from collector.access.sites import only_site, site_by_key
+from collector.db.schema import rollups
 from collector.responses.reading import Filter, list_responses
-from collector.results import Point, trend
-from collector.rollups import ALWAYS, Span, Total
-from collector.schema import rollups
-from collector.sites import only_site, site_by_key
+from collector.responses.rollups import ALWAYS, Span, Total
+from collector.results import exports
+from collector.results.figures import Point, trend
 from collector.surveys.lifecycle import Survey, get_survey
-from collector.web import admin_results
-from collector.web.admin_results import STOP_POLLING, read_view
-from collector.web.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
+from collector.surveys.metrics import Metric, figure, interval
+from collector.web.admin import results as admin_results
+from collector.web.admin.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
+from collector.web.admin.results import STOP_POLLING, read_view
 from tests.conftest import House
 from tests.test_access import inside
 from tests.test_admin_surveys import owner, plain

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from collector import app
+from collector.access.sites import site_by_key
+from collector.db.schema import rollups
 from collector.db.verbs import Steps
 from collector.errors import Unavailable
 from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
-from collector.rollups import DIMENSIONS, Difference, add_to_rollups, totals_by_value
-from collector.schema import rollups
-from collector.sites import site_by_key
-from collector.web.http import House as OpenHouse
-from collector.web.limits import NAMES_PER_ADDRESS
+from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, totals_by_value
+from collector.run import app
+from collector.web.http.limits import NAMES_PER_ADDRESS
+from collector.web.http.shared import House as OpenHouse
 from tests.conftest import PERSON, House
 from tests.faults.times import times
 from tests.stores import differences_in, run_command

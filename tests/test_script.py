@@ -13,10 +13,10 @@ import brotli
 import pytest
 from starlette.testclient import TestClient
 
-from collector.serving import host_that_lists_know
-from collector.web.public import SENT_TO
-from collector.web.resources import frozen_tag
-from collector.web.script import FORMATS, UI_HASH
+from collector.run.serving import host_that_lists_know
+from collector.web.api.resources import frozen_tag
+from collector.web.visitors.routes import SENT_TO
+from collector.web.visitors.script import FORMATS, UI_HASH
 from tests.conftest import ROOT, House
 from tests.test_document import CONTRACT_EXAMPLE
 
@@ -56,7 +56,7 @@ def test_bytes_are_within_their_budget(house: House, document: dict[str, Any]) -
 
 
 def test_what_is_committed_weighs_what_the_manifest_says() -> None:
-    folder = ROOT / "collector" / "static" / "widget"
+    folder = ROOT / "collector" / "web" / "static" / "widget"
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, size in manifest["bytes"].items():
         assert abs(len(brotli.compress((folder / name).read_bytes(), quality=11)) - size) <= 8

@@ -11,11 +11,12 @@ import pyotp
 import pytest
 from sqlalchemy import delete, select, update
 
-from collector import accounts, schema
+from collector.access import accounts
+from collector.access.two_factor import STEP_SECONDS, codes_left, enrolment, step_of, use_code
+from collector.db import schema
 from collector.errors import Conflict
-from collector.second_step import STEP_SECONDS, codes_left, enrolment, step_of, use_code
-from collector.web import admin_access
-from collector.web.throttle import TRIES
+from collector.web.admin import signing_in as admin_access
+from collector.web.admin.throttle import TRIES
 from tests.conftest import PASSWORD, USER, House
 from tests.test_access import NEW, acts, another_browser, in_store, inside, lock_out, post
 from tests.test_admin import ORIGIN, sign_in

@@ -22,12 +22,12 @@ from joserfc import jwk, jwt
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from collector import schema
-from collector.app import create_app, open_house
+from collector.access.oidc import LEFT_ALONE_FOR, Known, account_of
+from collector.db import schema
 from collector.errors import SettingsError
+from collector.run.app import create_app, open_house
 from collector.settings import Settings, load
-from collector.single_sign_on import LEFT_ALONE_FOR, Known, account_of
-from collector.web.throttle import TRIES_PER_ADDRESS
+from collector.web.admin.throttle import TRIES_PER_ADDRESS
 from tests.conftest import PASSWORD, SECRET, USER, House, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import sign_in

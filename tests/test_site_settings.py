@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.sites import MOST_PARAMETERS
+from collector.access.sites import MOST_PARAMETERS
 from tests.conftest import House
 from tests.test_admin import ORIGIN, sign_in
 from tests.test_intake import response

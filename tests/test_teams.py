@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from collector import schema
+from collector.db import schema
 from tests.conftest import PASSWORD, USER, House, add_site
 from tests.test_access import acts, in_store, post
 from tests.test_admin import ORIGIN

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from collector.db.text import folded, is_blank, is_text, readable_name
 from collector.errors import Invalid
 from collector.surveys.document import read_document
-from collector.text import folded, is_blank, is_text, readable_name
 from tests.conftest import CONTRACT, House
 from tests.test_access import post
 from tests.test_admin_surveys import owner

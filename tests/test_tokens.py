@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from collector import schema
+from collector.db import schema
 from collector.errors import Invalid
 from collector.surveys.document import read_document
-from collector.surveys.tokens import fault_in, fill
+from collector.surveys.personal import fault_in, fill
 from tests.conftest import CONTRACT, House
 from tests.test_access import in_store, inside
 from tests.test_intake import impression

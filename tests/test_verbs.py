@@ -16,10 +16,10 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from collector.db.postgres import BY_INDEX
+from collector.db.schema import impressions, new_hex_id, rollups
 from collector.db.statements import find_all, write_all
 from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
-from collector.schema import impressions, new_hex_id, rollups
 from tests.conftest import BROWSER_SECRET, House
 from tests.postgres import Cluster
 from tests.stores import opened

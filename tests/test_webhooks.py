@@ -15,11 +15,12 @@ from anyio.from_thread import start_blocking_portal
 from standardwebhooks import WebhookVerificationError
 from starlette.testclient import TestClient
 
-from collector import outbox, worker
-from collector.app import create_app, open_house
+from collector.automations.webhooks import MOST, create_webhook, list_webhooks
+from collector.db import outbox
 from collector.errors import Conflict
+from collector.run import worker
+from collector.run.app import create_app, open_house
 from collector.settings import Settings
-from collector.webhooks import MOST, create_webhook, list_webhooks
 from tests.conftest import BROWSER_SECRET, PERSON, SECRET, House, Site, add_site
 from tests.jobs import NOW, open_jobs
 from tests.receiver import OWN_NETWORK, Receiver, answering, receiving

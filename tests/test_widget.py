@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.web.script import RELEASED_FILES, released_files
+from collector.web.visitors.script import RELEASED_FILES, released_files
 from tests.conftest import ROOT
 
 WIDGET = ROOT / "widget"
@@ -42,8 +42,8 @@ def copy(tmp_path: Path) -> Path:
     """A copy of the widget that a test may spoil."""
     shutil.copytree(WIDGET, tmp_path / "widget", ignore=shutil.ignore_patterns("node_modules"))
     (tmp_path / "widget" / "node_modules").symlink_to(WIDGET / "node_modules")
-    target = tmp_path / "collector" / "static" / "widget"
-    shutil.copytree(ROOT / "collector" / "static" / "widget", target)
+    target = tmp_path / "collector" / "web" / "static" / "widget"
+    shutil.copytree(ROOT / "collector" / "web" / "static" / "widget", target)
     return tmp_path / "widget"
 
 
@@ -63,7 +63,7 @@ def test_build_fails_when_the_bundle_is_over_its_budget(copy: Path) -> None:
 
 
 def test_release_keeps_what_earlier_releases_served(copy: Path) -> None:
-    folder = copy.parent / "collector" / "static" / "widget" / "released"
+    folder = copy.parent / "collector" / "web" / "static" / "widget" / "released"
     assert build(copy, "--release").returncode == 0
     first = {name: packed.answer(b"", b"")[1] for name, packed in released_files(folder).items()}
     assert sorted(name.partition("-")[0] for name in first) == ["explain", "loader", "ui"]
@@ -77,7 +77,7 @@ def test_release_keeps_what_earlier_releases_served(copy: Path) -> None:
 
 def test_whatever_was_released_is_there_as_it_was() -> None:
     """Tags that were pinned and pages that are open ask for it, whatever has been released since."""
-    folder = ROOT / "collector" / "static" / "widget" / "released"
+    folder = ROOT / "collector" / "web" / "static" / "widget" / "released"
     wanted = json.loads(list_.read_text()) if (list_ := folder / "released.json").exists() else {}
     assert set(wanted) == set(RELEASED_FILES)
     for name, digest in wanted.items():
@@ -98,5 +98,5 @@ def test_wheel_knows_whether_the_widget_was_built_from_these_sources() -> None:
     assert spec.loader
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
-    manifest = json.loads((ROOT / "collector" / "static" / "widget" / "manifest.json").read_text())
+    manifest = json.loads((ROOT / "collector" / "web" / "static" / "widget" / "manifest.json").read_text())
     assert hook.sources_hash() == manifest["sources"]

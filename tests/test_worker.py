@@ -11,13 +11,14 @@ from uuid import UUID
 
 import pytest
 
-from collector import outbox, worker
+from collector.automations.webhooks import message_id
 from collector.channels.outbound import Failed, Outbound, Refused, Reply
+from collector.db import outbox
+from collector.db.outbox import KEPT, Outcome
 from collector.db.store import Database
 from collector.errors import Unavailable
-from collector.outbox import KEPT, Outcome
-from collector.webhooks import message_id
-from collector.worker import AT_ONCE, SHARE
+from collector.run import worker
+from collector.run.worker import AT_ONCE, SHARE
 from tests.jobs import NOW, PATIENCE, Clock, Jobs, open_jobs
 
 Answer = Callable[[str], Awaitable[int]]

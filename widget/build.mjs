@@ -18,7 +18,7 @@ import { build } from "esbuild";
 import { minify } from "terser";
 
 const here = new URL("./", import.meta.url);
-const target = new URL("../collector/static/widget/", here);
+const target = new URL("../collector/web/static/widget/", here);
 
 /** Bytes in brotli 11. The loader's leaves room for the texts of one survey, see `tests/test_script.py` for the sums. */
 const BUDGETS = {
@@ -204,7 +204,7 @@ for (const [name, text] of Object.entries(files)) {
   if (!process.argv.includes("--check")) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
     console.error(
-      `collector/static/widget/${name} is not what the sources give: run make build and commit it`,
+      `collector/web/static/widget/${name} is not what the sources give: run make build and commit it`,
     );
     process.exit(1);
   }

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.schema import PARTITIONED
+from collector.db.schema import PARTITIONED
 
 MONTHS_AHEAD = 3
 

@@ -102,7 +102,7 @@ def migrate(connection: Connection) -> None:
         log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
     elif _revision(connection) != HEAD:
         # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
-        import_module("collector.migrations.upgrade").upgrade(connection)
+        import_module("collector.db.migrations.upgrade").upgrade(connection)
 
 
 def later_revision(connection: Connection) -> str | None:

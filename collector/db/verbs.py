@@ -24,7 +24,7 @@ from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from collector.schema import Instant
+from collector.db.schema import Instant
 
 Rows = Sequence[tuple[Any, ...]]
 Result = TypeVar("Result")

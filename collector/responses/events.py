@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
+from collector.db.text import storable
 from collector.errors import Fault, Invalid
 from collector.surveys.document import faults_of
-from collector.text import storable
 
 LONGEST_COMMENT = 10_000
 LONGEST_PAGE = 2_048

@@ -13,21 +13,21 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
+from collector.access.signing import Signing
+from collector.automations.webhooks import KIND, EventType, event_body
+from collector.db.outbox import new_jobs, put_jobs, put_payloads
+from collector.db.schema import impressions, new_hex_id, responses
+from collector.db.text import is_blank
 from collector.db.verbs import Call, Steps
-from collector.devices import Device
 from collector.errors import Conflict, Fault, Invalid, Problem
-from collector.metrics import group_of, scores
-from collector.outbox import new_jobs, put_jobs, put_payloads
+from collector.responses.devices import Device
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
 from collector.responses.pages import page_label, stored_page
+from collector.responses.rollups import Sums, add_to_rollups
 from collector.responses.rows import Row, Rows, Stored
-from collector.rollups import Sums, add_to_rollups
-from collector.schema import impressions, new_hex_id, responses
-from collector.signing import Signing
 from collector.surveys.document import SurveyDocument
-from collector.text import is_blank
-from collector.webhooks import KIND, EventType, event_body
+from collector.surveys.metrics import group_of, scores
 
 
 @dataclass(slots=True)

@@ -10,14 +10,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.sites import site_by_key
+from collector.automations.webhooks import list_webhooks
+from collector.db.schema import surveys
 from collector.errors import NotFound
 from collector.responses.pages import MOST_NAMES
-from collector.rollups import names_since
-from collector.schema import surveys
-from collector.sites import site_by_key
+from collector.responses.rollups import names_since
 from collector.surveys.document import SurveyDocument
 from collector.surveys.lifecycle import DELETED, get_revision
-from collector.webhooks import list_webhooks
 
 
 @dataclass(slots=True)

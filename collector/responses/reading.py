@@ -14,13 +14,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.db.outbox import forget_subject
+from collector.db.schema import impressions, jobs, responses, surveys
+from collector.db.text import folded
 from collector.errors import Fault, Invalid, NotFound
-from collector.metrics import Group
-from collector.outbox import forget_subject
-from collector.rollups import Sums, add_up
-from collector.schema import impressions, jobs, responses, surveys
+from collector.responses.rollups import Sums, add_up
 from collector.surveys.lifecycle import DELETED
-from collector.text import folded
+from collector.surveys.metrics import Group
 
 MOST = 200
 LOOKED_AT_ONCE = 10_000

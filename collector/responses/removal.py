@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.schema import impressions, jobs, payloads, responses, revisions, rollups, surveys
+from collector.db.schema import impressions, jobs, payloads, responses, revisions, rollups, surveys
 from collector.surveys.lifecycle import DELETED, KEPT_DELETED
 
 GRACE = timedelta(hours=1)

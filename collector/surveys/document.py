@@ -20,13 +20,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from collector.db.text import is_blank, is_text
 from collector.errors import Fault, Invalid
-from collector.metrics import DEFAULT_SCALE, SCALES, Metric
 from collector.surveys.languages import LANGUAGES
+from collector.surveys.metrics import DEFAULT_SCALE, SCALES, Metric
 from collector.surveys.patterns import LONGEST as LONGEST_PATTERN
 from collector.surveys.patterns import compile_pattern
-from collector.surveys.tokens import fault_in
-from collector.text import is_blank, is_text
+from collector.surveys.personal import fault_in
 
 SCHEMA_ID = "urn:tevreden:schema:survey"
 

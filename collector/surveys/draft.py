@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.db.schema import surveys
+from collector.db.text import is_text
 from collector.errors import Conflict, Fault, Invalid, NotFound
-from collector.metrics import DEFAULT_SCALE, SCALES
-from collector.schema import surveys
 from collector.surveys.document import SurveyDocument, read_document
 from collector.surveys.lifecycle import Survey, get_survey, replace_survey
-from collector.text import is_text
+from collector.surveys.metrics import DEFAULT_SCALE, SCALES
 
 
 @dataclass(frozen=True)

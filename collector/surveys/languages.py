@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.metrics import Group
+from collector.surveys.metrics import Group
 
-FOLDER = Path(__file__).parent.parent / "locales"
+FOLDER = Path(__file__).parent / "locales"
 
 
 class ThankYouText(BaseModel):

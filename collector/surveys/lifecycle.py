@@ -19,9 +19,9 @@ from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.signing import is_key, new_survey_key
+from collector.db.schema import new_id, revisions, surveys
 from collector.errors import Conflict, Fault, NotFound
-from collector.schema import new_id, revisions, surveys
-from collector.signing import is_key, new_survey_key
 from collector.surveys.document import SurveyDocument, stored_document
 
 Status = Literal["draft", "published", "paused", "archived"]

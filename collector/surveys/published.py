@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from collector.metrics import GROUPS, neutral_range
 from collector.surveys.document import SurveyDocument, ThankYou, ThankYouTranslation, Translation
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
+from collector.surveys.metrics import GROUPS, neutral_range
 from collector.surveys.patterns import compile_pattern
-from collector.surveys.tokens import fill
+from collector.surveys.personal import fill
 
 
 def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, Any]:

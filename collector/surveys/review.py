@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from collector.metrics import GROUPS
 from collector.surveys.document import SurveyDocument
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision, Survey
+from collector.surveys.metrics import GROUPS
 from collector.surveys.patterns import Compiled, compile_pattern
 from collector.surveys.published import luminance
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collector.metrics import Metric
 from collector.surveys.document import SurveyDocument, read_document
 from collector.surveys.languages import LANGUAGES
+from collector.surveys.metrics import Metric
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from collector.kit import SurveyKit
+from collector.testing.kit import SurveyKit
 
 
 def test_survey_sits_in_the_corner_after_an_order(survey: SurveyKit) -> None:

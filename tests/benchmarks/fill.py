@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from uuid import UUID
 
-from collector.schema import SCORE_COUNTERS
+from collector.db.schema import SCORE_COUNTERS
 
 DAYS = 365
 

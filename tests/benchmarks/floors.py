@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-SCRIPT = (Path(__file__).parent.parent.parent / "collector" / "static" / "widget" / "loader.js").read_bytes()[:3000]
+SCRIPT = (Path(__file__).parent.parent.parent / "collector" / "web" / "static" / "widget" / "loader.js").read_bytes()[
+    :3000
+]
 
 
 async def events(request: Request) -> Response:

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from subprocess import STDOUT, Popen
 
+from collector.access.sites import create_site
+from collector.automations.webhooks import KIND, create_webhook, event_body
 from collector.db.opening import opened
+from collector.db.outbox import new_job, put_jobs
+from collector.db.schema import new_hex_id
 from collector.db.verbs import Call, Steps
-from collector.outbox import new_job, put_jobs
-from collector.schema import new_hex_id
 from collector.settings import Settings
-from collector.sites import create_site
-from collector.webhooks import KIND, create_webhook, event_body
 from tests.conftest import ROOT, SECRET, free_port
 from tests.postgres import running
 from tests.receiver import OWN_NETWORK, Receiver, receiving

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from collector.web.http import templates
+from collector.web.http.shared import templates
 from tests.browser.test_accessibility import AXE
 from tests.conftest import PERSON, USER, Process, add_site
 from tests.test_intake import response

@@ -12,7 +12,7 @@ from itertools import product
 
 from playwright.sync_api import Browser, Page, expect
 
-from collector.web.fields import TAB_WORDS
+from collector.web.admin.fields import TAB_WORDS
 from tests.conftest import PASSWORD, PERSON, USER, Process, add_site
 from tests.test_intake import impression, response
 

@@ -13,10 +13,10 @@ from typing import Any
 from anyio.from_thread import start_blocking_portal
 from sqlalchemy import text
 
+from collector.access.sites import list_sites
 from collector.db.opening import open_database
-from collector.rollups import Difference, recount
+from collector.responses.rollups import Difference, recount
 from collector.settings import Settings
-from collector.sites import list_sites
 from collector.surveys.lifecycle import list_surveys
 from tests.conftest import SECRET
 from tests.faults.load import Answer, Load, hexadecimal

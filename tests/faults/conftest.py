@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from collector.access.tokens import add_token
 from collector.db.opening import opened
 from collector.settings import Settings
-from collector.tokens import add_token
 from tests.conftest import SECRET, Process, Site, add_site
 from tests.faults.audit import Audit, audit
 from tests.faults.load import Load

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from collector.schema import new_id
+from collector.db.schema import new_id
 from tests.conftest import BROWSER_SECRET, PERSON, Site
 from tests.postgres import wait_until
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import collector.outbox
-from collector.cli import main
+import collector.db.outbox
+from collector.run.cli import main
 
-collector.outbox.LEASE = timedelta(seconds=2)
+collector.db.outbox.LEASE = timedelta(seconds=2)
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from collector.web.direct import MOST_BYTES
+from collector.web.http.direct import MOST_BYTES
 from tests.conftest import PERSON
 from tests.faults.conftest import Place
 from tests.faults.load import Answer, Reply, Wire

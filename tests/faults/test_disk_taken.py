@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collector.webhooks import MOST
+from collector.automations.webhooks import MOST
 from tests.conftest import PERSON
 from tests.faults.conftest import Place
 from tests.faults.load import Answer

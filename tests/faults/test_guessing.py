@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from collector.guesses import WITHIN
-from collector.schema import guesses
-from collector.web.throttle import TRIES
+from collector.access.guesses import WITHIN
+from collector.db.schema import guesses
+from collector.web.admin.throttle import TRIES
 from tests.conftest import PASSWORD, USER, House
 from tests.faults.times import times
 from tests.test_access import in_store

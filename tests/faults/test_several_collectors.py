@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from collector.web.script import FORMAT, FORMATS
+from collector.web.visitors.script import FORMAT, FORMATS
 from tests.conftest import Site
 from tests.faults.conftest import Collector, Place, furnish
 from tests.faults.load import Answer, Load
@@ -22,7 +22,7 @@ ANSWERS = times(400, 20_000)
 """Requests."""
 PROGRAMS = 6
 HEARD_SECONDS = 1.0
-"""Less than `collector.web.live.FRESH_SECONDS`: it was told, and did not look by itself."""
+"""Less than `collector.web.visitors.live.FRESH_SECONDS`: it was told, and did not look by itself."""
 
 Begin = Callable[..., Place]
 

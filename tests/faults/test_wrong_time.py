@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table, text
 
-from collector.schema import impressions, responses
+from collector.db.schema import impressions, responses
 from tests.conftest import BROWSER_SECRET, House
 
 NOW = datetime.now(UTC)

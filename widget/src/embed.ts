@@ -4,7 +4,7 @@ import { start } from "./loader";
 import { inTag, readTag } from "./tag";
 import type { Config } from "./types";
 
-/** The server puts the site's surveys here (`collector/web/script.py`). */
+/** The server puts the site's surveys here (`collector/web/visitors/script.py`). */
 declare const __TEVREDEN__: Config;
 
 guard(() => {

@@ -98,7 +98,7 @@ export interface Survey {
   texts: Record<string, Texts>;
 }
 
-/** What the server writes into the script (`collector/web/script.py`). */
+/** What the server writes into the script (`collector/web/visitors/script.py`). */
 export interface Config {
   site_: string;
   /** The collector's folder of scripts; never in what a pinned loader asks for, which takes no address from it. */

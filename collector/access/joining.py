@@ -1,0 +1,146 @@
+"""Links by which someone whom an owner invited makes their account."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.access.accounts import Role, User, add_user, email_address
+from collector.access.audit import record
+from collector.access.roles import give_role, hold_for
+from collector.access.signing import digest, new_session
+from collector.access.sites import Site, site_by_id
+from collector.db.schema import links, members, sites, users
+from collector.db.text import is_text
+from collector.errors import NotFound
+
+INVITATION_LASTS = timedelta(days=7)
+PURPOSE = "invitation"
+_NAME_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """``name`` tells it from others and opens nothing; ``site`` is what the site is called, none for every site."""
+
+    name: str
+    email: str
+    role: Role
+    site_id: UUID | None
+    site: str | None
+    expires_at: datetime
+
+
+def _open(now: datetime) -> Select[Any]:
+    query = select(links, sites.c.name.label("site")).join(sites, links.c.site_id == sites.c.id, isouter=True)
+    return query.where(links.c.purpose == PURPOSE, links.c.expires_at > now)
+
+
+def _invitation(row: Row[Any]) -> Invitation:
+    return Invitation(row.hash[:_NAME_LENGTH], row.email, row.role, row.site_id, row.site, row.expires_at)
+
+
+async def invite(
+    connection: AsyncConnection, by: User, email: str, role: Role, site: Site | None, *, now: datetime
+) -> str | None:
+    """The secret of a link by which someone joins; None if they have an account and got the role at once.
+
+    That they get from who owns every site, and knows everybody: an owner of some is told of no account elsewhere. It
+    takes the place of an earlier one to the same address and site. Raises `Invalid` for an address that is none,
+    and `Forbidden`.
+    """
+    email = email_address(email)
+    known = (await connection.execute(select(users.c.id).where(users.c.email == email))).scalar_one_or_none()
+    held = await hold_for(connection, by, site, *([known] if known else []))
+    if known is not None and held[by.id].role == "owner":
+        await give_role(connection, by, known, role, site, now=now)
+        return None
+    secret, site_id = new_session(), site.id if site else None
+    values = {"purpose": PURPOSE, "created_at": now, "expires_at": now + INVITATION_LASTS, "by_user_id": by.id}
+    earlier = (links.c.purpose == PURPOSE) & (links.c.email == email) & links.c.site_id.is_not_distinct_from(site_id)
+    await connection.execute(delete(links).where(or_(links.c.expires_at < now, earlier)))
+    about = {"email": email, "role": role, "site_id": site_id}
+    await connection.execute(insert(links).values(hash=digest(secret), **values, **about))
+    words = f"{email}: {role} on {site.name if site else 'every site'}"
+    await record(connection, by.email, "user.invited", words, now=now, site_id=site_id)
+    return secret
+
+
+async def list_invitations(
+    connection: AsyncConnection, owned: Collection[UUID], *, everywhere: bool, now: datetime
+) -> Sequence[Invitation]:
+    """Those that were not accepted yet, by address: to these sites, and with ``everywhere`` all."""
+    query = _open(now).order_by(links.c.email, links.c.created_at)
+    rows = await connection.execute(query if everywhere else query.where(links.c.site_id.in_(owned)))
+    return [_invitation(row) for row in rows]
+
+
+async def withdraw(connection: AsyncConnection, by: User, name: str, *, now: datetime) -> None:
+    """Raises `NotFound`, or `Forbidden` for who could not have made it."""
+    named = func.substr(links.c.hash, 1, _NAME_LENGTH) == name
+    row = (await connection.execute(_open(now).where(named))).one_or_none() if is_text(name) else None
+    if row is None:
+        raise NotFound("There is no such invitation: it was accepted, withdrawn or too old.")
+    await hold_for(connection, by, await site_by_id(connection, row.site_id) if row.site_id else None)
+    await connection.execute(delete(links).where(links.c.hash == row.hash))
+    await record(connection, by.email, "invitation.withdrawn", row.email, now=now, site_id=row.site_id)
+
+
+async def read_invitation(connection: AsyncConnection, secret: str, *, now: datetime) -> Invitation:
+    """Raises `NotFound` unless the link is good."""
+    row = (await connection.execute(_open(now).where(links.c.hash == digest(secret)))).one_or_none()
+    if row is None:
+        raise NotFound("This invitation was used or withdrawn, or is too old. Ask for another.")
+    return _invitation(row)
+
+
+async def accept(connection: AsyncConnection, secret: str, hashed: str, *, now: datetime) -> User:
+    """Make the account that an invitation is for, and use the link up. Raises `NotFound` and `Conflict`."""
+    invitation = await read_invitation(connection, secret, now=now)
+    return await _join(connection, invitation, hashed, now=now)
+
+
+async def accept_as(connection: AsyncConnection, secret: str, user: User, *, now: datetime) -> None:
+    """As `accept`, for who has the account already. Raises `NotFound` also where it is for another's address."""
+    invitation = await read_invitation(connection, secret, now=now)
+    if invitation.email != user.email or invitation.site_id is None:
+        raise NotFound("This invitation is for somebody else.")
+    await _use_up(connection, invitation)
+    site = await site_by_id(connection, invitation.site_id)
+    here = members.c.site_id == site.id, members.c.user_id == user.id
+    await connection.execute(delete(members).where(*here))
+    await connection.execute(insert(members).values(site_id=site.id, user_id=user.id, role=invitation.role))
+    words = f"{user.email}: {invitation.role} on {site.name}"
+    await record(connection, user.email, "role.changed", words, now=now, site_id=site.id)
+
+
+async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, now: datetime) -> UUID | None:
+    """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
+    query = _open(now).where(links.c.email == email).order_by(links.c.created_at.desc())
+    row = (await connection.execute(query)).first() if is_text(email) else None
+    return (await _join(connection, _invitation(row), hashed, now=now)).id if row else None
+
+
+async def _use_up(connection: AsyncConnection, invitation: Invitation) -> None:
+    named = func.substr(links.c.hash, 1, _NAME_LENGTH) == invitation.name
+    used = await connection.execute(delete(links).where(links.c.purpose == PURPOSE, named))
+    if not used.rowcount:  # someone else did in this moment
+        raise NotFound("This invitation was used.")
+
+
+async def _join(connection: AsyncConnection, invitation: Invitation, hashed: str, *, now: datetime) -> User:
+    await _use_up(connection, invitation)
+    # who has an account is given roles without a link, and one that is left would let them in again once removed
+    await connection.execute(delete(links).where(links.c.purpose == PURPOSE, links.c.email == invitation.email))
+    everywhere = None if invitation.site_id else invitation.role
+    user = await add_user(connection, invitation.email, hashed, now=now, by=invitation.email, role=everywhere)
+    if invitation.site_id:
+        values = {"site_id": invitation.site_id, "user_id": user.id, "role": invitation.role}
+        await connection.execute(insert(members).values(values))
+    return user

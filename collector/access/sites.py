@@ -1,0 +1,108 @@
+"""Websites that carry the tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.access.audit import record
+from collector.access.signing import is_key, new_site_key
+from collector.db.schema import new_id, sites
+from collector.db.text import readable_name
+from collector.errors import Conflict, Fault, Invalid, NotFound
+
+MOST_PARAMETERS = 20
+"""Query parameters that a site keeps with the addresses of pages."""
+_PARAMETER = re.compile(r"[^\s&=#?\x00-\x1f\x7f]{1,64}")
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    consent_required: bool = False
+    """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
+    kept_parameters: frozenset[str] = frozenset()
+    """The query parameters that are stored with the address of a page; all others are dropped."""
+
+    @classmethod
+    def read(cls, consent_required: bool, kept_parameters: Collection[str]) -> SiteSettings:
+        """Raises `Invalid`."""
+        kept = frozenset(kept_parameters)
+        if len(kept) > MOST_PARAMETERS:
+            raise Invalid(faults=[Fault("/kept_parameters", f"must be {MOST_PARAMETERS} at most")])
+        wrong = sorted(one for one in kept if not _PARAMETER.fullmatch(one) or not one.isprintable())
+        if wrong:
+            told = f"must be names such as utm_campaign, of 64 characters at most: “{wrong[0][:64]}” is none"
+            raise Invalid(faults=[Fault("/kept_parameters", told)])
+        return cls(consent_required, kept)
+
+
+@dataclass(frozen=True)
+class Site:
+    id: UUID
+    key: str
+    name: str
+    created_at: datetime
+    settings: SiteSettings
+
+
+async def create_site(connection: AsyncConnection, name: str, *, now: datetime) -> Site:
+    """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
+    name = readable_name(name)
+    site = Site(new_id(), new_site_key(), name, now, SiteSettings())
+    try:
+        await connection.execute(insert(sites).values(id=site.id, key=site.key, name=site.name, created_at=now))
+    except IntegrityError:
+        raise Conflict(faults=[Fault("/name", "another site has this name already")]) from None
+    return site
+
+
+async def change_site(
+    connection: AsyncConnection, who: str, site: Site, settings: SiteSettings, *, now: datetime
+) -> Site:
+    """Give a site other settings."""
+    values = {"consent_required": settings.consent_required, "kept_parameters": sorted(settings.kept_parameters)}
+    await connection.execute(update(sites).where(sites.c.id == site.id).values(values))
+    await record(connection, who, "site.changed", site.name, now=now, site_id=site.id)
+    return replace(site, settings=settings)
+
+
+async def list_sites(connection: AsyncConnection) -> list[Site]:
+    return [_site(row) for row in await connection.execute(select(sites).order_by(sites.c.name, sites.c.id))]
+
+
+async def site_by_key(connection: AsyncConnection, key: str) -> Site:
+    """Raises `NotFound`."""
+    # not every store can be asked for every text
+    row = (await connection.execute(select(sites).where(sites.c.key == key))).one_or_none() if is_key(key) else None
+    if row is None:
+        raise NotFound("No site has this key.")
+    return _site(row)
+
+
+async def site_by_id(connection: AsyncConnection, site_id: UUID) -> Site:
+    """Raises `NotFound`."""
+    row = (await connection.execute(select(sites).where(sites.c.id == site_id))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such site.")
+    return _site(row)
+
+
+async def only_site(connection: AsyncConnection) -> Site:
+    """The installation's one site, for calls that name none. Raises `Invalid` when there are none or several."""
+    everything = await list_sites(connection)
+    if len(everything) != 1:
+        raise Invalid(f"There are {len(everything)} sites: name one with ?site=KEY.")
+    return everything[0]
+
+
+def _site(row: Row[Any]) -> Site:
+    settings = SiteSettings(row.consent_required, frozenset(row.kept_parameters))
+    return Site(row.id, row.key, row.name, row.created_at, settings)

@@ -1,0 +1,121 @@
+"""Where a site's events are sent to, and what is sent: the Standard Webhooks form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.channels.outbound import Network, Refused, check_address
+from collector.db.outbox import forget_target
+from collector.db.schema import moment, new_id, sites, webhooks
+from collector.errors import Conflict, Fault, Invalid, NotFound
+
+KIND = "webhook"
+"""The kind of job that delivers one event to one webhook."""
+MOST = 20
+"""Webhooks of one site."""
+Place = tuple[UUID, UUID]
+"""The ids of a site and of one of its webhooks."""
+EventType = Literal["response.created", "response.updated"]
+
+
+@dataclass(frozen=True)
+class Webhook:
+    site_id: UUID
+    id: UUID
+    url: str
+    created_at: datetime
+
+
+async def create_webhook(
+    connection: AsyncConnection, site_id: UUID, url: str, *, now: datetime, networks: Sequence[Network] = ()
+) -> Webhook:
+    """Send a site's events to an address from now on; ``networks`` are those that may be called though not public.
+
+    Raises `Invalid` for an address that nothing can be sent to, `Conflict` for one too many.
+    """
+    try:
+        check_address(url, networks)
+    except Refused as refused:
+        raise Invalid(faults=[Fault("/url", str(refused))]) from None
+    # One at a time for each site, where several processes write; answers, which refer to the site, do not wait for it.
+    await connection.execute(select(sites.c.id).where(sites.c.id == site_id).with_for_update(key_share=True))
+    if len(await list_webhooks(connection, site_id)) >= MOST:
+        raise Conflict(f"A site has at most {MOST} webhooks.")
+    webhook = Webhook(site_id, new_id(), url, now)
+    await connection.execute(insert(webhooks).values(site_id=site_id, id=webhook.id, url=url, created_at=now))
+    return webhook
+
+
+async def list_webhooks(connection: AsyncConnection, site_id: UUID) -> list[Webhook]:
+    """Oldest first."""
+    query = select(webhooks).where(webhooks.c.site_id == site_id).order_by(webhooks.c.id)
+    return [Webhook(row.site_id, row.id, row.url, row.created_at) for row in await connection.execute(query)]
+
+
+async def get_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> Webhook:
+    """Raises `NotFound`."""
+    query = select(webhooks).where(webhooks.c.site_id == site_id, webhooks.c.id == webhook_id)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("This site has no such webhook.")
+    return Webhook(row.site_id, row.id, row.url, row.created_at)
+
+
+async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) -> dict[Place, Webhook]:
+    """Those that there are, by their site's id and their own."""
+    sites_, ids = {site for site, _ in wanted}, {webhook for _, webhook in wanted}
+    query = select(webhooks).where(webhooks.c.site_id.in_(sites_), webhooks.c.id.in_(ids))
+    return {
+        (row.site_id, row.id): Webhook(row.site_id, row.id, row.url, row.created_at)
+        for row in await connection.execute(query)
+    }
+
+
+async def delete_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> None:
+    """Send nothing there any more, and forget what waited for it. Raises `NotFound`."""
+    await get_webhook(connection, site_id, webhook_id)
+    await forget_target(connection, site_id, webhook_id)
+    await connection.execute(delete(webhooks).where(webhooks.c.site_id == site_id, webhooks.c.id == webhook_id))
+
+
+def message_id(job_id: UUID) -> str:
+    """The id under which an event is sent, the same at every try."""
+    return f"msg_{job_id.hex}"
+
+
+def event_body(event: EventType, row: Mapping[str, Any], survey_key: str, survey_name: str, *, now: datetime) -> str:
+    """What is sent of a response: the same fields as in the REST interface. Ids in ``row`` are hex.
+
+    A try that failed may come after what is newer: the higher ``sequence`` is the newer state of a response.
+    """
+    data = {
+        "id": _dashed(row["id"]),
+        "survey": _dashed(row["survey_id"]),
+        "survey_key": survey_key,
+        "survey_name": survey_name,
+        **{name: row[name] for name in _AS_THEY_ARE},
+        "visitor": _dashed(row["visitor_id"]),
+        "created_at": moment(row["created_at"]),
+        "updated_at": moment(row["updated_at"]),
+    }
+    return json.dumps(
+        {"type": event, "timestamp": moment(now), "sequence": row["state"], "data": data}, ensure_ascii=False
+    )
+
+
+_AS_THEY_ARE = (
+    *("revision", "score", "group", "comment", "email", "email_verified", "consent_text", "complete"),
+    *("page", "language", "device", "browser", "system", "bot"),
+)
+
+
+def _dashed(value: str | None) -> str | None:
+    return str(UUID(value)) if value else None

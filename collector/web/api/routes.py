@@ -1,0 +1,338 @@
+"""REST under ``/api/v1``, with bearer tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from collector.access.audit import record
+from collector.access.sites import Site
+from collector.errors import Fault, Invalid
+from collector.responses.reading import Filter, delete_response, get_response, list_responses
+from collector.results.figures import results_of
+from collector.surveys.document import SurveyDocument, json_schema, read_document
+from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
+from collector.surveys.metrics import GROUPS
+from collector.surveys.versions import require_version, version_of
+from collector.web.api import sites as api_sites
+from collector.web.api import webhooks as api_webhooks
+from collector.web.api.openapi import Endpoint, Query, openapi
+from collector.web.api.resources import ResponseList, ResponseResource, ResultsResource, SurveyList, SurveyResource
+from collector.web.api.rest import CURSOR, IF_MATCH, LIMIT, PREFIX, SITE, answer, limit_of, site_of, wanted_versions
+from collector.web.http.acts import act_on
+from collector.web.http.auth import require_token
+from collector.web.http.packed import Packed
+from collector.web.http.shared import MOST_DOCUMENT_BYTES, PAGE_HEADERS, house_of, page, read_json
+
+# ---- surveys
+
+
+async def surveys_list(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await site_of(request, connection)
+        found = await list_surveys(connection, site.id)
+    return answer(SurveyList(items=[_survey_resource(request, survey, site) for survey in found], next=None))
+
+
+async def surveys_create(request: Request) -> Response:
+    token = await require_token(request)
+    house = house_of(request)
+    document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
+    async with house.database.write() as connection:
+        site = await site_of(request, connection)
+        survey = await create_survey(connection, site.id, document, now=house.clock())
+        await record(connection, token.who, "survey.created", survey.name, now=house.clock(), site_id=site.id)
+    return _answer_survey(request, survey, site, 201)
+
+
+async def surveys_get(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await site_of(request, connection)
+        survey = await get_survey(connection, site.id, request.path_params["id"])
+    return _answer_survey(request, survey, site)
+
+
+async def surveys_replace(request: Request) -> Response:
+    token = await require_token(request)
+    house, wanted = house_of(request), wanted_versions(request)
+    document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
+    async with house.database.write() as connection:
+        site = await site_of(request, connection)
+        now, survey_id = house.clock(), request.path_params["id"]
+        if wanted is not None:
+            require_version(await get_survey(connection, site.id, survey_id, to_change=True), wanted)
+        survey = await replace_survey(connection, site.id, survey_id, document, now=now)
+        await record(connection, token.who, "survey.replaced", survey.name, now=now, site_id=site.id)
+    return _answer_survey(request, survey, site)
+
+
+async def surveys_delete(request: Request) -> Response:
+    await _act(request, "delete")
+    return Response(status_code=204)
+
+
+async def surveys_publish(request: Request) -> Response:
+    return await _act(request, "publish")
+
+
+async def surveys_pause(request: Request) -> Response:
+    return await _act(request, "pause")
+
+
+async def surveys_archive(request: Request) -> Response:
+    return await _act(request, "archive")
+
+
+async def surveys_clone(request: Request) -> Response:
+    return await _act(request, "clone", status=201)
+
+
+async def surveys_results(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await site_of(request, connection)
+        survey = await get_survey(connection, site.id, request.path_params["id"])
+        results = await results_of(connection, survey)
+    return answer(ResultsResource.of(results))
+
+
+async def _act(request: Request, act: str, *, status: int = 200) -> Response:
+    """One step of a survey's life, then the script anew."""
+    token = await require_token(request)
+    house, wanted = house_of(request), wanted_versions(request)
+    async with house.database.write() as connection:
+        site = await site_of(request, connection)
+        survey = await act_on(house, connection, token.who, site, request.path_params["id"], act, version=wanted)
+    house.live.forget()
+    return _answer_survey(request, survey, site, status)
+
+
+def _answer_survey(request: Request, survey: Survey, site: Site, status: int = 200) -> Response:
+    """With its version, which a later call may name."""
+    return answer(_survey_resource(request, survey, site), status, {"ETag": f'"{version_of(survey)}"'})
+
+
+def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyResource:
+    return SurveyResource.of(survey, site, house_of(request).settings.public_url)
+
+
+# ---- responses
+
+
+async def responses_list(request: Request) -> Response:
+    await require_token(request)
+    query = request.query_params
+    limit, wanted = limit_of(request), _filter(dict(query))
+    async with house_of(request).database.read() as connection:
+        site = await site_of(request, connection)
+        rows, following = await list_responses(connection, site.id, wanted, limit=limit, cursor=query.get("cursor"))
+    return answer(ResponseList(items=[ResponseResource.of(row) for row in rows], next=following))
+
+
+async def responses_get(request: Request) -> Response:
+    await require_token(request)
+    async with house_of(request).database.read() as connection:
+        site = await site_of(request, connection)
+        row = await get_response(connection, site.id, request.path_params["id"])
+    return answer(ResponseResource.of(row))
+
+
+async def responses_delete(request: Request) -> Response:
+    token = await require_token(request)
+    house, response_id = house_of(request), request.path_params["id"]
+    async with house.database.write() as connection:
+        site = await site_of(request, connection)
+        await delete_response(connection, site.id, response_id)
+        await record(connection, token.who, "response.deleted", str(response_id), now=house.clock(), site_id=site.id)
+    return Response(status_code=204)
+
+
+def _filter(query: dict[str, str]) -> Filter:
+    """Read the filters. Raises `Invalid` with a fault for each that is wrong or unknown."""
+    faults: list[Fault] = []
+    readers: dict[str, tuple[Callable[[str], Any], str]] = {
+        "survey": (UUID, "must be a survey's id"),
+        "group": (_one_of(*GROUPS), "must be negative, neutral or positive"),
+        "commented": (_yes_no, "must be true or false"),
+        "bot": (_yes_no, "must be true or false"),
+        "since": (_moment, "must be a time such as 2026-01-31T00:00:00Z"),
+        "until": (_moment, "must be a time such as 2026-01-31T00:00:00Z"),
+    }
+    values: dict[str, Any] = {}
+    for name, value in query.items():
+        if name in ("site", "limit", "cursor"):
+            continue
+        if name not in readers:
+            faults.append(Fault(f"?{name[:100]}", f"is no filter; there are {', '.join(readers)}"))
+            continue
+        read, right = readers[name]
+        try:
+            values["survey_id" if name == "survey" else name] = read(value)
+        except (ValueError, OverflowError):
+            faults.append(Fault(f"?{name}", right))
+    if faults:
+        raise Invalid(faults=faults)
+    return Filter(**values)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(value)
+        return value
+
+    return read
+
+
+def _yes_no(value: str) -> bool:
+    return _one_of("true", "false")(value) == "true"
+
+
+def _moment(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return found.astimezone(UTC)
+
+
+# ---- what describes it
+
+FILTERS = (
+    Query("survey", "Only this survey's.", {"type": "string", "format": "uuid"}),
+    Query("group", "Only this group's.", {"enum": list(GROUPS)}),
+    Query("commented", "Only with, or only without, a comment.", {"type": "boolean"}),
+    Query("bot", "Only flagged, or only not flagged, as sent by a robot.", {"type": "boolean"}),
+    Query("since", "Given at or after this moment.", {"type": "string", "format": "date-time"}),
+    Query("until", "Given before this moment.", {"type": "string", "format": "date-time"}),
+    LIMIT,
+    CURSOR,
+)
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/surveys", surveys_list, "List the surveys of a site", SurveyList, query=(SITE,), problems=(404, 422)
+    ),
+    Endpoint(
+        "POST",
+        "/surveys",
+        surveys_create,
+        "Save a new draft",
+        SurveyResource,
+        SurveyDocument,
+        201,
+        query=(SITE,),
+        problems=(404, 409),
+    ),
+    Endpoint("GET", "/surveys/{id}", surveys_get, "Read a survey", SurveyResource, query=(SITE,), problems=(404, 422)),
+    Endpoint(
+        "PUT",
+        "/surveys/{id}",
+        surveys_replace,
+        "Replace the draft; what is live stays until the next publish",
+        SurveyResource,
+        SurveyDocument,
+        query=(SITE,),
+        headers=(IF_MATCH,),
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "DELETE",
+        "/surveys/{id}",
+        surveys_delete,
+        "Delete it; for 30 days an editor can bring it back, then it is gone with its answers",
+        None,
+        query=(SITE,),
+        headers=(IF_MATCH,),
+        problems=(404, 422),
+    ),
+    *(
+        Endpoint(
+            "POST",
+            f"/surveys/{{id}}/{verb}",
+            handler,
+            summary,
+            SurveyResource,
+            status=status,
+            query=(SITE,),
+            headers=(IF_MATCH,),
+            problems=(404, 409, 422),
+        )
+        for verb, handler, summary, status in (
+            ("publish", surveys_publish, "Freeze the draft as a revision and make it live", 200),
+            ("pause", surveys_pause, "Show it no more until the next publish", 200),
+            ("archive", surveys_archive, "Close it for good", 200),
+            ("clone", surveys_clone, "Make a new draft from it", 201),
+        )
+    ),
+    Endpoint(
+        "GET",
+        "/surveys/{id}/results",
+        surveys_results,
+        "Read the figures",
+        ResultsResource,
+        query=(SITE,),
+        problems=(404, 422),
+    ),
+    Endpoint(
+        "GET",
+        "/responses",
+        responses_list,
+        "List responses, newest first",
+        ResponseList,
+        query=(SITE, *FILTERS),
+        problems=(404, 422),
+    ),
+    Endpoint(
+        "GET", "/responses/{id}", responses_get, "Read a response", ResponseResource, query=(SITE,), problems=(404, 422)
+    ),
+    Endpoint(
+        "DELETE", "/responses/{id}", responses_delete, "Remove a response", None, query=(SITE,), problems=(404, 422)
+    ),
+)
+
+
+ALL = (*api_sites.ENDPOINTS, *ENDPOINTS, *api_webhooks.ENDPOINTS)
+
+
+@lru_cache(maxsize=4)
+def described(public_url: str) -> dict[str, Packed]:
+    """What describes the interface at this address, by its own address: made once, which takes a tenth of a second."""
+    document = openapi(ALL, PREFIX, public_url)
+    shown: dict[str, Any] = {"described": document, "schema": json_schema(), "endpoints": ALL, "prefix": PREFIX}
+    reference = page("reference.html", **shown)
+    texts = {
+        "/api": (bytes(reference.body).decode(), "text/html", {**PAGE_HEADERS, "Cache-Control": "no-cache"}),
+        "/api/openapi.json": (json.dumps(document), "application/json", _TO_BE_ASKED),
+        "/api/survey.schema.json": (json.dumps(json_schema()), "application/schema+json", _TO_BE_ASKED),
+    }
+    found = {}
+    for path, (text, media_type, headers) in texts.items():
+        found[path] = Packed(text, media_type, sha256(text.encode()).hexdigest()[:16], headers)
+        found[path].pack()
+    return found
+
+
+_TO_BE_ASKED = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+
+
+async def describe(request: Request) -> Response:
+    found = await asyncio.to_thread(described, house_of(request).settings.public_url)
+    return await found[request.url.path].response(request)
+
+
+routes = [
+    *(Route(path, describe) for path in ("/api", "/api/openapi.json", "/api/survey.schema.json")),
+    *(endpoint.route(PREFIX) for endpoint in ALL),
+]

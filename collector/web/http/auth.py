@@ -1,0 +1,240 @@
+"""Who is asking: bearer tokens for programs, sessions for people, and the origin of what a form sends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from collector.access.accounts import (
+    SEEN_EVERY,
+    SESSION_LASTS,
+    Session,
+    User,
+    session_of_secret,
+    start_session,
+    touch_session,
+)
+from collector.access.known_browsers import KNOWN_FOR, find_browser, know_browser, know_on
+from collector.access.tokens import Token, check_token, touch_token
+from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
+from collector.responses.devices import read_user_agent
+from collector.web.http.shared import house_of, read_body
+
+SESSION, DEVICE = "session", "device"
+"""Cookies: who is signed in here, and who has been before."""
+DEVICE_BETWEEN, MOST_DEVICES = "!", 5
+
+
+async def require_token(request: Request) -> Token:
+    """The API token that came with the request. Raises `Unauthorized`, or `Forbidden` for one that may only read."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthorized(
+            "Send Authorization: Bearer TOKEN; tevreden token add makes one.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    house = house_of(request)
+    async with house.database.read() as connection:
+        token = await check_token(connection, secret.strip())
+    if token.scope == "read" and request.method not in ("GET", "HEAD"):
+        raise Forbidden("This token may only read.")
+    now = house.clock()
+    if token.seen_at is None or token.seen_at < now - SEEN_EVERY:
+        with suppress(Unavailable):
+            async with house.database.write() as connection:
+                await touch_token(connection, token, now=now)
+    request.state.token = token
+    return token
+
+
+def token_of(request: Request) -> Token:
+    """The token that `require_token` found."""
+    token: Token = request.state.token
+    return token
+
+
+async def signed_in(request: Request) -> User | None:
+    """The user of the session that came with the request, if it is still good."""
+    session = await session_of(request)
+    return session.user if session else None
+
+
+async def session_of(request: Request) -> Session | None:
+    """The session that came with the request, if it is still good."""
+    house = house_of(request)
+    cookie = kept(request, SESSION)
+    secret = house.signing.read_session(cookie) if cookie else None
+    if secret is None:
+        return None
+    now = house.clock()
+    async with house.database.read() as connection:
+        session = await session_of_secret(connection, secret, now=now)
+    if session and session.seen_at < now - SEEN_EVERY:
+        with suppress(Unavailable):  # pages can be read while nothing can be stored
+            async with house.database.write() as connection:
+                await touch_session(connection, session, now=now)
+    return session
+
+
+async def sign_in_here(request: Request, response: Response, user: User, hashed: str) -> None:
+    """Start a session in this browser for the user whose password fits this hash. Raises `Conflict`."""
+    house = house_of(request)
+    agent = read_user_agent(request.headers.get("user-agent"))
+    earlier = house.signing.read_session(kept(request, SESSION))
+    about = {"browser": agent.browser, "system": agent.system, "instead_of": earlier}
+    async with house.database.write() as connection:
+        secret = await start_session(connection, user, hashed, now=house.clock(), **about)
+        device = await know_here(request, connection, user)
+    keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
+    keep_device(request, response, device)
+
+
+async def know_here(request: Request, connection: AsyncConnection, user: User) -> str:
+    """Let others' guesses not count in this browser for this user any more; `keep_device` lets it keep the answer."""
+    now = house_of(request).clock()
+    known = await find_browser(connection, user.id, _devices(request), now=now)
+    if known is None:
+        return await know_browser(connection, user.id, now=now)
+    await know_on(connection, known, now=now)
+    return known
+
+
+def keep_device(request: Request, response: Response, device: str) -> None:
+    others = [one for one in _devices(request) if one != device]  # a browser may be shared
+    cookies = [house_of(request).signing.device_cookie(one) for one in [device, *others][:MOST_DEVICES]]
+    keep(request, response, DEVICE, DEVICE_BETWEEN.join(cookies), KNOWN_FOR)
+
+
+def clear_session(request: Request, response: Response) -> None:
+    drop(request, response, SESSION)
+
+
+async def device_of(request: Request, user: User | None) -> str | None:
+    """The secret of this browser, if the user is known here; for nobody it is looked as well, to take as long."""
+    house = house_of(request)
+    async with house.database.read() as connection:
+        user_id = user.id if user else UUID(int=0)
+        return await find_browser(connection, user_id, _devices(request), now=house.clock())
+
+
+def _devices(request: Request) -> list[str]:
+    """One for each of those who signed in here last."""
+    cookies = kept(request, DEVICE).split(DEVICE_BETWEEN)[:MOST_DEVICES]
+    return [device for one in cookies if one and (device := house_of(request).signing.read_device(one))]
+
+
+def keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:
+    """Let the browser keep a cookie of this kind; `kept` reads it."""
+    response.set_cookie(
+        _cookie_name(request, kind),
+        value,
+        max_age=int(lasts.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=_is_https(request),
+    )
+
+
+def kept(request: Request, kind: str) -> str:
+    return request.cookies.get(_cookie_name(request, kind), "")
+
+
+def drop(request: Request, response: Response, kind: str) -> None:
+    name = _cookie_name(request, kind)
+    response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=_is_https(request))
+
+
+def require_same_origin(request: Request) -> None:
+    """Raises `Forbidden` unless a page of ours sent this form: by Sec-Fetch-Site, else by Origin.
+
+    Ours is what the settings call ours, and what was asked for: a proxy may have put another Host in its place.
+    """
+    origin = request.headers.get("origin", "").lower()
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        same = site == "same-origin"
+    else:
+        same = origin in (house_of(request).settings.public_url.lower(), _origin_of_host(request, origin))
+    if not same:
+        raise Forbidden(_another_site(request, origin))
+
+
+def _origin_of_host(request: Request, origin: str) -> str | None:
+    """The Host that was asked for, as an origin by the scheme of another one, where the usual port goes unsaid."""
+    scheme = origin.partition("://")[0]
+    usual = {"http": ":80", "https": ":443"}.get(scheme)
+    host = request.headers.get("host", "").lower()
+    return f"{scheme}://{host.removesuffix(usual)}" if usual and host else None
+
+
+def _another_site(request: Request, origin: str) -> str:
+    told = "This form was sent from another site."
+    if request.headers.get("sec-fetch-site") or not origin.startswith(("http://", "https://")):
+        return told
+    return (
+        f"{told} If {origin[:100]} is the address of this collector, set TEVREDEN_BASE_URL to it, or let your proxy "
+        "pass on the Host header that it was asked for."
+    )
+
+
+async def press(
+    request: Request, act: Callable[[AsyncConnection, User, datetime], Awaitable[object]], back: str
+) -> Response:
+    """A button that one form of ours is: let who is signed in do this, in one transaction, and lead ``back``."""
+    require_same_origin(request)
+    user = await signed_in(request)
+    if user is None:
+        return RedirectResponse("/admin/sign-in", 303)
+    house = house_of(request)
+    async with house.database.write() as connection:
+        await act(connection, user, house.clock())
+    return RedirectResponse(back, 303)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form that a page of ours sent. Raises `Forbidden` for any other, and where cookies cannot come
+    back."""
+    require_same_origin(request)
+    if _is_plain(request) and "sec-fetch-site" not in request.headers:
+        raise Forbidden(only_by_https(request))
+    fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+    return {name: values[0] for name, values in fields.items()}
+
+
+def after_sign_in(request: Request) -> str:
+    """Where to go once signed in: where it is seen whether the browser kept it, if that is in doubt."""
+    return "/admin/sign-in?signed-in" if _is_plain(request) else "/admin"
+
+
+def only_by_https(request: Request) -> str:
+    return (
+        "This page was opened by http, and a browser stays signed in only by https. Open "
+        f"{house_of(request).settings.public_url}/admin instead. If people are to use the address that you opened, set "
+        "TEVREDEN_BASE_URL to it."
+    )
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a form came by http though cookies are for https: most browsers drop them then, without a word."""
+    page = request.headers.get("origin") or request.headers.get("referer", "")
+    return page.lower().startswith("http://") and _is_https(request) and request.url.scheme != "https"
+
+
+def by_field(error: Problem) -> dict[str, str]:
+    """What is wrong with a form, by the name of the field; with one that holds several, once."""
+    return {fault.at.lstrip("/").split("/")[0]: fault.detail for fault in reversed(error.faults)}
+
+
+def _is_https(request: Request) -> bool:
+    return request.url.scheme == "https" or house_of(request).settings.base_url.startswith("https:")
+
+
+def _cookie_name(request: Request, kind: str) -> str:
+    return f"__Host-tevreden-{kind}" if _is_https(request) else f"tevreden-{kind}"
