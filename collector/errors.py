@@ -113,6 +113,12 @@ class Unauthorized(Problem):
     code, status, title = "unauthorized", 401, "A valid token is needed"
 
 
+class SignInNeeded(Unauthorized):
+    """This page is for people with an account, and nobody is signed in; a browser is led to where they do so."""
+
+    code, title = "sign-in-needed", "Sign in first"
+
+
 class Forbidden(Problem):
     """Whoever asks may not do this, or not from there."""
 

@@ -27,7 +27,7 @@ from sqlalchemy import Column, select
 from starlette.testclient import TestClient
 
 from collector.access import accounts
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings
 from tests.needs import do_without
 from tests.postgres import Cluster, missing, running
@@ -220,7 +220,7 @@ def site(collector: tuple[Process, str]) -> Site:
 
 
 @dataclass
-class House:
+class App:
     """The application in this process, with one site, reached without a network."""
 
     client: TestClient
@@ -242,7 +242,7 @@ class House:
         """What the store holds in some columns of a table."""
 
         async def read() -> list[tuple[Any, ...]]:
-            async with self.client.app.state.house.database.read() as connection:  # type: ignore[attr-defined]
+            async with self.client.app.state.services.database.read() as connection:  # type: ignore[attr-defined]
                 return [tuple(row) for row in await connection.execute(select(*columns))]
 
         assert self.client.portal
@@ -319,11 +319,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-def house(tmp_path: Path, store: tuple[str, str]) -> Iterator[House]:
+def app(tmp_path: Path, store: tuple[str, str]) -> Iterator[App]:
     """An application on a store of its own, with one site and a user."""
     url, token = store
     settings = Settings(database_url=url, secret=SECRET)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
-        yield House(client, tmp_path, add_site(client, "", token))
+        yield App(client, tmp_path, add_site(client, "", token))

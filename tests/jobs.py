@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.signing import Signing
 from collector.access.sites import create_site
-from collector.automations.webhooks import KIND, create_webhook
+from collector.automations.webhooks import create_webhook
 from collector.channels.outbound import Outbound
 from collector.db import outbox
 from collector.db.opening import open_database
@@ -27,6 +27,7 @@ from collector.db.schema import jobs as table
 from collector.db.schema import new_id
 from collector.db.store import Database
 from collector.db.verbs import Call, Steps
+from collector.responses.changes import KIND
 from collector.run.worker import Worker
 from collector.settings import Settings
 from tests.conftest import SECRET
@@ -67,10 +68,10 @@ class Jobs:
 
     def add_site(self) -> UUID:
         name = f"Site {next(_numbers)} with jobs"
-        return self.write(lambda connection: create_site(connection, name, now=NOW)).id
+        return self.write(lambda connection: create_site(connection, name, by="tests", now=NOW)).id
 
     def add_webhook(self, site: UUID, url: str) -> UUID:
-        return self.write(lambda one: create_webhook(one, site, url, now=NOW, networks=HERE)).id
+        return self.write(lambda one: create_webhook(one, site, url, by="tests", now=NOW, networks=HERE)).id
 
     def put(
         self,

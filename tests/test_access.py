@@ -28,70 +28,70 @@ from collector.surveys.lifecycle import survey_to_act_on
 from collector.surveys.versions import version_of
 from collector.web.admin.signing_in import ENTRIES
 from collector.web.admin.throttle import TRIES, TRIES_PER_ADDRESS
-from collector.web.http.shared import House as Inside
-from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, tevreden
+from collector.web.visitors.services import VisitorServices as Inside
+from tests.conftest import PASSWORD, PERSON, SECRET, USER, App, Process, tevreden
 from tests.stores import rows_of
 from tests.test_admin import ORIGIN, sign_in
 
 NEW = "an even longer horse battery"
 
 
-def inside(house: House) -> Inside:
-    found: Inside = house.client.app.state.house  # type: ignore[attr-defined]
+def inside(app: App) -> Inside:
+    found: Inside = app.client.app.state.services  # type: ignore[attr-defined]
     return found
 
 
-def in_store(house: House, work: Any) -> Any:
+def in_store(app: App, work: Any) -> Any:
     """Run some work in one transaction."""
 
     async def run() -> Any:
-        async with inside(house).database.write() as connection:
+        async with inside(app).database.write() as connection:
             return await work(connection)
 
-    assert house.client.portal
-    return house.client.portal.call(run)
+    assert app.client.portal
+    return app.client.portal.call(run)
 
 
-def nobody(house: House) -> None:
+def nobody(app: App) -> None:
     """As on a first start."""
 
     async def remove(connection: Any) -> None:
         await connection.execute(schema.users.delete())
 
-    in_store(house, remove)
+    in_store(app, remove)
 
 
-def owner_link(house: House, now: datetime | None = None) -> Any:
-    return in_store(house, lambda connection: accounts.make_owner_link(connection, now=now or datetime.now(UTC)))
+def owner_link(app: App, now: datetime | None = None) -> Any:
+    return in_store(app, lambda connection: accounts.make_owner_link(connection, now=now or datetime.now(UTC)))
 
 
-def another_browser(house: House) -> TestClient:
-    other = TestClient(house.client.app, base_url="http://collector.test", follow_redirects=False)
-    other.portal = house.client.portal
+def another_browser(app: App) -> TestClient:
+    other = TestClient(app.client.app, base_url="http://collector.test", follow_redirects=False)
+    other.portal = app.client.portal
     return other
 
 
 ACT = re.compile(r"/admin/[^/]+/([\w-]{36})/(publish|pause|archive|bring-back|clone|delete)")
 
 
-def post(house: House, path: str, client: TestClient | None = None, **form: str) -> Any:
+def post(app: App, path: str, client: TestClient | None = None, **form: str) -> Any:
     """Send a form as the page of this moment has it."""
     if found := ACT.fullmatch(path):
-        form.setdefault("version", version_now(house, UUID(found[1])))
-    return (client or house.client).post(path, data=form, headers=ORIGIN)
+        form.setdefault("version", version_now(app, UUID(found[1])))
+    return (client or app.client).post(path, data=form, headers=ORIGIN)
 
 
-def version_now(house: House, survey_id: UUID) -> str:
+def version_now(app: App, survey_id: UUID) -> str:
     async def look(connection: Any) -> str:
         query = select(schema.surveys.c.site_id).where(schema.surveys.c.id == survey_id)
         site_id = (await connection.execute(query)).scalar_one_or_none()
         return version_of(await survey_to_act_on(connection, site_id, survey_id)) if site_id else "none"
 
-    return str(in_store(house, look))
+    return str(in_store(app, look))
 
 
-def acts(house: House) -> list[tuple[str, str]]:
-    entries, _ = in_store(house, lambda connection: audit.list_entries(connection, limit=50))
+def acts(app: App) -> list[tuple[str, str]]:
+    entries, _ = in_store(app, lambda connection: audit.list_entries(connection, limit=50))
     return [(one.who, one.act) for one in entries]
 
 
@@ -134,22 +134,22 @@ def test_first_account_can_be_made_by_command_too(alone: Process) -> None:
     assert "/admin/welcome/" not in alone.output.read_text()
 
 
-def test_link_of_a_first_start_works_once_and_makes_one_account(house: House) -> None:
-    nobody(house)
-    first, second = owner_link(house), owner_link(house)
-    assert house.client.get(f"/admin/welcome/{first}").status_code == 200, "links of two processes are good"
-    assert post(house, f"/admin/welcome/{second}", email="Me@Example.com ", password=NEW).status_code == 303
+def test_link_of_a_first_start_works_once_and_makes_one_account(app: App) -> None:
+    nobody(app)
+    first, second = owner_link(app), owner_link(app)
+    assert app.client.get(f"/admin/welcome/{first}").status_code == 200, "links of two processes are good"
+    assert post(app, f"/admin/welcome/{second}", email="Me@Example.com ", password=NEW).status_code == 303
     for link in (first, second):
-        assert house.client.get(f"/admin/welcome/{link}").status_code == 404
-        assert post(house, f"/admin/welcome/{link}", email="you@example.com", password=NEW).status_code == 404
-    assert owner_link(house) is None
-    assert acts(house)[:2] == [("me@example.com", "signed.in"), ("me@example.com", "owner.made")]
+        assert app.client.get(f"/admin/welcome/{link}").status_code == 404
+        assert post(app, f"/admin/welcome/{link}", email="you@example.com", password=NEW).status_code == 404
+    assert owner_link(app) is None
+    assert acts(app)[:2] == [("me@example.com", "signed.in"), ("me@example.com", "owner.made")]
 
 
-def test_links_that_are_used_at_once_make_one_account(house: House) -> None:
-    nobody(house)
-    secrets = [owner_link(house) for _ in range(6)]
-    made = inside(house)
+def test_links_that_are_used_at_once_make_one_account(app: App) -> None:
+    nobody(app)
+    secrets = [owner_link(app) for _ in range(6)]
+    made = inside(app)
 
     async def use(number: int, secret: str) -> accounts.User:
         async with made.database.write() as connection:
@@ -159,17 +159,17 @@ def test_links_that_are_used_at_once_make_one_account(house: House) -> None:
     async def all_at_once() -> list[Any]:
         return list(await asyncio.gather(*(use(*one) for one in enumerate(secrets)), return_exceptions=True))
 
-    assert house.client.portal
-    results = house.client.portal.call(all_at_once)
+    assert app.client.portal
+    results = app.client.portal.call(all_at_once)
     assert sum(isinstance(one, accounts.User) for one in results) == 1
     assert sum(isinstance(one, NotFound) for one in results) == 5
-    assert [act for _, act in acts(house)].count("owner.made") == 1
+    assert [act for _, act in acts(app)].count("owner.made") == 1
 
 
-def test_link_of_a_first_start_ends_after_a_day(house: House) -> None:
-    nobody(house)
-    link = owner_link(house, datetime.now(UTC) - timedelta(hours=24, seconds=1))
-    reply = house.client.get(f"/admin/welcome/{link}", headers=ORIGIN)
+def test_link_of_a_first_start_ends_after_a_day(app: App) -> None:
+    nobody(app)
+    link = owner_link(app, datetime.now(UTC) - timedelta(hours=24, seconds=1))
+    reply = app.client.get(f"/admin/welcome/{link}", headers=ORIGIN)
     assert reply.status_code == 404
     assert "the next start makes another" in reply.text
 
@@ -184,47 +184,47 @@ def test_link_of_a_first_start_ends_after_a_day(house: House) -> None:
     ],
 )
 def test_first_account_that_wont_do_is_told_and_can_be_put_right(
-    house: House, email: str, password: str, said: str
+    app: App, email: str, password: str, said: str
 ) -> None:
-    nobody(house)
-    path = f"/admin/welcome/{owner_link(house)}"
-    reply = post(house, path, email=email, password=password)
+    nobody(app)
+    path = f"/admin/welcome/{owner_link(app)}"
+    reply = post(app, path, email=email, password=password)
     assert reply.status_code == 422
     assert said in reply.text
     assert 'role="alert"' in reply.text
     assert f'value="{email}"' in reply.text
-    assert post(house, path, email="me@example.com", password=NEW).status_code == 303
+    assert post(app, path, email="me@example.com", password=NEW).status_code == 303
 
 
 @pytest.mark.parametrize("secret", ["x", "%00", "a" * 5000])
-def test_made_up_link_leads_nowhere(house: House, secret: str) -> None:
-    nobody(house)
-    owner_link(house)
-    assert house.client.get(f"/admin/welcome/{secret}").status_code in (303, 404)
-    assert post(house, f"/admin/welcome/{secret}", email="me@example.com", password=NEW).status_code == 404
+def test_made_up_link_leads_nowhere(app: App, secret: str) -> None:
+    nobody(app)
+    owner_link(app)
+    assert app.client.get(f"/admin/welcome/{secret}").status_code in (303, 404)
+    assert post(app, f"/admin/welcome/{secret}", email="me@example.com", password=NEW).status_code == 404
 
 
 # ---- guessing
 
 
-def test_guesses_elsewhere_keep_nobody_out_who_was_here_before(house: House) -> None:
-    assert sign_in(house).status_code == 303
-    assert house.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
-    stranger = another_browser(house)
+def test_guesses_elsewhere_keep_nobody_out_who_was_here_before(app: App) -> None:
+    assert sign_in(app).status_code == 303
+    assert app.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
+    stranger = another_browser(app)
     form = {"email": USER, "password": "guess"}
     tries = [stranger.post("/admin/sign-in", data=form, headers=ORIGIN).status_code for _ in range(TRIES + 2)]
     assert tries == [401] * TRIES + [429] * 2
-    assert sign_in(house).status_code == 303
+    assert sign_in(app).status_code == 303
 
 
-def test_known_browser_may_not_guess_without_end_either(house: House) -> None:
-    assert sign_in(house).status_code == 303
-    tries = [sign_in(house, password="guess").status_code for _ in range(TRIES + 1)]
+def test_known_browser_may_not_guess_without_end_either(app: App) -> None:
+    assert sign_in(app).status_code == 303
+    tries = [sign_in(app, password="guess").status_code for _ in range(TRIES + 1)]
     assert tries == [401] * TRIES + [429]
 
 
-def test_browser_is_known_for_the_account_that_signed_in_there_alone_and_for_a_while(house: House) -> None:
-    hashed = house.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
+def test_browser_is_known_for_the_account_that_signed_in_there_alone_and_for_a_while(app: App) -> None:
+    hashed = app.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
     now = datetime.now(UTC)
 
     async def look(connection: Any) -> bool:
@@ -246,215 +246,213 @@ def test_browser_is_known_for_the_account_that_signed_in_there_alone_and_for_a_w
         assert kept == MOST_BROWSERS, "no more of one person, however often somebody signs in"
         return found == [mine[0], None, None, None]
 
-    assert in_store(house, look)
+    assert in_store(app, look)
     assert Signing(SECRET).read_device("forged.ü") is None
 
 
-def lock_out(house: House, email: str = USER) -> None:
+def lock_out(app: App, email: str = USER) -> None:
     """A stranger guesses at a password from many addresses until nothing is looked at any more."""
     for number in range(TRIES + 1):
-        stranger = TestClient(house.client.app, "http://collector.test", client=(f"198.18.0.{number}", 1))
-        stranger.portal = house.client.portal
+        stranger = TestClient(app.client.app, "http://collector.test", client=(f"198.18.0.{number}", 1))
+        stranger.portal = app.client.portal
         reply = stranger.post("/admin/sign-in", data={"email": email, "password": "guess"}, headers=ORIGIN)
         assert reply.status_code == (401 if number < TRIES else 429)
 
 
-def test_guesses_of_a_stranger_lock_nobody_out_in_a_known_browser_after_a_reset(house: House) -> None:
-    assert sign_in(house).status_code == 303
-    house.client.post("/admin/sign-out", headers=ORIGIN)
-    lock_out(house)
-    user, _ = in_store(house, lambda connection: accounts.password_hash_of(connection, USER))
+def test_guesses_of_a_stranger_lock_nobody_out_in_a_known_browser_after_a_reset(app: App) -> None:
+    assert sign_in(app).status_code == 303
+    app.client.post("/admin/sign-out", headers=ORIGIN)
+    lock_out(app)
+    user, _ = in_store(app, lambda connection: accounts.password_hash_of(connection, USER))
     now = datetime.now(UTC)
-    _, link = in_store(house, lambda connection: make_reset(connection, "command line", user.id, now=now))
-    phone, other = another_browser(house), another_browser(house)
-    assert post(house, f"/admin/reset/{link}", phone, password=NEW).status_code == 200
+    _, link = in_store(app, lambda connection: make_reset(connection, "command line", user.id, now=now))
+    phone, other = another_browser(app), another_browser(app)
+    assert post(app, f"/admin/reset/{link}", phone, password=NEW).status_code == 200
     form = {"email": USER, "password": NEW}
-    assert post(house, "/admin/sign-in", other, **form).status_code == 429
-    assert post(house, "/admin/sign-in", phone, **form).status_code == 303, "where the link was used"
-    assert sign_in(house, password=NEW).status_code == 303, "where they signed in before"
+    assert post(app, "/admin/sign-in", other, **form).status_code == 429
+    assert post(app, "/admin/sign-in", phone, **form).status_code == 303, "where the link was used"
+    assert sign_in(app, password=NEW).status_code == 303, "where they signed in before"
 
 
-def test_guesses_count_over_every_process_and_after_a_restart(house: House) -> None:
+def test_guesses_count_over_every_process_and_after_a_restart(app: App) -> None:
     """On PostgreSQL any number of processes serve; whichever a guess comes to, it counts."""
-    another = TestClient(create_app(inside(house)), base_url="http://collector.test", follow_redirects=False)
-    another.portal = house.client.portal
+    another = TestClient(create_app(inside(app)), base_url="http://collector.test", follow_redirects=False)
+    another.portal = app.client.portal
     form = {"email": USER, "password": "guess"}
-    clients = [another_browser(house), another] * TRIES
+    clients = [another_browser(app), another] * TRIES
     tries = [one.post("/admin/sign-in", data=form, headers=ORIGIN).status_code for one in clients]
     assert tries == [401] * TRIES + [429] * TRIES
-    restarted = TestClient(create_app(inside(house)), base_url="http://collector.test", follow_redirects=False)
-    restarted.portal = house.client.portal
+    restarted = TestClient(create_app(inside(app)), base_url="http://collector.test", follow_redirects=False)
+    restarted.portal = app.client.portal
     assert restarted.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 429
 
 
-def test_rows_of_guesses_are_bounded_and_go_again(house: House) -> None:
-    lock_out(house)
-    lock_out(house, "nobody@example.com")
+def test_rows_of_guesses_are_bounded_and_go_again(app: App) -> None:
+    lock_out(app)
+    lock_out(app, "nobody@example.com")
 
     async def rows(connection: Any) -> list[Any]:
         return list((await connection.execute(select(schema.guesses))).all())
 
-    kept = in_store(house, rows)
+    kept = in_store(app, rows)
     assert len(kept) == 4 * TRIES, "a place for each guess that was looked at, by account and by address"
     assert not [row for row in kept if USER in str(row) or "198.18" in str(row)], "nothing says who was guessed at"
     later = datetime.now(UTC) + timedelta(minutes=16)
-    in_store(house, lambda connection: forget_guesses(connection, now=later))
-    assert in_store(house, rows) == []
+    in_store(app, lambda connection: forget_guesses(connection, now=later))
+    assert in_store(app, rows) == []
 
 
-def test_guessing_many_accounts_from_one_address_is_slowed(house: House) -> None:
-    tries = [
-        sign_in(house, f"user{number}@example.com", "guess").status_code for number in range(TRIES_PER_ADDRESS + 1)
-    ]
+def test_guessing_many_accounts_from_one_address_is_slowed(app: App) -> None:
+    tries = [sign_in(app, f"user{number}@example.com", "guess").status_code for number in range(TRIES_PER_ADDRESS + 1)]
     assert tries == [401] * TRIES_PER_ADDRESS + [429]
 
 
-def test_guesses_at_the_same_moment_are_no_more_than_one_after_the_other(house: House) -> None:
-    throttle = house.client.app.state.throttle  # type: ignore[attr-defined]
+def test_guesses_at_the_same_moment_are_no_more_than_one_after_the_other(app: App) -> None:
+    throttle = app.client.app.state.throttle  # type: ignore[attr-defined]
     look = partial(accounts.is_password, accounts._NOBODY, "guess")
 
     async def all_at_once() -> list[Any]:
         tries = (throttle.is_right(look, account=USER) for _ in range(50))
         return list(await asyncio.gather(*tries, return_exceptions=True))
 
-    assert house.client.portal
-    tries = house.client.portal.call(all_at_once)
+    assert app.client.portal
+    tries = app.client.portal.call(all_at_once)
     assert tries.count(False) <= TRIES
     assert sum(isinstance(one, TooManyTries) for one in tries) >= 50 - TRIES
 
 
-def test_sign_in_with_a_password_that_changes_in_this_moment_is_refused(house: House) -> None:
-    sign_in(house)
-    user, hashed = in_store(house, lambda connection: accounts.password_hash_of(connection, USER))
-    post(house, "/admin/account/password", current=PASSWORD, password=NEW)
+def test_sign_in_with_a_password_that_changes_in_this_moment_is_refused(app: App) -> None:
+    sign_in(app)
+    user, hashed = in_store(app, lambda connection: accounts.password_hash_of(connection, USER))
+    post(app, "/admin/account/password", current=PASSWORD, password=NEW)
     now = datetime.now(UTC)
     with pytest.raises(Conflict):
-        in_store(house, lambda connection: accounts.start_session(connection, user, hashed, now=now))
+        in_store(app, lambda connection: accounts.start_session(connection, user, hashed, now=now))
 
 
-def test_password_that_changed_in_this_moment_is_not_changed_again(house: House) -> None:
-    sign_in(house)
-    user, hashed = in_store(house, lambda connection: accounts.password_hash_of(connection, USER))
+def test_password_that_changed_in_this_moment_is_not_changed_again(app: App) -> None:
+    sign_in(app)
+    user, hashed = in_store(app, lambda connection: accounts.password_hash_of(connection, USER))
     now = datetime.now(UTC)
-    (session,) = in_store(house, lambda connection: accounts.list_sessions(connection, user, now=now))
-    post(house, "/admin/account/password", current=PASSWORD, password=NEW)
+    (session,) = in_store(app, lambda connection: accounts.list_sessions(connection, user, now=now))
+    post(app, "/admin/account/password", current=PASSWORD, password=NEW)
     with pytest.raises(Conflict):
-        in_store(house, lambda connection: accounts.change_password(connection, session, hashed, "x", now=now))
-    house.client.cookies.clear()
-    assert sign_in(house, password=NEW).status_code == 303
+        in_store(app, lambda connection: accounts.change_password(connection, session, hashed, "x", now=now))
+    app.client.cookies.clear()
+    assert sign_in(app, password=NEW).status_code == 303
 
 
 # ---- one's own account
 
 
-def test_account_says_where_one_is_signed_in_and_signs_out_there(house: House) -> None:
-    sign_in(house, **{"User-Agent": PERSON})
-    phone = another_browser(house)
+def test_account_says_where_one_is_signed_in_and_signs_out_there(app: App) -> None:
+    sign_in(app, **{"User-Agent": PERSON})
+    phone = another_browser(app)
     agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
     phone.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers={**ORIGIN, "User-Agent": agent})
-    text = house.client.get("/admin/account").text
+    text = app.client.get("/admin/account").text
     assert "Chrome on Linux" in text
     assert "on iOS" in text
     (path,) = set(re.findall(r"/admin/account/sessions/[0-9a-f]{16}/end", text))
-    assert post(house, path).status_code == 303
+    assert post(app, path).status_code == 303
     assert phone.get("/admin").status_code == 303, "the phone is signed out"
-    assert house.client.get("/admin").status_code == 200
-    assert post(house, path).status_code == 404, "it has ended"
-    assert acts(house)[0] == (USER, "session.ended")
+    assert app.client.get("/admin").status_code == 200
+    assert post(app, path).status_code == 404, "it has ended"
+    assert acts(app)[0] == (USER, "session.ended")
 
 
-def test_everywhere_else_is_signed_out_at_once(house: House) -> None:
-    sign_in(house)
-    others = [another_browser(house) for _ in range(3)]
+def test_everywhere_else_is_signed_out_at_once(app: App) -> None:
+    sign_in(app)
+    others = [another_browser(app) for _ in range(3)]
     for other in others:
         other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
-    assert post(house, "/admin/account/sessions/others/end").status_code == 303
+    assert post(app, "/admin/account/sessions/others/end").status_code == 303
     assert [other.get("/admin").status_code for other in others] == [303] * 3
-    assert house.client.get("/admin").status_code == 200
+    assert app.client.get("/admin").status_code == 200
 
 
-def test_nobody_ends_a_session_that_is_not_theirs(house: House) -> None:
-    hashed = house.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
+def test_nobody_ends_a_session_that_is_not_theirs(app: App) -> None:
+    hashed = app.client.portal.call(accounts.hash_password, NEW)  # type: ignore[union-attr]
     now = datetime.now(UTC)
-    in_store(house, lambda connection: accounts.add_user(connection, "other@example.com", hashed, now=now))
-    sign_in(house)
-    other = another_browser(house)
+    in_store(app, lambda connection: accounts.add_user(connection, "other@example.com", hashed, now=now))
+    sign_in(app)
+    other = another_browser(app)
     other.post("/admin/sign-in", data={"email": "other@example.com", "password": NEW}, headers=ORIGIN)
-    cookie = inside(house).signing.read_session(house.client.cookies["tevreden-session"])
+    cookie = inside(app).signing.read_session(app.client.cookies["tevreden-session"])
     assert cookie
-    assert post(house, f"/admin/account/sessions/{digest(cookie)[:16]}/end", other).status_code == 404
-    assert post(house, "/admin/account/sessions/others/end", other).status_code == 303
-    assert house.client.get("/admin").status_code == 200
+    assert post(app, f"/admin/account/sessions/{digest(cookie)[:16]}/end", other).status_code == 404
+    assert post(app, "/admin/account/sessions/others/end", other).status_code == 303
+    assert app.client.get("/admin").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["", "%00", "%25", "_" * 16, "x", "0" * 17])
-def test_session_that_is_none_is_not_found(house: House, name: str) -> None:
-    sign_in(house)
-    assert post(house, f"/admin/account/sessions/{name}/end").status_code == 404
-    assert house.client.get("/admin").status_code == 200
+def test_session_that_is_none_is_not_found(app: App, name: str) -> None:
+    sign_in(app)
+    assert post(app, f"/admin/account/sessions/{name}/end").status_code == 404
+    assert app.client.get("/admin").status_code == 200
 
 
-def test_password_is_changed_and_signs_out_everywhere_else(house: House) -> None:
-    sign_in(house)
-    other = another_browser(house)
+def test_password_is_changed_and_signs_out_everywhere_else(app: App) -> None:
+    sign_in(app)
+    other = another_browser(app)
     other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
-    copied = house.client.cookies["tevreden-session"]
-    reply = post(house, "/admin/account/password", current=PASSWORD, password=NEW)
+    copied = app.client.cookies["tevreden-session"]
+    reply = post(app, "/admin/account/password", current=PASSWORD, password=NEW)
     assert reply.status_code == 303
-    assert "Your password is changed" in house.client.get(reply.headers["location"]).text
+    assert "Your password is changed" in app.client.get(reply.headers["location"]).text
     assert other.get("/admin").status_code == 303
-    thief = another_browser(house)
+    thief = another_browser(app)
     thief.cookies.set("tevreden-session", copied)
     assert thief.get("/admin").status_code == 303, "a copy of this browser's session is dead too"
-    house.client.cookies.clear()
-    assert sign_in(house).status_code == 401
-    assert sign_in(house, password=NEW).status_code == 303
-    assert (USER, "password.changed") in acts(house)[:4]
+    app.client.cookies.clear()
+    assert sign_in(app).status_code == 401
+    assert sign_in(app, password=NEW).status_code == 303
+    assert (USER, "password.changed") in acts(app)[:4]
 
 
 @pytest.mark.parametrize(
     ("current", "new", "said"),
     [("wrong", NEW, "is not your password"), ("", NEW, "is not your password"), (PASSWORD, "short", "At least 12")],
 )
-def test_password_that_wont_do_is_told_and_nothing_changes(house: House, current: str, new: str, said: str) -> None:
-    sign_in(house)
-    reply = post(house, "/admin/account/password", current=current, password=new)
+def test_password_that_wont_do_is_told_and_nothing_changes(app: App, current: str, new: str, said: str) -> None:
+    sign_in(app)
+    reply = post(app, "/admin/account/password", current=current, password=new)
     assert reply.status_code == 422
     assert said in reply.text
     assert 'role="alert"' in reply.text
-    assert sign_in(house).status_code == 303
+    assert sign_in(app).status_code == 303
 
 
-def test_session_in_use_is_seen(house: House) -> None:
-    sign_in(house)
+def test_session_in_use_is_seen(app: App) -> None:
+    sign_in(app)
     earlier = datetime.now(UTC) - timedelta(hours=3)
 
     async def age(connection: Any) -> None:
         await connection.execute(schema.sessions.update().values(seen_at=earlier))
 
-    in_store(house, age)
-    assert house.client.get("/admin").status_code == 200
+    in_store(app, age)
+    assert app.client.get("/admin").status_code == 200
 
     async def seen(connection: Any) -> datetime:
         moment: datetime = (await connection.execute(select(schema.sessions.c.seen_at))).scalar_one()
         return moment
 
-    assert in_store(house, seen) > earlier + timedelta(hours=2)
+    assert in_store(app, seen) > earlier + timedelta(hours=2)
 
 
 # ---- who did what
 
 
-def test_log_says_who_did_what(house: House) -> None:
-    sign_in(house)
-    text = re.sub(r"\s+", " ", house.client.get("/admin/log").text)
+def test_log_says_who_did_what(app: App) -> None:
+    sign_in(app)
+    text = re.sub(r"\s+", " ", app.client.get("/admin/log").text)
     assert f"{USER} signed in" in text
     assert f"command line added a user: {USER}" in text
     assert "command line added an API token: tests" in text
 
 
-def test_log_goes_back_as_far_as_there_is_something(house: House) -> None:
-    sign_in(house)
+def test_log_goes_back_as_far_as_there_is_something(app: App) -> None:
+    sign_in(app)
     evil = "<script>alert(1)</script>"
 
     async def fill(connection: Any) -> None:
@@ -462,54 +460,54 @@ def test_log_goes_back_as_far_as_there_is_something(house: House) -> None:
             now = datetime.now(UTC)
             await audit.record(connection, f"user{number}@example.com", "token.added", evil, now=now)
 
-    in_store(house, fill)
-    text = house.client.get("/admin/log").text
+    in_store(app, fill)
+    text = app.client.get("/admin/log").text
     assert evil not in text
     assert text.count("<li>") == ENTRIES
     (earlier,) = re.findall(r"/admin/log\?before=[0-9a-f-]{36}", text)
-    text = house.client.get(earlier).text
+    text = app.client.get(earlier).text
     assert f"{USER} signed in" in text
     assert "before=" not in text
-    assert house.client.get("/admin/log?before=x").status_code == 200
+    assert app.client.get("/admin/log?before=x").status_code == 200
 
 
-def test_log_before_anything_says_what_will_stand_there(house: House) -> None:
-    sign_in(house)
+def test_log_before_anything_says_what_will_stand_there(app: App) -> None:
+    sign_in(app)
 
     async def empty(connection: Any) -> None:
         await connection.execute(schema.audit.delete())
 
-    in_store(house, empty)
-    assert "Nothing yet" in house.client.get("/admin/log").text
+    in_store(app, empty)
+    assert "Nothing yet" in app.client.get("/admin/log").text
 
 
-def test_store_holds_nothing_that_opens_anything(house: House) -> None:
+def test_store_holds_nothing_that_opens_anything(app: App) -> None:
     """Every secret that somebody is handed, or that is derived: in no column of any table."""
-    nobody(house)
-    signing, secrets = inside(house).signing, {"the installation's": SECRET, "password": NEW}
-    secrets["link"] = owner_link(house)
-    post(house, f"/admin/welcome/{secrets['link']}", email=USER, password=NEW)
-    secrets["session"] = signing.read_session(house.client.cookies["tevreden-session"]) or ""
-    secrets["device"] = signing.read_device(house.client.cookies["tevreden-device"]) or ""
-    invited = post(house, "/admin/people/invite", email="jo@example.com", role="viewer", site="").text
+    nobody(app)
+    signing, secrets = inside(app).signing, {"the installation's": SECRET, "password": NEW}
+    secrets["link"] = owner_link(app)
+    post(app, f"/admin/welcome/{secrets['link']}", email=USER, password=NEW)
+    secrets["session"] = signing.read_session(app.client.cookies["tevreden-session"]) or ""
+    secrets["device"] = signing.read_device(app.client.cookies["tevreden-device"]) or ""
+    invited = post(app, "/admin/users/invite", email="jo@example.com", role="viewer", site="").text
     secrets["invitation"] = re.findall(r"/admin/join/([\w-]+)", invited)[0]
-    user, _ = in_store(house, lambda connection: accounts.password_hash_of(connection, USER))
+    user, _ = in_store(app, lambda connection: accounts.password_hash_of(connection, USER))
     now = datetime.now(UTC)
-    _, secrets["reset"] = in_store(house, lambda connection: make_reset(connection, "command line", user.id, now=now))
-    made = post(house, "/admin/tokens", name="Dashboard", scope="write", site="").text
+    _, secrets["reset"] = in_store(app, lambda connection: make_reset(connection, "command line", user.id, now=now))
+    made = post(app, "/admin/tokens", name="Dashboard", scope="write", site="").text
     secrets["token"] = re.findall(r"tvr_[\w-]{43}", made)[0]
-    secrets["identify"] = house.site.identify_secret
-    secrets["webhook"] = house.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"}).json()["secret"]
-    setup = house.client.get("/admin/account/second-step").text
+    secrets["identify"] = app.site.identify_secret
+    secrets["webhook"] = app.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"}).json()["secret"]
+    setup = app.client.get("/admin/account/second-step").text
     secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", setup)[0].replace(" ", "")
     form = {"setup": re.findall(r'name="setup" value="([^"]*)"', setup)[0], "current": NEW}
-    codes = post(house, "/admin/account/second-step", code=pyotp.TOTP(secret).now(), **form).text
+    codes = post(app, "/admin/account/second-step", code=pyotp.TOTP(secret).now(), **form).text
     secrets["second step"] = secret
     found = re.findall(r"<li><code>([\w-]+)</code></li>", codes)
     secrets |= {f"recovery code {number}": code for number, code in enumerate(found)}
-    post(house, "/admin/sign-in", another_browser(house), email="typed@example.com", password="guess")
+    post(app, "/admin/sign-in", another_browser(app), email="typed@example.com", password="guess")
     assert len(secrets) == 21
-    stored = str(in_store(house, rows_of))
+    stored = str(in_store(app, rows_of))
     assert USER in stored, "it is everything"
     for name, secret in secrets.items():
         assert len(secret) >= 10, name

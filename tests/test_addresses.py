@@ -14,7 +14,7 @@ from starlette.routing import Route
 from collector.errors import Invalid
 from collector.surveys.document import json_schema, read_document
 from collector.web.admin.results import attachment
-from tests.conftest import House
+from tests.conftest import App
 from tests.test_admin_surveys import owner
 
 __all__ = ["owner"]
@@ -31,16 +31,16 @@ __all__ = ["owner"]
         ("GET", "/readyz/"),
     ],
 )
-def test_slash_at_the_end_leads_nowhere_else(house: House, host: str, method: str, path: str) -> None:
-    headers = {"Host": host, "Authorization": f"Bearer {house.site.token}"}
-    reply = house.client.request(method, path, headers=headers, json={} if method == "POST" else None)
+def test_slash_at_the_end_leads_nowhere_else(app: App, host: str, method: str, path: str) -> None:
+    headers = {"Host": host, "Authorization": f"Bearer {app.site.token}"}
+    reply = app.client.request(method, path, headers=headers, json={} if method == "POST" else None)
     if path == "/admin/":
         assert (reply.status_code, reply.headers["location"]) == (307, "/admin")
     else:
         assert (reply.status_code, "location" in reply.headers) == (404, False)
 
 
-def test_no_answer_leads_to_where_the_host_of_a_request_says(owner: House) -> None:
+def test_no_answer_leads_to_where_the_host_of_a_request_says(owner: App) -> None:
     for route in owner.client.app.routes:  # type: ignore[attr-defined]
         path = re.sub(r"{[^}]*}", "x", route.path)
         for each in (path, path + "/"):
@@ -48,31 +48,31 @@ def test_no_answer_leads_to_where_the_host_of_a_request_says(owner: House) -> No
             assert "evil.example" not in reply.headers.get("location", ""), each
 
 
-def test_method_that_an_address_lacks_is_told_those_it_has(house: House) -> None:
+def test_method_that_an_address_lacks_is_told_those_it_has(app: App) -> None:
     """Over every address: one may have several routes."""
     methods: dict[str, set[str]] = {}
-    for route in house.client.app.routes:  # type: ignore[attr-defined]
+    for route in app.client.app.routes:  # type: ignore[attr-defined]
         if isinstance(route, Route):
             methods.setdefault(route.path, set()).update(route.methods or ())
     several = 0
     for path, its in methods.items():
         filled = re.sub(r"{\w+:uuid}", "0199f3c2-0000-7000-8000-000000000000", path)
         filled = re.sub(r"{\w+(:path)?}", "x", filled)
-        reply = house.client.request("PATCH", filled)
+        reply = app.client.request("PATCH", filled)
         if reply.status_code == 405:
             assert its <= set(reply.headers["allow"].split(", ")), path
             several += len(its - {"HEAD"}) > 1
     assert several > 5
-    assert house.client.patch("/api/v1/surveys").headers["allow"] == "GET, HEAD, POST"
+    assert app.client.patch("/api/v1/surveys").headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("act", ["pause", "archive"])
-def test_survey_that_is_closed_shows_nothing_of_its_question(house: House, act: str) -> None:
-    survey = house.site.publish(question="Is the secret out?")
-    path = f"/s/{house.site.key}-{survey['key']}"
-    assert "<title>Is the secret out?</title>" in house.client.get(path).text
-    house.site.call("POST", f"/surveys/{survey['id']}/{act}")
-    reply = house.client.get(path)
+def test_survey_that_is_closed_shows_nothing_of_its_question(app: App, act: str) -> None:
+    survey = app.site.publish(question="Is the secret out?")
+    path = f"/s/{app.site.key}-{survey['key']}"
+    assert "<title>Is the secret out?</title>" in app.client.get(path).text
+    app.site.call("POST", f"/surveys/{survey['id']}/{act}")
+    reply = app.client.get(path)
     assert reply.status_code == 410
     assert "secret" not in reply.text
 

@@ -30,51 +30,51 @@ from collector.web.admin import surveys as admin_surveys
 from collector.web.admin import teams as admin_teams
 from collector.web.admin import users as admin_people
 from collector.web.admin.results import STOP_POLLING
-from collector.web.http import shared as http
-from collector.web.http.shared import templates
-from tests.conftest import PASSWORD, SLOW, USER, House
+from collector.web.http import problems
+from collector.web.http.rendering import templates
+from tests.conftest import PASSWORD, SLOW, USER, App
 from tests.test_intake import response
 
 ORIGIN = {"Origin": "http://collector.test", "Accept": "text/html"}
 
 
-def sign_in(house: House, email: str = USER, password: str = PASSWORD, **headers: str) -> Any:
+def sign_in(app: App, email: str = USER, password: str = PASSWORD, **headers: str) -> Any:
     form = {"email": email, "password": password}
-    return house.client.post("/admin/sign-in", data=form, headers={**ORIGIN, **headers})
+    return app.client.post("/admin/sign-in", data=form, headers={**ORIGIN, **headers})
 
 
 @pytest.fixture
-def owner(house: House) -> House:
-    assert sign_in(house).status_code == 303
-    return house
+def owner(app: App) -> App:
+    assert sign_in(app).status_code == 303
+    return app
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/abc/0199f3c2-0000-7000-8000-000000000000"])
-def test_nobody_sees_a_page_without_signing_in(house: House, path: str) -> None:
+def test_nobody_sees_a_page_without_signing_in(app: App, path: str) -> None:
     for suffix in ("", "/responses.csv") if path.count("/") > 1 else ("",):
-        reply = house.client.get(path + suffix)
+        reply = app.client.get(path + suffix)
         assert (reply.status_code, reply.headers["location"]) == (303, "/admin/sign-in")
 
 
-def test_sign_in_and_out(house: House) -> None:
-    assert "Sign in to Tevreden" in house.client.get("/admin/sign-in").text
-    reply = sign_in(house)
+def test_sign_in_and_out(app: App) -> None:
+    assert "Sign in to Tevreden" in app.client.get("/admin/sign-in").text
+    reply = sign_in(app)
     cookie = reply.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
-    assert house.client.get("/admin").status_code == 200
-    assert house.client.get("/admin/sign-in").status_code == 303
-    kept = dict(house.client.cookies)
-    assert house.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
-    house.client.cookies.update(kept)
-    assert house.client.get("/admin").status_code == 303, "the session is dead, not only the cookie"
+    assert app.client.get("/admin").status_code == 200
+    assert app.client.get("/admin/sign-in").status_code == 303
+    kept = dict(app.client.cookies)
+    assert app.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
+    app.client.cookies.update(kept)
+    assert app.client.get("/admin").status_code == 303, "the session is dead, not only the cookie"
 
 
 @pytest.mark.parametrize(
     ("email", "password"), [(USER, "wrong"), ("nobody@example.com", PASSWORD), ("", ""), (USER, "")]
 )
-def test_wrong_sign_in_is_told_without_saying_what_was_wrong(house: House, email: str, password: str) -> None:
-    reply = sign_in(house, email, password)
+def test_wrong_sign_in_is_told_without_saying_what_was_wrong(app: App, email: str, password: str) -> None:
+    reply = sign_in(app, email, password)
     assert reply.status_code == 401
     assert "do not belong together" in reply.text
     assert "set-cookie" not in reply.headers
@@ -87,7 +87,7 @@ def test_passwords_are_hashed_as_hard_as_owasp_asks() -> None:
 
 @pytest.mark.parametrize("password", ["guess", ""])
 def test_unknown_account_takes_the_processor_as_long_as_a_known_one(
-    house: House, monkeypatch: pytest.MonkeyPatch, password: str
+    app: App, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     """The whole of a sign-in that is refused, an account of single sign-on alone among them."""
     hasher, nobody = SLOW
@@ -98,19 +98,19 @@ def test_unknown_account_takes_the_processor_as_long_as_a_known_one(
         await connection.execute(schema.users.update().values(password_hash=hasher.hash(PASSWORD)))
         await accounts.add_user(connection, "sso@example.com", accounts.NO_PASSWORD, now=datetime.now(UTC))
 
-    store = house.client.app.state.house.database  # type: ignore[attr-defined]
+    store = app.client.app.state.services.database  # type: ignore[attr-defined]
 
     async def run() -> None:
         async with store.write() as connection:
             await prepare(connection)
 
-    assert house.client.portal
-    house.client.portal.call(run)
+    assert app.client.portal
+    app.client.portal.call(run)
     spent: dict[str, list[float]] = {USER: [], "sso@example.com": [], "nobody@example.com": []}
     for _ in range(7):
         for email, times in spent.items():
             began = time.process_time()
-            assert sign_in(house, email, password).status_code == 401
+            assert sign_in(app, email, password).status_code == 401
             times.append(time.process_time() - began)
     known, elsewhere, unknown = (median(times[1:]) for times in spent.values())
     assert 0.8 < unknown / known < 1.25
@@ -118,15 +118,15 @@ def test_unknown_account_takes_the_processor_as_long_as_a_known_one(
     assert known > 0.01, "it is the real one that was measured"
 
 
-def test_guessing_is_slowed_per_account(house: House) -> None:
+def test_guessing_is_slowed_per_account(app: App) -> None:
     for _ in range(12):
-        assert sign_in(house).status_code == 303, "who knows the password is not slowed"
+        assert sign_in(app).status_code == 303, "who knows the password is not slowed"
     for _ in range(10):
-        assert sign_in(house, password="guess").status_code == 401
-    reply = sign_in(house)
+        assert sign_in(app, password="guess").status_code == 401
+    reply = sign_in(app)
     assert reply.status_code == 429
     assert reply.headers["retry-after"] == "900"
-    assert sign_in(house, "other@example.com", "guess").status_code == 401
+    assert sign_in(app, "other@example.com", "guess").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -142,28 +142,28 @@ def test_guessing_is_slowed_per_account(house: House) -> None:
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_form_from_another_site_is_refused(house: House, headers: dict[str, str]) -> None:
-    assert sign_in(house, **headers).status_code == 403
+def test_form_from_another_site_is_refused(app: App, headers: dict[str, str]) -> None:
+    assert sign_in(app, **headers).status_code == 403
 
 
-def test_forged_session_is_nobody(house: House) -> None:
-    house.client.cookies.set("tevreden-session", "forged.signature")
-    assert house.client.get("/admin").status_code == 303
+def test_forged_session_is_nobody(app: App) -> None:
+    app.client.cookies.set("tevreden-session", "forged.signature")
+    assert app.client.get("/admin").status_code == 303
 
 
-def test_pages_run_no_script_but_ours(owner: House) -> None:
+def test_pages_run_no_script_but_ours(owner: App) -> None:
     policy = owner.client.get("/admin").headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
 
 
-def test_overview_says_what_to_do_when_there_is_nothing(owner: House) -> None:
+def test_overview_says_what_to_do_when_there_is_nothing(owner: App) -> None:
     text = owner.client.get("/admin").text
     assert "No survey yet" in text
     assert f"/w/{owner.site.key}.js" in text
 
 
-def test_results_page_shows_figures_and_answers(owner: House) -> None:
+def test_results_page_shows_figures_and_answers(owner: App) -> None:
     survey = owner.site.publish(name="After checkout")
     page = f"/admin/{owner.site.key}/{survey['id']}"
     assert "No answers in these days" in owner.client.get(page).text
@@ -181,7 +181,7 @@ def test_results_page_shows_figures_and_answers(owner: House) -> None:
     ("metric", "scores", "figure"), [("nps", (10, 10, 0), "+33"), ("nps", (0, 1), "−100"), ("ces", (7, 6, 4), "5.7")]
 )
 def test_figures_are_written_as_the_field_writes_them(
-    owner: House, metric: str, scores: tuple[int, ...], figure: str
+    owner: App, metric: str, scores: tuple[int, ...], figure: str
 ) -> None:
     survey = owner.site.publish(metric=metric)
     owner.send(*(response(survey, score=score) for score in scores))
@@ -192,7 +192,7 @@ EVIL = ('"><script>alert(1)</script>', "<img src=x onerror=alert(1)>", "' onfocu
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_what_visitors_typed_is_text(owner: House, evil: str) -> None:
+def test_what_visitors_typed_is_text(owner: App, evil: str) -> None:
     survey = owner.site.publish(name=f"Name {evil}", question=f"Question {evil}")
     address = f"{evil.replace(' ', '').replace('@', '')[:40]}@example.com"
     reply = owner.send(
@@ -206,7 +206,7 @@ def test_what_visitors_typed_is_text(owner: House, evil: str) -> None:
     assert evil not in owned
 
 
-def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
+def test_csv_has_every_answer_and_no_formula(owner: App) -> None:
     survey = owner.site.publish(name="Após / checkout")
     comments = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", 'He said "hi",\nand left', "Ünï", None]
     for comment in comments:
@@ -255,7 +255,7 @@ def test_csv_has_every_answer_and_no_formula(owner: House) -> None:
         ("x\u2028=1+1", "x\u2028'=1+1"),
     ],
 )
-def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: House, comment: str, cell: str) -> None:
+def test_csv_has_no_formula_in_whatever_language_it_is_opened(owner: App, comment: str, cell: str) -> None:
     survey = owner.site.publish()
     sent = owner.send(response(survey, comment=comment))
     assert sent.status_code == 200, sent.text
@@ -302,27 +302,27 @@ def test_long_comment_of_nothing_but_what_is_passed_over_is_looked_through_once(
     assert seconds(80_000) < 40 * max(seconds(8_000), 0.001), "ten times the text takes some ten times as long"
 
 
-def test_fault_of_ours_says_nothing_of_a_link_in_the_log(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_of_ours_says_nothing_of_a_link_in_the_log(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(admin_access, "read_reset", broken)
-    monkeypatch.setattr(http, "log", log := Mock())
+    monkeypatch.setattr(problems, "log", log := Mock())
     client = TestClient(owner.client.app, base_url="http://collector.test", raise_server_exceptions=False)
     client.portal = owner.client.portal
     assert client.get("/admin/reset/a-link-that-is-still-good").status_code == 500
     assert [call.kwargs["path"] for call in log.error.mock_calls] == ["/admin/reset/…"]
 
 
-def test_unknown_survey_is_a_page_that_says_so(owner: House) -> None:
+def test_unknown_survey_is_a_page_that_says_so(owner: App) -> None:
     path = f"/admin/{owner.site.key}/0199f3c2-0000-7000-8000-000000000000"
     reply = owner.client.get(path, headers={"Accept": "text/html"})
     assert reply.status_code == 404
     assert "<h1>There is no such thing here</h1>" in reply.text
 
 
-def test_reference_has_every_call(house: House) -> None:
-    text = house.client.get("/api").text
+def test_reference_has_every_call(app: App) -> None:
+    text = app.client.get("/api").text
     assert "/api/v1/surveys/{id}/publish" in text
     assert "ResponseResource" in text
 
@@ -346,14 +346,14 @@ def test_every_template_is_rendered_here() -> None:
         "results_parts.html",
         "news.html",
         "response.html",
-        "people.html",
+        "users.html",
         "teams.html",
         "site.html",
         "second_step.html",
         "sign_in_code.html",
         "reset.html",
         "tokens.html",
-        "person_tokens.html",
+        "user_tokens.html",
         "join.html",
         "overview.html",
         "results.html",
@@ -371,12 +371,12 @@ DOORS = (
 ADMIN = [route for door in DOORS for route in door.routes]
 
 
-def test_no_admin_route_answers_without_a_session_or_an_origin(house: House) -> None:
+def test_no_admin_route_answers_without_a_session_or_an_origin(app: App) -> None:
     for route in ADMIN:
         path = re.sub(r"\{\w+:uuid\}", "0199f3c2-0000-7000-8000-000000000000", route.path)
-        path = path.replace("{site}", house.site.key)
+        path = path.replace("{site}", app.site.key)
         for method in route.methods or ():
-            reply = house.client.request(method, path)
+            reply = app.client.request(method, path)
             reading = 404 if path.endswith("/{secret}") else 200 if path == "/admin/sign-in" else 303
             reading = STOP_POLLING if path.endswith("/news") else reading
             assert reply.status_code == (403 if method == "POST" else reading), (method, path)

@@ -10,7 +10,7 @@ import pytest
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.templates import TEMPLATES, document_of
 from collector.web.admin.fields import TAB_WORDS
-from tests.conftest import House
+from tests.conftest import App
 from tests.test_access import acts, post
 from tests.test_admin import EVIL, ORIGIN, sign_in
 from tests.test_intake import response
@@ -20,9 +20,9 @@ QUESTION = "Hoe waarschijnlijk is het dat je ons aanbeveelt aan een vriend of co
 
 
 @pytest.fixture
-def owner(house: House) -> House:
-    assert sign_in(house).status_code == 303
-    return house
+def owner(app: App) -> App:
+    assert sign_in(app).status_code == 303
+    return app
 
 
 def plain(text: str) -> str:
@@ -30,7 +30,7 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
 
-def write(owner: House, **changes: Any) -> str:
+def write(owner: App, **changes: Any) -> str:
     """Begin with a template, and change places of the document; returns the page of the survey."""
     reply = post(owner, f"/admin/{owner.site.key}/new", None, **DRAFT)
     assert reply.status_code == 303
@@ -41,7 +41,7 @@ def write(owner: House, **changes: Any) -> str:
     return page
 
 
-def documents(owner: House) -> list[dict[str, Any]]:
+def documents(owner: App) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = owner.site.call("GET", "/surveys").json()["items"]
     return items
 
@@ -49,7 +49,7 @@ def documents(owner: House) -> list[dict[str, Any]]:
 # ---- sites
 
 
-def test_site_is_added(owner: House) -> None:
+def test_site_is_added(owner: App) -> None:
     assert post(owner, "/admin/sites", name=" Second shop ").status_code == 303
     text = owner.client.get("/admin").text
     assert "<h2>Second shop</h2>" in text
@@ -66,7 +66,7 @@ def test_site_is_added(owner: House) -> None:
         ("Shop", 409, "already"),
     ],
 )
-def test_site_that_wont_do_is_told_in_its_place(owner: House, name: str, status: int, said: str) -> None:
+def test_site_that_wont_do_is_told_in_its_place(owner: App, name: str, status: int, said: str) -> None:
     post(owner, "/admin/sites", name="Shop")
     reply = post(owner, "/admin/sites", name=name)
     assert reply.status_code == status
@@ -78,7 +78,7 @@ def test_site_that_wont_do_is_told_in_its_place(owner: House, name: str, status:
 # ---- a new survey
 
 
-def test_survey_is_written_published_and_answered(owner: House) -> None:
+def test_survey_is_written_published_and_answered(owner: App) -> None:
     form = owner.client.get(f"/admin/{owner.site.key}/new")
     assert form.status_code == 200
     assert "Nederlands" in form.text
@@ -106,14 +106,14 @@ def test_survey_is_written_published_and_answered(owner: House) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("template", ""), ("template", "nothing"), ("language", "tlh"), ("language", "")]
 )
-def test_survey_that_wont_do_is_told_in_its_place(owner: House, field: str, value: str) -> None:
+def test_survey_that_wont_do_is_told_in_its_place(owner: App, field: str, value: str) -> None:
     reply = post(owner, f"/admin/{owner.site.key}/new", None, **{**DRAFT, field: value})
     assert reply.status_code == 422
     assert f'id="{field}-wrong" role="alert"' in reply.text
     assert documents(owner) == []
 
 
-def test_second_of_a_template_has_a_name_of_its_own(owner: House) -> None:
+def test_second_of_a_template_has_a_name_of_its_own(owner: App) -> None:
     for _ in range(3):
         write(owner)
     assert {one["name"] for one in documents(owner)} == {"Each quarter", "Each quarter (2)", "Each quarter (3)"}
@@ -128,7 +128,7 @@ def test_template_is_there_in_every_language(template: str, language: str) -> No
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_what_was_typed_is_text(owner: House, evil: str) -> None:
+def test_what_was_typed_is_text(owner: App, evil: str) -> None:
     page = write(owner, name=evil, question=evil, where={"include": ["/" + evil.replace(" ", "")]})
     post(owner, "/admin/sites", name=evil)
     post(owner, f"{page}/publish")
@@ -139,7 +139,7 @@ def test_what_was_typed_is_text(owner: House, evil: str) -> None:
 # ---- what can be done to one
 
 
-def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
+def test_survey_goes_from_draft_to_archive_and_back(owner: App) -> None:
     page = write(owner)
     kept = documents(owner)[0]["id"]
 
@@ -166,7 +166,7 @@ def test_survey_goes_from_draft_to_archive_and_back(owner: House) -> None:
     assert do("bring-back") == "paused", "nobody sees it before someone publishes it again"
 
 
-def test_changes_are_published_when_there_are_some(owner: House) -> None:
+def test_changes_are_published_when_there_are_some(owner: App) -> None:
     page = write(owner)
     post(owner, f"{page}/publish")
     (survey,) = documents(owner)
@@ -181,7 +181,7 @@ def test_changes_are_published_when_there_are_some(owner: House) -> None:
     assert "Anders?" in owner.client.get(f"/w/{owner.site.key}.js").text
 
 
-def test_copy_is_a_draft_of_its_own(owner: House) -> None:
+def test_copy_is_a_draft_of_its_own(owner: App) -> None:
     page = write(owner)
     editor = post(owner, f"{page}/clone").headers["location"]
     assert editor.endswith("/edit/survey")
@@ -192,7 +192,7 @@ def test_copy_is_a_draft_of_its_own(owner: House) -> None:
     assert "draft" in text
 
 
-def test_what_cannot_be_done_now_is_told(owner: House) -> None:
+def test_what_cannot_be_done_now_is_told(owner: App) -> None:
     page = write(owner)
     assert "Only a published survey can be paused" in post(owner, f"{page}/pause").text
     assert "Only an archived or deleted survey can be brought back" in post(owner, f"{page}/bring-back").text
@@ -201,7 +201,7 @@ def test_what_cannot_be_done_now_is_told(owner: House) -> None:
     assert post(owner, f"{page}/explode").status_code == 404
 
 
-def test_survey_of_another_site_is_out_of_reach(owner: House) -> None:
+def test_survey_of_another_site_is_out_of_reach(owner: App) -> None:
     page = write(owner)
     post(owner, "/admin/sites", name="Other")
     keys = set(re.findall(r'href="/admin/([a-z0-9]{12})/new"', owner.client.get("/admin").text))
@@ -214,7 +214,7 @@ def test_survey_of_another_site_is_out_of_reach(owner: House) -> None:
     assert documents(owner)[0]["status"] == "draft"
 
 
-def test_list_says_how_many_of_those_who_saw_it_answered(owner: House) -> None:
+def test_list_says_how_many_of_those_who_saw_it_answered(owner: App) -> None:
     survey = owner.site.publish(name="Seen")
     assert "shown" not in plain(owner.client.get("/admin").text)
     seen = [f"0199f3c2-0000-7000-8000-00000000000{number}" for number in range(4)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from collector.db import schema
-from tests.conftest import USER, House
+from tests.conftest import USER, App
 from tests.test_access import acts, another_browser, in_store, post
 from tests.test_admin_surveys import owner, plain
 from tests.test_editor import Editor
@@ -19,20 +19,20 @@ __all__ = ["owner"]
 DRAFT = {"name": "Draft", "metric": "csat", "question": "How was it?"}
 
 
-def since(house: House, before: int) -> list[tuple[str, str]]:
-    return list(reversed(acts(house)[: len(acts(house)) - before]))
+def since(app: App, before: int) -> list[tuple[str, str]]:
+    return list(reversed(acts(app)[: len(acts(app)) - before]))
 
 
-def edit(house: House, page: str, question: str) -> Any:
+def edit(app: App, page: str, question: str) -> Any:
     """Open the first tab, write a question and save."""
-    editor = Editor(house, page, "survey")
+    editor = Editor(app, page, "survey")
     editor.change(question=question)
     return editor.submit()
 
 
-def test_each_act_of_a_program_is_one_row(house: House) -> None:
-    before = len(acts(house))
-    call = house.site.call
+def test_each_act_of_a_program_is_one_row(app: App) -> None:
+    before = len(acts(app))
+    call = app.site.call
     done: list[tuple[str, str]] = []
 
     def do(act: str | None, method: str, path: str, body: Any = None) -> Any:
@@ -40,7 +40,7 @@ def test_each_act_of_a_program_is_one_row(house: House) -> None:
         assert reply.status_code < 300, (path, reply.text)
         if act:
             done.append(("token tests", act))
-        assert since(house, before) == done, (method, path)
+        assert since(app, before) == done, (method, path)
         return reply.json() if reply.content else None
 
     draft = do("survey.created", "POST", "/surveys", DRAFT)
@@ -48,7 +48,7 @@ def test_each_act_of_a_program_is_one_row(house: House) -> None:
     do("survey.replaced", "PUT", path, {**DRAFT, "question": "How was it for you?"})
     do("survey.published", "POST", f"{path}/publish")
     do(None, "POST", f"{path}/publish")
-    sent = house.send(answer := response({"key": draft["key"]}))
+    sent = app.send(answer := response({"key": draft["key"]}))
     assert sent.status_code == 200
     do("response.deleted", "DELETE", f"/responses/{answer['id']}")
     do("survey.paused", "POST", f"{path}/pause")
@@ -62,8 +62,8 @@ def test_each_act_of_a_program_is_one_row(house: House) -> None:
     do(None, "GET", "/surveys")
 
 
-def test_what_was_refused_is_no_row(house: House) -> None:
-    before = len(acts(house))
+def test_what_was_refused_is_no_row(app: App) -> None:
+    before = len(acts(app))
     for method, path, body in (
         ("POST", "/surveys", {}),
         ("PUT", "/surveys/0199f3c2-0000-7000-8000-000000000000", DRAFT),
@@ -71,11 +71,11 @@ def test_what_was_refused_is_no_row(house: House) -> None:
         ("DELETE", "/responses/0199f3c2-0000-7000-8000-000000000000", None),
         ("POST", "/webhooks", {"url": "http://127.0.0.1/"}),
     ):
-        assert house.site.call(method, path, body).status_code >= 400
-    assert since(house, before) == []
+        assert app.site.call(method, path, body).status_code >= 400
+    assert since(app, before) == []
 
 
-def test_each_act_of_a_person_is_one_row(owner: House) -> None:
+def test_each_act_of_a_person_is_one_row(owner: App) -> None:
     before = len(acts(owner))
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
@@ -100,12 +100,12 @@ def test_each_act_of_a_person_is_one_row(owner: House) -> None:
         wanted.append((USER, "responses.exported"))
     post(owner, "/admin/sites", None, name="Another")
     post(owner, "/admin/tokens", None, name="Dashboard", scope="read", site="")
-    post(owner, "/admin/people/invite", None, email="jo@example.com", role="viewer", site="")
-    wanted += [(USER, row) for row in ("site.added", "token.added", "user.invited")]
+    post(owner, "/admin/users/invite", None, email="jo@example.com", role="viewer", site="")
+    wanted += [(USER, row) for row in ("site.added", "token.added", "join.link.made")]
     me = id_of(owner, USER)
-    post(owner, f"/admin/people/{me}/role", None, role="owner", site="")  # as it was
-    post(owner, f"/admin/people/{me}/role", None, role="viewer", site=owner.site.key)
-    post(owner, f"/admin/people/{me}/role", None, role="viewer", site=owner.site.key)  # as it was
+    post(owner, f"/admin/users/{me}/role", None, role="owner", site="")  # as it was
+    post(owner, f"/admin/users/{me}/role", None, role="viewer", site=owner.site.key)
+    post(owner, f"/admin/users/{me}/role", None, role="viewer", site=owner.site.key)  # as it was
     wanted.append((USER, "role.changed"))
     assert since(owner, before) == wanted
     post(owner, f"{page}/test", None, address="https://shop.example/")
@@ -121,7 +121,7 @@ def test_each_act_of_a_person_is_one_row(owner: House) -> None:
     assert "(5 times)" in plain(owner.client.get("/admin/log").text), "nothing was changed"
 
 
-def test_failed_sign_ins_are_one_row_for_each_account_and_quarter_of_an_hour(owner: House) -> None:
+def test_failed_sign_ins_are_one_row_for_each_account_and_quarter_of_an_hour(owner: App) -> None:
     turn_on(owner)
     before = len(acts(owner))
     stranger = another_browser(owner)

@@ -15,9 +15,9 @@ from anyio.from_thread import start_blocking_portal
 from collector.responses.devices import read_user_agent
 from collector.surveys.lifecycle import MOST_PUBLISHED_BYTES
 from collector.web.http.packed import Packed, best_encoding
-from collector.web.visitors import live
-from collector.web.visitors.live import Kept
-from tests.conftest import House, Process, add_site
+from collector.web.visitors import cache
+from collector.web.visitors.cache import Cache
+from tests.conftest import App, Process, add_site
 
 TICK = os.sysconf("SC_CLK_TCK")
 MOST_SECONDS = 0.005
@@ -88,21 +88,21 @@ def test_description_of_the_interface_is_made_once_and_known_by_its_tag(busy: An
     assert min(processor_of(process, url, {"Accept-Encoding": "br"}, times=100) for _ in range(3)) <= 0.002
 
 
-def test_surveys_beyond_what_a_script_may_hold_are_refused_with_the_reason(house: House) -> None:
+def test_surveys_beyond_what_a_script_may_hold_are_refused_with_the_reason(app: App) -> None:
     texts = {"question": "How?", "follow_up": {"negative": "x" * 400}}
     refused: httpx.Response | None = None
     for number in range(300):
         translations = dict.fromkeys(("nl", "de", "fr", "es", "it", "pl", "pt", "sv", "da"), texts)
         document = {"name": f"Large {number}", "metric": "csat", **texts, "translations": translations}
-        made = house.site.call("POST", "/surveys", document)
+        made = app.site.call("POST", "/surveys", document)
         assert made.status_code == 201, made.text
-        refused = house.site.call("POST", f"/surveys/{made.json()['id']}/publish")
+        refused = app.site.call("POST", f"/surveys/{made.json()['id']}/publish")
         if refused.status_code != 200:
             break
     assert refused
     assert refused.status_code == 409
     assert "256 KB together" in refused.json()["detail"]
-    script = house.client.get(f"/w/{house.site.key}.js", headers={"Accept-Encoding": "identity"})
+    script = app.client.get(f"/w/{app.site.key}.js", headers={"Accept-Encoding": "identity"})
     assert len(script.content) < MOST_PUBLISHED_BYTES + 16 * 1024
 
 
@@ -156,27 +156,27 @@ def test_fresh_headers_leave_little_behind() -> None:
     assert kept_after(agents) < 8 * 1024 * 1024
 
 
-def test_unknown_sites_leave_nothing_and_known_ones_have_a_bound(monkeypatch: pytest.MonkeyPatch, house: House) -> None:
-    kept = house.client.app.state.house.live  # type: ignore[attr-defined]
+def test_unknown_sites_leave_nothing_and_known_ones_have_a_bound(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+    kept = app.client.app.state.services.live  # type: ignore[attr-defined]
     for number in range(200):
-        assert house.client.get(f"/w/nosuch{number}.js").status_code == 404
-        assert house.client.post(f"/w/nosuch{number}/events", content=b'{"events": [{}]}').status_code in (404, 422)
+        assert app.client.get(f"/w/nosuch{number}.js").status_code == 404
+        assert app.client.post(f"/w/nosuch{number}/events", content=b'{"events": [{}]}').status_code in (404, 422)
     assert not kept.scripts._loading
-    assert set(kept.scripts._entries) | set(kept.sites._entries) <= {house.site.key}
+    assert set(kept.scripts._entries) | set(kept.sites._entries) <= {app.site.key}
 
-    monkeypatch.setattr(live, "MOST_ENTRIES", 10)
-    monkeypatch.setattr(live, "MOST_BYTES", 500)
+    monkeypatch.setattr(cache, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(cache, "MOST_BYTES", 500)
 
     async def run() -> None:
         async def load(name: str, _: str | None) -> str:
             return name * 50
 
-        values = Kept(load, len)
+        values = Cache(load, lambda: False, len)
         for number in range(100):
             assert await values.get(f"{number:02}") == f"{number:02}" * 50
         assert values._bytes == sum(len(entry.value) for entry in values._entries.values()) <= 500
         assert list(values._entries) == [f"{number:02}" for number in range(95, 100)]
-        small = Kept(load)
+        small = Cache(load, lambda: False)
         for number in range(100):
             await small.get(str(number))
         assert len(small._entries) == 10

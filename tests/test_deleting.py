@@ -16,7 +16,7 @@ from collector.db import schema
 from collector.responses import removal
 from collector.run.worker import Worker
 from collector.surveys.lifecycle import KEPT_DELETED
-from tests.conftest import USER, House
+from tests.conftest import USER, App
 from tests.stores import differences_in
 from tests.test_access import acts, in_store, inside, post
 from tests.test_admin_surveys import owner, plain
@@ -26,11 +26,11 @@ __all__ = ["owner"]
 ABOUT = (schema.responses, schema.impressions, schema.rollups, schema.revisions)
 
 
-def page_of(owner: House, survey: dict[str, Any]) -> str:
+def page_of(owner: App, survey: dict[str, Any]) -> str:
     return f"/admin/{owner.site.key}/{survey['id']}"
 
 
-def answered(owner: House, *scores: int, **document: Any) -> dict[str, Any]:
+def answered(owner: App, *scores: int, **document: Any) -> dict[str, Any]:
     """A survey with answers, that was paused."""
     survey = owner.site.publish(**document)
     for score in scores:
@@ -41,7 +41,7 @@ def answered(owner: House, *scores: int, **document: Any) -> dict[str, Any]:
     return survey
 
 
-def left_of(owner: House, survey: dict[str, Any]) -> list[int]:
+def left_of(owner: App, survey: dict[str, Any]) -> list[int]:
     """Rows of each table."""
 
     async def count(connection: Any) -> list[int]:
@@ -53,7 +53,7 @@ def left_of(owner: House, survey: dict[str, Any]) -> list[int]:
     return found
 
 
-def test_page_of_a_deleted_survey_says_nothing_of_it(owner: House) -> None:
+def test_page_of_a_deleted_survey_says_nothing_of_it(owner: App) -> None:
     survey = answered(owner, question="How was the secret thing?")
     path = f"/s/{owner.site.key}-{survey['key']}"
     assert owner.client.get(path).status_code == 410
@@ -62,21 +62,21 @@ def test_page_of_a_deleted_survey_says_nothing_of_it(owner: House) -> None:
     assert "the secret thing" not in reply.text
 
 
-def test_survey_can_be_called_whatever_another_is_and_keeps_none_from_being_deleted(owner: House) -> None:
+def test_survey_can_be_called_whatever_another_is_and_keeps_none_from_being_deleted(owner: App) -> None:
     survey = answered(owner)
     owner.site.publish(name=UUID(survey["id"]).hex)
     assert owner.site.call("DELETE", f"/surveys/{survey['id']}").status_code == 204
 
 
-def remove_at(owner: House, moment: Callable[[], datetime]) -> int:
+def remove_at(owner: App, moment: Callable[[], datetime]) -> int:
     """What a worker does now and then."""
-    house = inside(owner)
-    worker = Worker(house.database, house.signing, Outbound(), moment)
+    app = inside(owner)
+    worker = Worker(app.database, app.signing, Outbound(), moment)
     assert owner.client.portal
     return int(owner.client.portal.call(worker._remove))
 
 
-def test_survey_that_is_deleted_comes_back_with_its_answers(owner: House) -> None:
+def test_survey_that_is_deleted_comes_back_with_its_answers(owner: App) -> None:
     survey = answered(owner, 5, 1, name="After checkout")
     page = page_of(owner, survey)
     assert f'action="{page}/delete"' in owner.client.get(page).text
@@ -97,7 +97,7 @@ def test_survey_that_is_deleted_comes_back_with_its_answers(owner: House) -> Non
     assert done[:2] == ["survey.restored", "survey.deleted"]
 
 
-def test_its_name_is_free_and_another_is_found_when_it_comes_back(owner: House) -> None:
+def test_its_name_is_free_and_another_is_found_when_it_comes_back(owner: App) -> None:
     survey = answered(owner, name="After checkout")
     post(owner, f"{page_of(owner, survey)}/delete")
     owner.site.publish(name="After checkout")
@@ -106,12 +106,12 @@ def test_its_name_is_free_and_another_is_found_when_it_comes_back(owner: House) 
     assert names == {"After checkout", "After checkout (2)"}
 
 
-def test_published_survey_is_paused_before_it_is_deleted(owner: House) -> None:
+def test_published_survey_is_paused_before_it_is_deleted(owner: App) -> None:
     page = page_of(owner, owner.site.publish())
     assert "/delete" not in owner.client.get(page).text
 
 
-def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: House) -> None:
+def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: App) -> None:
     survey = answered(owner)
     post(owner, f"{page_of(owner, survey)}/delete")
     reply = owner.send(response(survey))
@@ -119,7 +119,7 @@ def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: House) -> None:
     assert "takes no more answers" in reply.text
 
 
-def test_nothing_is_left_once_there_is_no_way_back(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_once_there_is_no_way_back(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "AT_ONCE", 2)
     monkeypatch.setattr(removal, "LOOKED_AT", 3)
     gone, other = answered(owner, 5, 4, 1, 2, 3), answered(owner, 5, 1)
@@ -137,7 +137,7 @@ def test_nothing_is_left_once_there_is_no_way_back(owner: House, monkeypatch: py
     assert owner.client.portal.call(differences_in, inside(owner).database) == []
 
 
-def test_whoever_was_interrupted_at_it_goes_on(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_was_interrupted_at_it_goes_on(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "AT_ONCE", 1)
     gone = answered(owner, 5, 4)
     post(owner, f"{page_of(owner, gone)}/delete")
@@ -150,7 +150,7 @@ def test_whoever_was_interrupted_at_it_goes_on(owner: House, monkeypatch: pytest
     assert remove_at(owner, lambda: later) == 0
 
 
-def test_it_is_too_late_after_thirty_days(owner: House) -> None:
+def test_it_is_too_late_after_thirty_days(owner: App) -> None:
     survey = answered(owner)
     post(owner, f"{page_of(owner, survey)}/delete")
     assert re.search(r"Gone for good, with its answers, on \d+ \w+ \d{4}", plain(owner.client.get("/admin").text))

@@ -15,7 +15,7 @@ from collector.access.signing import Signing
 from collector.surveys.document import SurveyDocument
 from collector.surveys.metrics import GROUPS
 from collector.web.admin.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
-from tests.conftest import SECRET, House, add_site
+from tests.conftest import SECRET, App, add_site
 from tests.test_access import post
 from tests.test_admin import EVIL, ORIGIN
 from tests.test_admin_surveys import documents, owner, plain, write
@@ -59,7 +59,7 @@ def values_in(text: str) -> dict[str, str]:
 class Editor:
     """Someone at one tab, as their browser has it."""
 
-    def __init__(self, owner: House, page: str, tab: str) -> None:
+    def __init__(self, owner: App, page: str, tab: str) -> None:
         self.owner, self.address = owner, f"{page}/edit/{tab}"
         reply = owner.client.get(self.address)
         assert reply.status_code == 200
@@ -93,12 +93,12 @@ def at(value: Any, place: str) -> Any:
     return value
 
 
-def document(owner: House) -> dict[str, Any]:
+def document(owner: App) -> dict[str, Any]:
     found: dict[str, Any] = documents(owner)[0]["document"]
     return found
 
 
-def test_tab_that_is_sent_as_it_came_changes_nothing(owner: House) -> None:
+def test_tab_that_is_sent_as_it_came_changes_nothing(owner: App) -> None:
     happy = {"heading": "", "body": "A\n\nB", "link": "https://shop.example/?a=1&b=2", "image": False}
     page = write(
         owner,
@@ -143,7 +143,7 @@ TYPED: tuple[tuple[str, str, str, Any], ...] = (
 
 
 @pytest.mark.parametrize("by_script", [False, True], ids=["form", "script"])
-def test_what_is_typed_is_stored(owner: House, by_script: bool) -> None:
+def test_what_is_typed_is_stored(owner: App, by_script: bool) -> None:
     page = write(owner)
     for tab, place, typed, stored in TYPED:
         editor = Editor(owner, page, tab)
@@ -173,7 +173,7 @@ WRONG = (
 BESIDE = {"survey": "email_capture/consent_text", "thank-you": "thank_you/positive/body", "targeting": "when/event"}
 
 
-def test_what_wont_do_is_told_in_its_place_and_the_rest_is_saved(owner: House) -> None:
+def test_what_wont_do_is_told_in_its_place_and_the_rest_is_saved(owner: App) -> None:
     write(owner, name="Taken")
     page = write(owner, name="Other")
     for number, (tab, place, typed, said) in enumerate(WRONG):
@@ -191,7 +191,7 @@ def test_what_wont_do_is_told_in_its_place_and_the_rest_is_saved(owner: House) -
             assert at(document(owner), BESIDE[tab]) == beside
 
 
-def test_two_who_edit_different_places_both_have_what_they_wrote(owner: House) -> None:
+def test_two_who_edit_different_places_both_have_what_they_wrote(owner: App) -> None:
     page = write(owner)
     first, second = Editor(owner, page, "survey"), Editor(owner, page, "survey")
     first.change(question="From the first?")
@@ -208,7 +208,7 @@ def test_two_who_edit_different_places_both_have_what_they_wrote(owner: House) -
 
 
 @pytest.mark.parametrize("by_script", [False, True], ids=["form", "script"])
-def test_two_who_edit_one_place_are_told(owner: House, by_script: bool) -> None:
+def test_two_who_edit_one_place_are_told(owner: App, by_script: bool) -> None:
     page = write(owner)
     first, second = Editor(owner, page, "survey"), Editor(owner, page, "survey")
     first.change(question="From the first?")
@@ -228,7 +228,7 @@ def test_two_who_edit_one_place_are_told(owner: House, by_script: bool) -> None:
     assert document(owner)["question"].startswith("From the second"), "now they know"
 
 
-def test_what_is_fixed_after_the_first_publish_stays(owner: House) -> None:
+def test_what_is_fixed_after_the_first_publish_stays(owner: App) -> None:
     page = write(owner)
     post(owner, f"{page}/publish")
     editor = Editor(owner, page, "survey")
@@ -239,7 +239,7 @@ def test_what_is_fixed_after_the_first_publish_stays(owner: House) -> None:
     assert (stored["metric"], stored["delivery"], stored["question"]) == ("nps", "web", "Another?")
 
 
-def test_tab_of_nothing_is_not_found(owner: House) -> None:
+def test_tab_of_nothing_is_not_found(owner: App) -> None:
     page = write(owner)
     assert owner.client.get(f"{page}/edit/nothing").status_code == 404
     assert owner.client.get(f"{page}/edit/translations?language=fr").status_code == 404
@@ -249,7 +249,7 @@ def test_tab_of_nothing_is_not_found(owner: House) -> None:
 
 
 @pytest.mark.parametrize("base", [None, "", "[]", "{", "[" * 100_000])
-def test_form_without_what_stood_there_is_refused(owner: House, base: str | None) -> None:
+def test_form_without_what_stood_there_is_refused(owner: App, base: str | None) -> None:
     page = write(owner)
     fields = {"question": "Lost?"} if base is None else {"question": "Lost?", "base": base}
     reply = post(owner, f"{page}/edit/survey", None, **fields)
@@ -257,7 +257,7 @@ def test_form_without_what_stood_there_is_refused(owner: House, base: str | None
     assert document(owner)["question"] != "Lost?"
 
 
-def test_base_that_names_what_is_no_field_changes_nothing(owner: House) -> None:
+def test_base_that_names_what_is_no_field_changes_nothing(owner: App) -> None:
     page = write(owner)
     before = document(owner)
     base = json.dumps({"translations": {}, "who/audience": "all", "question": before["question"]})
@@ -266,7 +266,7 @@ def test_base_that_names_what_is_no_field_changes_nothing(owner: House) -> None:
     assert document(owner) == before
 
 
-def test_whoever_is_signed_out_is_told_and_loses_nothing(owner: House) -> None:
+def test_whoever_is_signed_out_is_told_and_loses_nothing(owner: App) -> None:
     page = write(owner)
     editor = Editor(owner, page, "survey")
     owner.client.cookies.clear()
@@ -279,7 +279,7 @@ def test_whoever_is_signed_out_is_told_and_loses_nothing(owner: House) -> None:
 # ---- translations
 
 
-def test_language_is_added_filled_in_and_removed(owner: House) -> None:
+def test_language_is_added_filled_in_and_removed(owner: App) -> None:
     page = write(owner, follow_up={"negative": "Wat dan?"}, thank_you={"positive": {"heading": "Fijn!"}})
     reply = post(owner, f"{page}/languages/add", None, language="fr", question=" Et vous ? ")
     assert reply.headers["location"] == f"{page}/edit/translations?language=fr"
@@ -309,7 +309,7 @@ def test_language_is_added_filled_in_and_removed(owner: House) -> None:
         ("", "Q", "language"),
     ],
 )
-def test_language_that_wont_do_is_told(owner: House, language: str, question: str, place: str) -> None:
+def test_language_that_wont_do_is_told(owner: App, language: str, question: str, place: str) -> None:
     page = write(owner, translations={"en": {"question": "And now?"}})
     reply = post(owner, f"{page}/languages/add", None, language=language, question=question)
     assert reply.status_code == 422
@@ -321,7 +321,7 @@ def test_language_that_wont_do_is_told(owner: House, language: str, question: st
 # ---- the review and the preview
 
 
-def test_review_says_every_setting_and_what_is_wrong(owner: House) -> None:
+def test_review_says_every_setting_and_what_is_wrong(owner: App) -> None:
     page = write(
         owner,
         where={"include": ["shop.example/order/*"], "exclude": ["shop.example/*"]},
@@ -345,7 +345,7 @@ def test_review_says_every_setting_and_what_is_wrong(owner: House) -> None:
     assert "Wat ging er mis? (standard)" in said
 
 
-def test_review_says_what_a_publish_would_change(owner: House) -> None:
+def test_review_says_what_a_publish_would_change(owner: App) -> None:
     page = write(owner, translations={"en": {"question": "One?"}, "de": {"question": "Eins?"}})
     assert "What goes live" in owner.client.get(f"{page}/review").text
     post(owner, f"{page}/publish")
@@ -373,7 +373,7 @@ def test_review_says_what_a_publish_would_change(owner: House) -> None:
     assert "It was paused, and goes live again as revision 2" in owner.client.get(f"{page}/review").text
 
 
-def test_link_shows_the_draft_for_a_week(owner: House) -> None:
+def test_link_shows_the_draft_for_a_week(owner: App) -> None:
     page = write(owner, question="Only a draft?", where={"include": ["/never"]})
     reply = post(owner, f"{page}/test", None, address=" shop.example/order?id=7#top ")
     (link,) = re.findall(r'href="(https://shop[^"]*)"', reply.text)
@@ -400,7 +400,7 @@ def test_link_ends() -> None:
     assert signing.read_test(site, "ä.ö", now=now) is None
 
 
-def test_link_to_what_is_no_page_is_refused(owner: House) -> None:
+def test_link_to_what_is_no_page_is_refused(owner: App) -> None:
     page = write(owner)
     for address in ("", "javascript:alert(1)", "ftp://x.example", "http://[", "https://", "a\nb", "x" * 3000):
         reply = post(owner, f"{page}/test", None, address=address)
@@ -409,7 +409,7 @@ def test_link_to_what_is_no_page_is_refused(owner: House) -> None:
         assert "tevreden=test" not in reply.text
 
 
-def test_preview_is_framed_by_us_alone(owner: House) -> None:
+def test_preview_is_framed_by_us_alone(owner: App) -> None:
     page = write(owner)
     reply = owner.client.get(f"{page}/preview")
     assert "frame-ancestors 'self'" in reply.headers["content-security-policy"]
@@ -420,7 +420,7 @@ def test_preview_is_framed_by_us_alone(owner: House) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_what_is_typed_into_any_field_is_text(owner: House, evil: str) -> None:
+def test_what_is_typed_into_any_field_is_text(owner: App, evil: str) -> None:
     page = write(owner)
     for tab in TABS:
         editor = Editor(owner, page, tab)

@@ -26,11 +26,11 @@ from sqlalchemy import select
 from collector.db.schema import impressions, responses
 from collector.web.api.rest import PREFIX
 from collector.web.api.routes import ALL as ENDPOINTS
-from tests.conftest import House, Process, add_site
+from tests.conftest import App, Process, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster
 from tests.test_intake import JSON, impression, response
-from tests.test_rollups import differences, in_house, open_house
+from tests.test_rollups import differences, in_app, open_services
 
 CHECKS = [
     not_a_server_error,
@@ -113,8 +113,8 @@ MORE += ["language", "impression", "automated", "touch", "constructor", ""]
 
 @settings(max_examples=times(40, 20_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_events_are_stored_whole_or_not_at_all(house: House, data: st.DataObject) -> None:
-    survey = house.site.publish()
+def test_events_are_stored_whole_or_not_at_all(app: App, data: st.DataObject) -> None:
+    survey = app.site.publish()
     shown, given_ = impression(survey), response(survey)
     kinds = st.sampled_from([shown, {**shown, "type": "dismissal"}, given_, {**given_, "impression": shown["id"]}])
     changes = st.dictionaries(st.sampled_from(MORE), VALUES, max_size=3)
@@ -123,11 +123,11 @@ def test_events_are_stored_whole_or_not_at_all(house: House, data: st.DataObject
     sent += data.draw(st.lists(VALUES, max_size=1))
     body = json.dumps({"events": sent, **data.draw(st.dictionaries(st.sampled_from(["visitor", "anonymous"]), VALUES))})
     spoilt = spoil(body.encode(), data)
-    reply = house.client.post(f"/w/{house.site.key}/events", content=spoilt, headers=data.draw(HEADERS))
+    reply = app.client.post(f"/w/{app.site.key}/events", content=spoilt, headers=data.draw(HEADERS))
     assert reply.status_code in (200, 400, 404, 409, 413, 422), reply.text
     stored = reply.json()["stored"] if reply.status_code == 200 else []
     assert all(str(UUID(one)) == one for one in stored)
-    check_stored(house, survey, set(stored))
+    check_stored(app, survey, set(stored))
 
 
 HEADERS = st.dictionaries(
@@ -145,12 +145,12 @@ def spoil(body: bytes, data: st.DataObject) -> bytes:
     return body[:at] + data.draw(st.binary(max_size=6)) + body[at + length :]
 
 
-def check_stored(house: House, survey: dict[str, Any], stored: set[str]) -> None:
+def check_stored(app: App, survey: dict[str, Any], stored: set[str]) -> None:
     """What was said to be stored is there, and nothing else; only an impression that an answer names comes with it."""
     mine = UUID(survey["id"])
 
     async def read() -> tuple[set[str], set[str], set[str]]:
-        async with open_house(house).database.read() as connection:
+        async with open_services(app).database.read() as connection:
             shown = await connection.execute(select(impressions.c.id).where(impressions.c.survey_id == mine))
             given_ = (
                 await connection.execute(
@@ -160,7 +160,7 @@ def check_stored(house: House, survey: dict[str, Any], stored: set[str]) -> None
             named = {str(row.impression_id) for row in given_ if row.impression_id}
             return {str(one) for one in shown.scalars()}, {str(row.id) for row in given_}, named
 
-    shown, given_, named = in_house(house, read)
+    shown, given_, named = in_app(app, read)
     assert given_ | (shown - named) <= stored <= given_ | shown
     assert named <= shown
-    assert differences(house) == []
+    assert differences(app) == []

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.db.schema import impressions
-from tests.conftest import BROWSER_SECRET, House
+from tests.conftest import BROWSER_SECRET, App
 
 PAGE = "https://shop.example/order"
 
 
 @pytest.fixture
-def survey(house: House) -> dict[str, Any]:
-    return house.site.publish()
+def survey(app: App) -> dict[str, Any]:
+    return app.site.publish()
 
 
 def impression(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
@@ -33,14 +33,14 @@ def response(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
     return {**impression(survey), "type": "response", "state": 1, "score": 4, **change}
 
 
-def test_answer_is_stored_with_its_circumstances(house: House, survey: dict[str, Any]) -> None:
+def test_answer_is_stored_with_its_circumstances(app: App, survey: dict[str, Any]) -> None:
     phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
     shown = impression(survey)
     given_ = response(survey, impression=shown["id"], comment="Fine", complete=True)
-    reply = house.send(shown, given_, headers={"User-Agent": phone})
+    reply = app.send(shown, given_, headers={"User-Agent": phone})
     assert reply.status_code == 200
     assert reply.json()["stored"] == [shown["id"], given_["id"]]
-    (stored,) = house.site.responses()
+    (stored,) = app.site.responses()
     wanted = {
         "id": given_["id"],
         "survey": survey["id"],
@@ -59,97 +59,95 @@ def test_answer_is_stored_with_its_circumstances(house: House, survey: dict[str,
     assert {key: stored[key] for key in wanted} == wanted
 
 
-def test_sending_again_changes_nothing(house: House, survey: dict[str, Any]) -> None:
+def test_sending_again_changes_nothing(app: App, survey: dict[str, Any]) -> None:
     shown, given_ = impression(survey), response(survey)
-    first = house.send(shown, given_)
-    before = house.site.responses()
+    first = app.send(shown, given_)
+    before = app.site.responses()
     for _ in range(3):
-        again = house.send(shown, given_, visitor=first.json()["visitor"])
+        again = app.send(shown, given_, visitor=first.json()["visitor"])
         assert again.status_code == 200
         assert again.json()["stored"] == [shown["id"], given_["id"]]
-    assert house.site.responses() == before
-    assert house.site.results(survey)["counts"]["impressions"] == 1
+    assert app.site.responses() == before
+    assert app.site.results(survey)["counts"]["impressions"] == 1
 
 
-def test_later_state_replaces_the_earlier(house: House, survey: dict[str, Any]) -> None:
+def test_later_state_replaces_the_earlier(app: App, survey: dict[str, Any]) -> None:
     first = response(survey)
-    house.send(first)
-    created = house.site.responses()[0]["created_at"]
-    house.send({**first, "state": 2, "score": 1, "comment": "No", "complete": True})
-    (stored,) = house.site.responses()
+    app.send(first)
+    created = app.site.responses()[0]["created_at"]
+    app.send({**first, "state": 2, "score": 1, "comment": "No", "complete": True})
+    (stored,) = app.site.responses()
     assert (stored["score"], stored["group"], stored["comment"]) == (1, "negative", "No")
     assert (stored["complete"], stored["created_at"]) == (True, created)
-    assert house.site.results(survey)["counts"]["scores"] == 1
+    assert app.site.results(survey)["counts"]["scores"] == 1
 
 
-def test_other_content_without_a_higher_state_is_refused_and_the_first_kept(
-    house: House, survey: dict[str, Any]
-) -> None:
+def test_other_content_without_a_higher_state_is_refused_and_the_first_kept(app: App, survey: dict[str, Any]) -> None:
     first = response(survey, state=3)
-    house.send(first)
+    app.send(first)
     for change in ({"score": 1}, {"state": 2, "score": 1}, {"comment": "Other"}):
-        reply = house.send({**first, **change})
+        reply = app.send({**first, **change})
         assert reply.status_code == 409
         assert reply.json()["permanent"] is True
         assert reply.json()["errors"][0]["at"] == "/events/0/state"
-    assert house.site.responses()[0]["score"] == 4
+    assert app.site.responses()[0]["score"] == 4
 
 
-def test_an_id_belongs_to_one_survey(house: House, survey: dict[str, Any]) -> None:
-    other = house.site.publish()
+def test_an_id_belongs_to_one_survey(app: App, survey: dict[str, Any]) -> None:
+    other = app.site.publish()
     first, shown = response(survey), impression(survey)
-    house.send(first, shown)
-    reply = house.send({**first, "survey": other["key"], "state": 2})
+    app.send(first, shown)
+    reply = app.send({**first, "survey": other["key"], "state": 2})
     assert (reply.status_code, reply.json()["errors"][0]["at"]) == (409, "/events/0/id")
-    reply = house.send({**shown, "type": "dismissal", "survey": other["key"]})
+    reply = app.send({**shown, "type": "dismissal", "survey": other["key"]})
     assert (reply.status_code, reply.json()["errors"][0]["at"]) == (409, "/events/0/id")
 
 
-def test_dismissal_before_its_impression_counts_one_of_each(house: House, survey: dict[str, Any]) -> None:
+def test_dismissal_before_its_impression_counts_one_of_each(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    house.send({**shown, "type": "dismissal"})
-    house.send(shown)
-    house.send({**shown, "type": "dismissal"})
-    counts = house.site.results(survey)["counts"]
+    app.send({**shown, "type": "dismissal"})
+    app.send(shown)
+    app.send({**shown, "type": "dismissal"})
+    counts = app.site.results(survey)["counts"]
     assert (counts["impressions"], counts["dismissals"]) == (1, 1)
 
 
-def test_visitor_is_given_a_token_once_and_kept(house: House, survey: dict[str, Any]) -> None:
+def test_visitor_is_given_a_token_once_and_kept(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    token = house.send(shown).json()["visitor"]
-    answered = house.send(response(survey), visitor=token)
+    token = app.send(shown).json()["visitor"]
+    answered = app.send(response(survey), visitor=token)
     assert "visitor" not in answered.json()
-    again = house.send(response(survey), visitor=token)
+    again = app.send(response(survey), visitor=token)
     assert "visitor" not in again.json()
-    assert len({one["visitor"] for one in house.site.responses()}) == 1
+    assert len({one["visitor"] for one in app.site.responses()}) == 1
 
 
-def test_token_that_is_not_quite_ours_is_nobody(house: House, survey: dict[str, Any]) -> None:
-    token = house.send(impression(survey)).json()["visitor"]
+def test_token_that_is_not_quite_ours_is_nobody(app: App, survey: dict[str, Any]) -> None:
+    token = app.send(impression(survey)).json()["visitor"]
     value, signature = token.split(".")
     other = "A" if signature[0] != "A" else "B"
     forged = ["", ".", token[:-1], token + "A", value, f"{value}.", f".{signature}", f"{value}.{other}{signature[1:]}"]
     for one in [*forged, f"{value}..{signature}", "ü", "\ud800", "\x00", "A" * 3000]:
-        assert "visitor" in house.send(response(survey), visitor=one).json(), one
-    assert "visitor" not in house.send(response(survey), visitor=token).json()
+        assert "visitor" in app.send(response(survey), visitor=one).json(), one
+    assert "visitor" not in app.send(response(survey), visitor=token).json()
 
 
-def test_answer_sent_before_the_token_arrived_belongs_to_its_impression(house: House, survey: dict[str, Any]) -> None:
+def test_answer_sent_before_the_token_arrived_belongs_to_its_impression(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    token = house.send(shown).json()["visitor"]
-    late = house.send(response(survey, impression=shown["id"]))
+    token = app.send(shown).json()["visitor"]
+    late = app.send(response(survey, impression=shown["id"]))
     assert late.json()["visitor"] == token
 
 
 @pytest.mark.parametrize("secret", [None, "guessed by whoever knows the id"])
 @pytest.mark.parametrize("is_anonymous", [False, True])
 def test_who_knows_an_id_alone_changes_nothing_and_learns_no_token(
-    house: House, survey: dict[str, Any], secret: str | None, is_anonymous: bool
+    app: App, survey: dict[str, Any], secret: str | None, is_anonymous: bool
 ) -> None:
     shown = impression(survey)
-    mine = response(survey, impression=shown["id"], identity=signed(house, "anna@example.com"), comment="Mine")
-    house.send(shown, mine, anonymous=is_anonymous)
-    before = house.site.responses()
+    mine = response(survey, impression=shown["id"], identity=signed(app, "anna@example.com"), comment="Mine")
+    app.send(shown, mine, anonymous=is_anonymous)
+    before = app.site.responses()
     forged = {"score": 1, "comment": "Theirs", "identity": {"email": "eve@example.com", "signature": ""}}
     tries = [
         {**mine, "secret": secret},
@@ -158,111 +156,105 @@ def test_who_knows_an_id_alone_changes_nothing_and_learns_no_token(
         {**shown, "secret": secret},
         {**shown, "secret": secret, "type": "dismissal"},
     ]
-    other = house.send(impression(survey)).json()["visitor"]
+    other = app.send(impression(survey)).json()["visitor"]
     for sent in tries:
         for visitor in (None, other):
-            reply = house.send(sent, **({"visitor": visitor} if visitor else {}))
+            reply = app.send(sent, **({"visitor": visitor} if visitor else {}))
             assert (reply.status_code, reply.json()["permanent"]) == (409, True), sent
             assert reply.json()["errors"][0]["at"] == "/events/0/secret"
             assert "visitor" not in reply.json()
-    assert (house.site.responses(), house.site.results(survey)["counts"]["scores"]) == (before, 1)
-    assert house.site.results(survey)["counts"]["dismissals"] == 0
-    later = house.send({**mine, "state": 2, "comment": "Still mine"}, anonymous=is_anonymous)
+    assert (app.site.responses(), app.site.results(survey)["counts"]["scores"]) == (before, 1)
+    assert app.site.results(survey)["counts"]["dismissals"] == 0
+    later = app.send({**mine, "state": 2, "comment": "Still mine"}, anonymous=is_anonymous)
     assert later.status_code == 200
-    assert house.site.responses()[0]["comment"] == "Still mine"
+    assert app.site.responses()[0]["comment"] == "Still mine"
 
 
-def test_answer_cannot_be_tied_to_the_impression_of_another_browser(house: House, survey: dict[str, Any]) -> None:
+def test_answer_cannot_be_tied_to_the_impression_of_another_browser(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    token = house.send(shown).json()["visitor"]
-    reply = house.send(response(survey, impression=shown["id"], secret="of another browser altogether"))
+    token = app.send(shown).json()["visitor"]
+    reply = app.send(response(survey, impression=shown["id"], secret="of another browser altogether"))
     assert reply.json()["visitor"] != token
-    house.send({**shown, "type": "dismissal"})
-    assert house.site.results(survey)["counts"]["dismissals"] == 1
+    app.send({**shown, "type": "dismissal"})
+    assert app.site.results(survey)["counts"]["dismissals"] == 1
 
 
-def test_lost_reply_is_repeated_with_its_token_where_the_secret_is_the_same(
-    house: House, survey: dict[str, Any]
-) -> None:
+def test_lost_reply_is_repeated_with_its_token_where_the_secret_is_the_same(app: App, survey: dict[str, Any]) -> None:
     given_ = response(survey)
-    token = house.send(given_).json()["visitor"]
-    assert house.send(given_).json()["visitor"] == token
+    token = app.send(given_).json()["visitor"]
+    assert app.send(given_).json()["visitor"] == token
 
 
-def test_script_that_makes_no_secret_may_change_what_its_known_visitor_sent(
-    house: House, survey: dict[str, Any]
-) -> None:
+def test_script_that_makes_no_secret_may_change_what_its_known_visitor_sent(app: App, survey: dict[str, Any]) -> None:
     older = {key: value for key, value in response(survey).items() if key != "secret"}
-    token = house.send(older).json()["visitor"]
+    token = app.send(older).json()["visitor"]
     later = {**older, "state": 2, "comment": "Later"}
-    assert house.send(later).status_code == 409
-    assert house.send({**later, "secret": "made up afterwards"}).status_code == 409
-    assert house.send(later, visitor=token).status_code == 200
-    assert house.site.responses()[0]["comment"] == "Later"
+    assert app.send(later).status_code == 409
+    assert app.send({**later, "secret": "made up afterwards"}).status_code == 409
+    assert app.send(later, visitor=token).status_code == 200
+    assert app.site.responses()[0]["comment"] == "Later"
 
 
-def test_secret_is_shown_to_nobody_who_reads_a_response(house: House, survey: dict[str, Any]) -> None:
-    house.send(response(survey, secret="plain words of a browser"))
-    (stored,) = house.site.responses()
+def test_secret_is_shown_to_nobody_who_reads_a_response(app: App, survey: dict[str, Any]) -> None:
+    app.send(response(survey, secret="plain words of a browser"))
+    (stored,) = app.site.responses()
     assert "secret" not in json.dumps(stored)
 
 
-def test_keys_of_a_newer_script_are_passed_over(house: House, survey: dict[str, Any]) -> None:
+def test_keys_of_a_newer_script_are_passed_over(app: App, survey: dict[str, Any]) -> None:
     newer = response(survey, mood="fine", identity={**CLAIM, "phone": "1"})
-    reply = house.send(newer, shape=3)
+    reply = app.send(newer, shape=3)
     assert reply.json()["stored"] == [newer["id"]]
-    assert house.site.responses()[0]["email"] == CLAIM["email"]
+    assert app.site.responses()[0]["email"] == CLAIM["email"]
 
 
-def test_token_of_another_site_is_nobody_here(house: House, survey: dict[str, Any]) -> None:
-    made = house.client.post(
-        "/api/v1/sites", json={"name": "Other"}, headers={"Authorization": f"Bearer {house.site.token}"}
+def test_token_of_another_site_is_nobody_here(app: App, survey: dict[str, Any]) -> None:
+    made = app.client.post(
+        "/api/v1/sites", json={"name": "Other"}, headers={"Authorization": f"Bearer {app.site.token}"}
     )
-    other = House(
-        house.client, house.folder, type(house.site)(house.client, "", house.site.token, made.json()["key"], "", "")
-    )
+    other = App(app.client, app.folder, type(app.site)(app.client, "", app.site.token, made.json()["key"], "", ""))
     foreign = other.send(impression(other.site.publish())).json()["visitor"]
-    assert house.send(impression(survey), visitor=foreign).json()["visitor"] != foreign
+    assert app.send(impression(survey), visitor=foreign).json()["visitor"] != foreign
 
 
 CLAIM = {"email": "jo@example.com", "signature": "x"}
 
 
-def signed(house: House, email: str) -> dict[str, str]:
-    signature = hmac.new(house.site.identify_secret.encode(), email.encode(), hashlib.sha256).hexdigest()
+def signed(app: App, email: str) -> dict[str, str]:
+    signature = hmac.new(app.site.identify_secret.encode(), email.encode(), hashlib.sha256).hexdigest()
     return {"email": email, "signature": signature}
 
 
 def test_identity_is_the_one_of_the_moment_and_stays_when_a_later_state_has_none(
-    house: House, survey: dict[str, Any]
+    app: App, survey: dict[str, Any]
 ) -> None:
-    first = response(survey, identity=signed(house, "anna@example.com"))
-    house.send(first)
-    house.send({**first, "state": 2, "comment": "Later", "identity": None})
-    (stored,) = house.site.responses()
+    first = response(survey, identity=signed(app, "anna@example.com"))
+    app.send(first)
+    app.send({**first, "state": 2, "comment": "Later", "identity": None})
+    (stored,) = app.site.responses()
     assert (stored["email"], stored["email_verified"], stored["comment"]) == ("anna@example.com", True, "Later")
 
 
 @pytest.mark.parametrize(
     "claim", [{"email": ""}, {"email": "jo@example.com", "signature": 5}, {"email": "x" * 300}, "jo", 7, [], {}]
 )
-def test_claim_that_cannot_be_read_costs_no_answer(house: House, survey: dict[str, Any], claim: Any) -> None:
-    assert house.send(response(survey, identity=claim), visitor={"not": "a token"}).status_code == 200
-    (stored,) = house.site.responses()
+def test_claim_that_cannot_be_read_costs_no_answer(app: App, survey: dict[str, Any], claim: Any) -> None:
+    assert app.send(response(survey, identity=claim), visitor={"not": "a token"}).status_code == 200
+    (stored,) = app.site.responses()
     assert (stored["email"], stored["email_verified"]) == (None, False)
 
 
-def test_closed_and_reopened_and_answered_is_no_dismissal(house: House, survey: dict[str, Any]) -> None:
+def test_closed_and_reopened_and_answered_is_no_dismissal(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    house.send(shown, {**shown, "type": "dismissal"}, response(survey, impression=shown["id"]))
-    counts = house.site.results(survey)["counts"]
+    app.send(shown, {**shown, "type": "dismissal"}, response(survey, impression=shown["id"]))
+    counts = app.site.results(survey)["counts"]
     assert (counts["impressions"], counts["dismissals"], counts["scores"]) == (1, 0, 1)
 
 
-def test_anonymous_visitor_has_no_id_and_no_address(house: House, survey: dict[str, Any]) -> None:
-    reply = house.send(response(survey, identity=CLAIM), anonymous=True)
+def test_anonymous_visitor_has_no_id_and_no_address(app: App, survey: dict[str, Any]) -> None:
+    reply = app.send(response(survey, identity=CLAIM), anonymous=True)
     assert "visitor" not in reply.json()
-    (stored,) = house.site.responses()
+    (stored,) = app.site.responses()
     assert (stored["visitor"], stored["email"]) == (None, None)
 
 
@@ -284,56 +276,56 @@ def test_anonymous_visitor_has_no_id_and_no_address(house: House, survey: dict[s
     ],
 )
 def test_address_of_a_page_is_stored_without_what_may_be_personal(
-    house: House, survey: dict[str, Any], sent: str | None, stored: str | None
+    app: App, survey: dict[str, Any], sent: str | None, stored: str | None
 ) -> None:
     shown = impression(survey, page=sent)
-    house.send(shown, response(survey, impression=shown["id"], page=sent))
-    assert house.site.responses()[0]["page"] == stored
-    assert house.rows(impressions.c.page) == [(stored,)]
+    app.send(shown, response(survey, impression=shown["id"], page=sent))
+    assert app.site.responses()[0]["page"] == stored
+    assert app.rows(impressions.c.page) == [(stored,)]
 
 
-def test_with_global_privacy_control_no_page_is_stored(house: House, survey: dict[str, Any]) -> None:
+def test_with_global_privacy_control_no_page_is_stored(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
-    house.send(shown, response(survey, impression=shown["id"]), anonymous=True)
-    assert house.site.responses()[0]["page"] is None
-    assert house.rows(impressions.c.page, impressions.c.page_label, impressions.c.visitor_id) == [(None, "", None)]
+    app.send(shown, response(survey, impression=shown["id"]), anonymous=True)
+    assert app.site.responses()[0]["page"] is None
+    assert app.rows(impressions.c.page, impressions.c.page_label, impressions.c.visitor_id) == [(None, "", None)]
 
 
-def test_deleted_response_takes_its_impression_along(house: House, survey: dict[str, Any]) -> None:
+def test_deleted_response_takes_its_impression_along(app: App, survey: dict[str, Any]) -> None:
     shown, other = impression(survey), impression(survey)
     given_ = response(survey, impression=shown["id"], comment="Mine")
-    house.send(shown, other, given_)
-    assert house.site.call("DELETE", f"/responses/{given_['id']}").status_code == 204
-    assert house.rows(impressions.c.id) == [(UUID(other["id"]),)]
-    counts = house.site.results(survey)["counts"]
+    app.send(shown, other, given_)
+    assert app.site.call("DELETE", f"/responses/{given_['id']}").status_code == 204
+    assert app.rows(impressions.c.id) == [(UUID(other["id"]),)]
+    counts = app.site.results(survey)["counts"]
     assert (counts["impressions"], counts["scores"]) == (1, 0)
 
 
-def test_consent_text_is_the_published_one_in_the_language_that_was_shown(house: House) -> None:
-    survey = house.site.publish(
+def test_consent_text_is_the_published_one_in_the_language_that_was_shown(app: App) -> None:
+    survey = app.site.publish(
         email_capture={"consent_text": "We may write."},
         translations={"nl": {"question": "?", "email_capture": {"consent_text": "We mogen schrijven."}}},
     )
-    house.send(response(survey, email="a@example.com", language="nl"))
-    house.send(response(survey))
-    with_, without = house.site.responses()[1], house.site.responses()[0]
+    app.send(response(survey, email="a@example.com", language="nl"))
+    app.send(response(survey))
+    with_, without = app.site.responses()[1], app.site.responses()[0]
     assert with_["consent_text"] == "We mogen schrijven."
     assert without["consent_text"] is None
 
 
-def test_robots_are_flagged_and_not_counted(house: House, survey: dict[str, Any]) -> None:
-    house.send(impression(survey), response(survey), headers={"User-Agent": "curl/8.0"})
-    house.send(response(survey, automated=True))
-    assert [one["bot"] for one in house.site.responses()] == [True, True]
-    counts = house.site.results(survey)["counts"]
+def test_robots_are_flagged_and_not_counted(app: App, survey: dict[str, Any]) -> None:
+    app.send(impression(survey), response(survey), headers={"User-Agent": "curl/8.0"})
+    app.send(response(survey, automated=True))
+    assert [one["bot"] for one in app.site.responses()] == [True, True]
+    counts = app.site.results(survey)["counts"]
     assert (counts["impressions"], counts["scores"], counts["robots"]) == (0, 0, 2)
 
 
-def test_touch_on_a_mac_is_a_tablet(house: House, survey: dict[str, Any]) -> None:
+def test_touch_on_a_mac_is_a_tablet(app: App, survey: dict[str, Any]) -> None:
     mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15"
-    house.send(response(survey, touch=True), headers={"User-Agent": mac})
-    house.send(response(survey), headers={"User-Agent": mac})
-    assert [one["device"] for one in house.site.responses()] == ["desktop", "tablet"]
+    app.send(response(survey, touch=True), headers={"User-Agent": mac})
+    app.send(response(survey), headers={"User-Agent": mac})
+    assert [one["device"] for one in app.site.responses()] == ["desktop", "tablet"]
 
 
 WRONG: list[tuple[dict[str, Any], int, str]] = [
@@ -373,16 +365,16 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ("change", "status", "at"), WRONG, ids=[f"{next(iter(c))} {i}" for i, (c, _, _) in enumerate(WRONG)]
 )
 def test_wrong_event_is_refused_with_its_place_and_not_stored(
-    house: House, survey: dict[str, Any], change: dict[str, Any], status: int, at: str
+    app: App, survey: dict[str, Any], change: dict[str, Any], status: int, at: str
 ) -> None:
-    reply = house.send(response(survey, **change))
+    reply = app.send(response(survey, **change))
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
     problem = reply.json()
     assert problem["type"].startswith("urn:tevreden:problem:")
     assert problem["permanent"] is True
     assert [error["at"] for error in problem["errors"]] == [at]
-    assert house.site.responses() == []
+    assert app.site.responses() == []
 
 
 BODIES: list[tuple[bytes, int, str]] = [
@@ -411,21 +403,21 @@ BODIES: list[tuple[bytes, int, str]] = [
 @pytest.mark.parametrize(
     ("body", "status", "detail"), BODIES, ids=[body[:30].decode("latin1") or "nothing" for body, _, _ in BODIES]
 )
-def test_wrong_body_is_refused(house: House, body: bytes, status: int, detail: str) -> None:
-    reply = house.client.post(f"/w/{house.site.key}/events", content=body)
+def test_wrong_body_is_refused(app: App, body: bytes, status: int, detail: str) -> None:
+    reply = app.client.post(f"/w/{app.site.key}/events", content=body)
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
     assert detail in json.dumps(reply.json())
 
 
 @pytest.mark.parametrize("body", [b'"' + b'\\"' * 32_000, b'"' * 64_000, b"{" + b'"a":1,' * 10_000 + b'"a":1}'])
-def test_spiteful_body_is_refused_at_once(house: House, body: bytes) -> None:
+def test_spiteful_body_is_refused_at_once(app: App, body: bytes) -> None:
     started = time.monotonic()
-    assert house.client.post(f"/w/{house.site.key}/events", content=body[:65_536]).status_code == 400
+    assert app.client.post(f"/w/{app.site.key}/events", content=body[:65_536]).status_code == 400
     assert time.monotonic() - started < 1
 
 
-def test_body_without_a_length_is_read_no_further_than_the_limit(house: House) -> None:
+def test_body_without_a_length_is_read_no_further_than_the_limit(app: App) -> None:
     read = []
 
     def endless() -> Any:
@@ -433,66 +425,66 @@ def test_body_without_a_length_is_read_no_further_than_the_limit(house: House) -
             read.append(1)
             yield b"x" * 1024
 
-    reply = house.client.post(f"/w/{house.site.key}/events", content=endless())
+    reply = app.client.post(f"/w/{app.site.key}/events", content=endless())
     assert reply.status_code == 413
 
 
-def test_compressed_body_is_refused(house: House) -> None:
-    reply = house.client.post(f"/w/{house.site.key}/events", content=b"x", headers={"Content-Encoding": "gzip"})
+def test_compressed_body_is_refused(app: App) -> None:
+    reply = app.client.post(f"/w/{app.site.key}/events", content=b"x", headers={"Content-Encoding": "gzip"})
     assert (reply.status_code, reply.json()["detail"]) == (400, "The body must not be compressed.")
 
 
-def test_unknown_site_is_refused(house: House, survey: dict[str, Any]) -> None:
-    reply = house.client.post("/w/nosuchsite99/events", json={"events": [response(survey)]})
+def test_unknown_site_is_refused(app: App, survey: dict[str, Any]) -> None:
+    reply = app.client.post("/w/nosuchsite99/events", json={"events": [response(survey)]})
     assert reply.status_code == 404
     assert reply.json()["permanent"] is True
 
 
-def test_event_without_a_usable_id_is_named_by_its_place(house: House, survey: dict[str, Any]) -> None:
-    reply = house.send(response(survey), response(survey, id="\ud800"), {"\ud800": 1})
+def test_event_without_a_usable_id_is_named_by_its_place(app: App, survey: dict[str, Any]) -> None:
+    reply = app.send(response(survey), response(survey, id="\ud800"), {"\ud800": 1})
     assert reply.status_code == 200
     assert set(reply.json()["refused"]) == {"/events/1", "/events/2"}
-    assert len(house.site.responses()) == 1
+    assert len(app.site.responses()) == 1
 
 
-def test_browser_that_missed_the_first_reply_hears_its_id_in_the_next(house: House, survey: dict[str, Any]) -> None:
+def test_browser_that_missed_the_first_reply_hears_its_id_in_the_next(app: App, survey: dict[str, Any]) -> None:
     shown = impression(survey)
     answered = response(survey, impression=shown["id"])
     for event in (shown, answered):
-        first, second = house.send(event).json(), house.send(event).json()
+        first, second = app.send(event).json(), app.send(event).json()
         assert first == second
         assert first["visitor"]
-    assert len({one["visitor"] for one in house.site.responses()}) == 1
+    assert len({one["visitor"] for one in app.site.responses()}) == 1
 
 
-def test_one_wrong_event_costs_its_neighbours_nothing(house: House, survey: dict[str, Any]) -> None:
+def test_one_wrong_event_costs_its_neighbours_nothing(app: App, survey: dict[str, Any]) -> None:
     good, bad = response(survey), response(survey, score=99)
-    reply = house.send(bad, good)
+    reply = app.send(bad, good)
     assert reply.status_code == 200
     assert reply.json()["stored"] == [good["id"]]
     assert reply.json()["refused"][bad["id"]]["errors"][0]["at"] == "/events/0/score"
-    assert [one["id"] for one in house.site.responses()] == [good["id"]]
+    assert [one["id"] for one in app.site.responses()] == [good["id"]]
 
 
 @pytest.mark.parametrize("step", ["draft", "archived"])
-def test_survey_that_is_not_open_takes_no_answer(house: House, step: str) -> None:
+def test_survey_that_is_not_open_takes_no_answer(app: App, step: str) -> None:
     if step == "draft":
-        made = house.site.call("POST", "/surveys", {"name": "D", "metric": "nps", "question": "?"}).json()
-        reply = house.send(response(made, score=9))
+        made = app.site.call("POST", "/surveys", {"name": "D", "metric": "nps", "question": "?"}).json()
+        reply = app.send(response(made, score=9))
         assert reply.status_code == 404
     else:
-        survey = house.site.publish()
-        house.site.call("POST", f"/surveys/{survey['id']}/archive")
-        reply = house.send(response(survey))
+        survey = app.site.publish()
+        app.site.call("POST", f"/surveys/{survey['id']}/archive")
+        reply = app.send(response(survey))
         assert reply.status_code == 409
-    assert house.site.responses() == []
+    assert app.site.responses() == []
 
 
-def test_answer_to_an_earlier_revision_keeps_it(house: House, survey: dict[str, Any]) -> None:
-    house.site.call("PUT", f"/surveys/{survey['id']}", {**survey["document"], "question": "Other?"})
-    assert house.site.call("POST", f"/surveys/{survey['id']}/publish").json()["revision"] == 2
-    house.send(response(survey), response(survey, revision=2))
-    assert sorted(one["revision"] for one in house.site.responses()) == [1, 2]
+def test_answer_to_an_earlier_revision_keeps_it(app: App, survey: dict[str, Any]) -> None:
+    app.site.call("PUT", f"/surveys/{survey['id']}", {**survey["document"], "question": "Other?"})
+    assert app.site.call("POST", f"/surveys/{survey['id']}/publish").json()["revision"] == 2
+    app.send(response(survey), response(survey, revision=2))
+    assert sorted(one["revision"] for one in app.site.responses()) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -510,11 +502,11 @@ def test_answer_to_an_earlier_revision_keeps_it(house: House, survey: dict[str, 
         "'; DROP TABLE responses; --",
     ],
 )
-def test_text_comes_back_as_it_was_typed(house: House, survey: dict[str, Any], text: str) -> None:
+def test_text_comes_back_as_it_was_typed(app: App, survey: dict[str, Any], text: str) -> None:
     body = json.dumps({"events": [response(survey, comment=text)]})
-    reply = house.client.post(f"/w/{house.site.key}/events", content=body.encode(), headers={"User-Agent": "x"})
+    reply = app.client.post(f"/w/{app.site.key}/events", content=body.encode(), headers={"User-Agent": "x"})
     assert reply.status_code == 200
-    (stored,) = house.site.responses()
+    (stored,) = app.site.responses()
     assert stored["comment"] == text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
 
 
@@ -546,10 +538,10 @@ FIELDS = [
     envelope=st.dictionaries(st.sampled_from(["visitor", "anonymous", "x"]), JSON, max_size=2),
 )
 def test_fuzzed_events_never_break_the_collector(
-    house: House, survey: dict[str, Any], change: dict[str, Any], envelope: dict[str, Any]
+    app: App, survey: dict[str, Any], change: dict[str, Any], envelope: dict[str, Any]
 ) -> None:
     body = json.dumps({"events": [{**response(survey), **change}], **envelope})
-    reply = house.client.post(f"/w/{house.site.key}/events", content=body.encode())
+    reply = app.client.post(f"/w/{app.site.key}/events", content=body.encode())
     assert reply.status_code in (200, 400, 404, 409, 422)
     if reply.status_code == 200:
         UUID(reply.json()["stored"][0])

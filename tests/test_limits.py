@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 from collector import __version__
 from collector.errors import TooManyTries
 from collector.responses.open_sites import load_open_site
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings
 from collector.web.http import limits
 from collector.web.http.limits import BYTES_PER_EVENT, EVENTS_PER_VISITOR, MOST_KEPT, Buckets, Limits, share_of
-from collector.web.visitors import live
-from tests.conftest import PERSON, SECRET, House, add_site
+from collector.web.visitors import cache, live
+from tests.conftest import PERSON, SECRET, App, add_site
 from tests.test_intake import impression, response
-from tests.test_rollups import open_house as house_within
+from tests.test_rollups import open_services as house_within
 
 
 class Clock:
@@ -127,18 +127,18 @@ def test_when_to_come_again_is_whole_seconds_that_suffice(clock: Clock) -> None:
 
 
 @pytest.fixture(params=["address", "site"])
-def strict(request: pytest.FixtureRequest, tmp_path: Path, store: tuple[str, str]) -> Iterator[House]:
+def strict(request: pytest.FixtureRequest, tmp_path: Path, store: tuple[str, str]) -> Iterator[App]:
     """A collector that lets three requests through a minute, from one address or to one site."""
     url, token = store
     given: dict[str, Any] = {f"rate_per_{request.param}": 3}
     settings = Settings(database_url=url, secret=SECRET, **given)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test")
         client.portal = portal
-        yield House(client, tmp_path, add_site(client, "", token))
+        yield App(client, tmp_path, add_site(client, "", token))
 
 
-def test_too_much_is_asked_to_come_again_and_then_stored(strict: House, clock: Clock) -> None:
+def test_too_much_is_asked_to_come_again_and_then_stored(strict: App, clock: Clock) -> None:
     survey = strict.site.publish()
     answers = [response(survey) for _ in range(4)]
     assert [strict.send(one).status_code for one in answers] == [200, 200, 200, 429]
@@ -155,17 +155,17 @@ def test_too_much_is_asked_to_come_again_and_then_stored(strict: House, clock: C
     assert len(strict.site.responses()) == 4
 
 
-def test_another_site_has_a_limit_of_its_own(strict: House, clock: Clock) -> None:  # noqa: ARG001
+def test_another_site_has_a_limit_of_its_own(strict: App, clock: Clock) -> None:  # noqa: ARG001
     survey = strict.site.publish()
     while strict.send(impression(survey)).status_code == 200:
         pass
     other = add_site(strict.client, "", strict.site.token)
-    reply = House(strict.client, strict.folder, other).send(impression(other.publish()))
+    reply = App(strict.client, strict.folder, other).send(impression(other.publish()))
     limits_of = house_within(strict).settings
     assert reply.status_code == (429 if limits_of.rate_per_address == 3 else 200)
 
 
-def test_unknown_sites_leave_nothing_behind(strict: House, clock: Clock) -> None:  # noqa: ARG001
+def test_unknown_sites_leave_nothing_behind(strict: App, clock: Clock) -> None:  # noqa: ARG001
     for number in range(3):
         strict.client.post(f"/w/nosuch{number}/events", json={"events": [{}]})
     assert not house_within(strict).limits._sites._buckets
@@ -174,9 +174,9 @@ def test_unknown_sites_leave_nothing_behind(strict: House, clock: Clock) -> None
 # ---- metrics
 
 
-def measured(house: House) -> dict[str, float]:
+def measured(app: App) -> dict[str, float]:
     """Every sample by its name and labels, read as Prometheus reads them."""
-    reply = house.client.get("/metrics", headers={"Authorization": f"Bearer {house.site.token}"})
+    reply = app.client.get("/metrics", headers={"Authorization": f"Bearer {app.site.token}"})
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"].startswith("text/plain; version=")
     found: dict[str, float] = {}
@@ -190,22 +190,22 @@ def measured(house: House) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer tvr_wrong", "Basic dXNlcg=="])
-def test_metrics_need_a_token(house: House, header: str | None) -> None:
-    reply = house.client.get("/metrics", headers={"Authorization": header} if header else {})
+def test_metrics_need_a_token(app: App, header: str | None) -> None:
+    reply = app.client.get("/metrics", headers={"Authorization": header} if header else {})
     assert (reply.status_code, reply.headers["content-type"]) == (401, "application/problem+json")
     assert "tevreden_" not in reply.text
 
 
-def test_metrics_move_with_what_happens(house: House) -> None:
-    survey = house.site.publish()
-    before = measured(house)
+def test_metrics_move_with_what_happens(app: App) -> None:
+    survey = app.site.publish()
+    before = measured(app)
     assert before[f"tevreden_release{{version={__version__}}}"] == 1
     shown = impression(survey)
     given = response(survey, impression=shown["id"])
-    assert house.send(shown, given).status_code == 200
-    assert house.send({**given, "score": 1}).status_code == 409
-    assert house.send(response(survey), response(survey, score=99)).status_code == 200
-    after = measured(house)
+    assert app.send(shown, given).status_code == 200
+    assert app.send({**given, "score": 1}).status_code == 409
+    assert app.send(response(survey), response(survey, score=99)).status_code == 200
+    after = measured(app)
 
     def moved(name: str) -> float:
         return after[name] - before.get(name, 0)
@@ -220,69 +220,69 @@ def test_metrics_move_with_what_happens(house: House) -> None:
     assert (after["tevreden_jobs{status=waiting}"], after["tevreden_jobs{status=failed}"]) == (0, 0)
 
 
-def test_metrics_say_nothing_of_a_person_a_site_or_a_survey(house: House) -> None:
-    survey = house.site.publish(name="Secret plans")
-    house.send(response(survey, email="jo@example.com", comment="Fine"), headers={"User-Agent": PERSON})
-    reply = house.client.get("/metrics", headers={"Authorization": f"Bearer {house.site.token}"})
-    for secret in (house.site.key, survey["key"], survey["id"], "Secret", "jo@", "shop.example", "127.0.0.1"):
+def test_metrics_say_nothing_of_a_person_a_site_or_a_survey(app: App) -> None:
+    survey = app.site.publish(name="Secret plans")
+    app.send(response(survey, email="jo@example.com", comment="Fine"), headers={"User-Agent": PERSON})
+    reply = app.client.get("/metrics", headers={"Authorization": f"Bearer {app.site.token}"})
+    for secret in (app.site.key, survey["key"], survey["id"], "Secret", "jo@", "shop.example", "127.0.0.1"):
         assert secret not in reply.text
 
 
-def test_failed_batch_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    survey = house.site.publish()
-    before = measured(house)["tevreden_batches_failed_total"]
+def test_failed_batch_is_counted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
+    before = measured(app)["tevreden_batches_failed_total"]
 
     async def fail(_: Any) -> Any:
         raise TooManyTries  # any problem at all
 
-    monkeypatch.setattr(house_within(house).database, "batch", fail)
-    assert house.send(response(survey)).status_code == 429
-    assert measured(house)["tevreden_batches_failed_total"] == before + 1
+    monkeypatch.setattr(house_within(app).database, "batch", fail)
+    assert app.send(response(survey)).status_code == 429
+    assert measured(app)["tevreden_batches_failed_total"] == before + 1
 
 
 # ---- what a stranger can cost
 
 
 def test_limit_counts_events_and_not_requests(tmp_path: Path, store: tuple[str, str], clock: Clock) -> None:  # noqa: ARG001
-    with collector_with(tmp_path, store, rate_per_address=100) as house:
-        survey = house.site.publish()
-        assert house.send(*(impression(survey) for _ in range(50))).status_code == 200
-        assert house.send(*(impression(survey) for _ in range(49))).status_code == 200
-        assert house.send(impression(survey), impression(survey)).status_code == 429
-        assert house.site.results(survey)["counts"]["impressions"] == 99
+    with collector_with(tmp_path, store, rate_per_address=100) as app:
+        survey = app.site.publish()
+        assert app.send(*(impression(survey) for _ in range(50))).status_code == 200
+        assert app.send(*(impression(survey) for _ in range(49))).status_code == 200
+        assert app.send(impression(survey), impression(survey)).status_code == 429
+        assert app.site.results(survey)["counts"]["impressions"] == 99
 
 
 def test_limit_counts_bytes_whatever_they_say(tmp_path: Path, store: tuple[str, str], clock: Clock) -> None:  # noqa: ARG001
-    with collector_with(tmp_path, store, rate_per_address=1000) as house:
+    with collector_with(tmp_path, store, rate_per_address=1000) as app:
         body, taken = b" " * 60_000, 0
-        while (status := house.client.post(f"/w/{house.site.key}/events", content=body).status_code) == 400:
+        while (status := app.client.post(f"/w/{app.site.key}/events", content=body).status_code) == 400:
             taken += len(body)
             assert taken < 2 * 1000 * BYTES_PER_EVENT
         assert status == 429
         assert taken <= 1000 * BYTES_PER_EVENT
 
 
-def test_one_visitor_cannot_have_thousands_of_answers_counted(house: House, clock: Clock) -> None:  # noqa: ARG001
-    survey = house.site.publish()
-    token = house.send(impression(survey)).json()["visitor"]
-    statuses = [house.send(*(response(survey) for _ in range(50)), visitor=token).status_code for _ in range(40)]
+def test_one_visitor_cannot_have_thousands_of_answers_counted(app: App, clock: Clock) -> None:  # noqa: ARG001
+    survey = app.site.publish()
+    token = app.send(impression(survey)).json()["visitor"]
+    statuses = [app.send(*(response(survey) for _ in range(50)), visitor=token).status_code for _ in range(40)]
     assert statuses.count(200) == EVENTS_PER_VISITOR // 50
-    assert house.site.results(survey)["counts"]["scores"] <= EVENTS_PER_VISITOR
+    assert app.site.results(survey)["counts"]["scores"] <= EVENTS_PER_VISITOR
 
 
-def test_visitor_who_leaves_the_token_out_is_counted_all_the_same(house: House, clock: Clock) -> None:  # noqa: ARG001
-    survey = house.site.publish()
+def test_visitor_who_leaves_the_token_out_is_counted_all_the_same(app: App, clock: Clock) -> None:  # noqa: ARG001
+    survey = app.site.publish()
     shown = impression(survey)
-    house.send(shown)
+    app.send(shown)
     for _ in range(10):
-        house.send(shown, *(response(survey) for _ in range(49)))
-    mine = Counter(one["visitor"] for one in house.site.responses())
+        app.send(shown, *(response(survey) for _ in range(49)))
+    mine = Counter(one["visitor"] for one in app.site.responses())
     assert max(mine.values()) <= EVENTS_PER_VISITOR
 
 
-def test_surveys_that_nobody_knows_cost_one_look_a_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    survey = house.site.publish()
-    house.send(response(survey))
+def test_surveys_that_nobody_knows_cost_one_look_a_moment(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
+    app.send(response(survey))
     loads: list[float] = []
 
     async def load(*arguments: Any, **named: Any) -> Any:
@@ -292,15 +292,15 @@ def test_surveys_that_nobody_knows_cost_one_look_a_moment(house: House, monkeypa
     monkeypatch.setattr(live, "load_open_site", load)
     began = time.monotonic()
     for _ in range(10):
-        reply = house.send(*(response(survey, survey=f"nosuch{number}") for number in range(50)))
+        reply = app.send(*(response(survey, survey=f"nosuch{number}") for number in range(50)))
         assert reply.status_code == 404
     took = time.monotonic() - began
-    assert len(loads) <= took / live.SEEK_SECONDS + took / live.RENEW_SECONDS + 2
+    assert len(loads) <= took / cache.SEEK_SECONDS + took / cache.RENEW_SECONDS + 2
 
 
-def test_fifty_surveys_that_nobody_knows_cost_little_more_than_fifty_answers(house: House) -> None:
-    survey = house.site.publish()
-    house.send(response(survey))
+def test_fifty_surveys_that_nobody_knows_cost_little_more_than_fifty_answers(app: App) -> None:
+    survey = app.site.publish()
+    app.send(response(survey))
 
     def cost(**change: Any) -> float:
         """Seconds of processor, at best; those of the client are in both."""
@@ -308,24 +308,24 @@ def test_fifty_surveys_that_nobody_knows_cost_little_more_than_fifty_answers(hou
         for _ in range(5):
             events = [response(survey, **change) for _ in range(50)]
             began = time.process_time()
-            house.send(*events)
+            app.send(*events)
             found.append(time.process_time() - began)
         return min(found)
 
     assert cost(survey="nosuch") <= 3 * cost()
 
 
-def test_survey_published_just_now_is_found_by_its_first_answer(house: House) -> None:
-    house.send(response(house.site.publish()))  # the site is at hand
+def test_survey_published_just_now_is_found_by_its_first_answer(app: App) -> None:
+    app.send(response(app.site.publish()))  # the site is at hand
     for _ in range(3):
-        assert house.send(response(house.site.publish())).status_code == 200
+        assert app.send(response(app.site.publish())).status_code == 200
 
 
 @contextmanager
-def collector_with(folder: Path, store: tuple[str, str], **given: Any) -> Iterator[House]:
+def collector_with(folder: Path, store: tuple[str, str], **given: Any) -> Iterator[App]:
     url, token = store
     settings = Settings(database_url=url, secret=SECRET, **given)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
-        yield House(client, folder, add_site(client, "", token))
+        yield App(client, folder, add_site(client, "", token))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collector.web.admin.results import LATEST
-from tests.conftest import House
+from tests.conftest import App
 from tests.test_admin_surveys import owner
 from tests.test_editor import SCRIPT
 from tests.test_intake import response
@@ -21,7 +21,7 @@ ROW = re.compile(r'<li id="(r-[^"]+)"( hx-swap-oob="[^"]*")?>(.*?)</li>', re.DOT
 class Open:
     """A results page that someone looks at, with what htmx does to its list."""
 
-    def __init__(self, owner: House, survey: dict[str, Any], query: str = "") -> None:
+    def __init__(self, owner: App, survey: dict[str, Any], query: str = "") -> None:
         self.owner = owner
         self.address = f"/admin/{owner.site.key}/{survey['id']}{query}"
         text = owner.client.get(self.address).text
@@ -69,22 +69,22 @@ class Open:
 
 
 @pytest.fixture
-def survey(owner: House) -> dict[str, Any]:
+def survey(owner: App) -> dict[str, Any]:
     return owner.site.publish()
 
 
-def given(owner: House, survey: dict[str, Any], **change: Any) -> dict[str, Any]:
+def given(owner: App, survey: dict[str, Any], **change: Any) -> dict[str, Any]:
     event = response(survey, secret="of the browser that sends it", **change)
     assert owner.send(event).status_code == 200
     return event
 
 
-def deleted(owner: House, *events: dict[str, Any]) -> None:
+def deleted(owner: App, *events: dict[str, Any]) -> None:
     for event in events:
         assert owner.site.call("DELETE", f"/responses/{event['id']}").status_code == 204
 
 
-def test_newest_response_that_is_deleted_goes_and_nothing_doubles(owner: House, survey: dict[str, Any]) -> None:
+def test_newest_response_that_is_deleted_goes_and_nothing_doubles(owner: App, survey: dict[str, Any]) -> None:
     events = [given(owner, survey, comment=f"n{number}") for number in range(4)]
     page = Open(owner, survey)
     deleted(owner, events[3])
@@ -98,7 +98,7 @@ def test_newest_response_that_is_deleted_goes_and_nothing_doubles(owner: House, 
     assert page.is_as_new()
 
 
-def test_every_response_deleted_leaves_an_empty_list(owner: House, survey: dict[str, Any]) -> None:
+def test_every_response_deleted_leaves_an_empty_list(owner: App, survey: dict[str, Any]) -> None:
     events = [given(owner, survey) for _ in range(3)]
     page = Open(owner, survey)
     deleted(owner, *events)
@@ -109,7 +109,7 @@ def test_every_response_deleted_leaves_an_empty_list(owner: House, survey: dict[
     assert page.comments == ["after"]
 
 
-def test_comment_that_follows_its_score_comes_to_the_open_list(owner: House, survey: dict[str, Any]) -> None:
+def test_comment_that_follows_its_score_comes_to_the_open_list(owner: App, survey: dict[str, Any]) -> None:
     given(owner, survey, comment="earlier")
     page = Open(owner, survey)
     event = given(owner, survey)
@@ -123,7 +123,7 @@ def test_comment_that_follows_its_score_comes_to_the_open_list(owner: House, sur
     assert not page.poll()
 
 
-def test_comment_of_an_older_score_comes_too(owner: House, survey: dict[str, Any]) -> None:
+def test_comment_of_an_older_score_comes_too(owner: App, survey: dict[str, Any]) -> None:
     events = [given(owner, survey) for _ in range(5)]
     page = Open(owner, survey)
     owner.send({**events[1], "state": 2, "comment": "late"})
@@ -133,7 +133,7 @@ def test_comment_of_an_older_score_comes_too(owner: House, survey: dict[str, Any
     assert page.is_as_new()
 
 
-def test_more_news_than_the_list_holds_leave_no_gap(owner: House, survey: dict[str, Any]) -> None:
+def test_more_news_than_the_list_holds_leave_no_gap(owner: App, survey: dict[str, Any]) -> None:
     given(owner, survey, comment="old")
     page = Open(owner, survey)
     owner.send(*(response(survey, comment=f"n{number}") for number in range(LATEST)))
@@ -148,7 +148,7 @@ def test_more_news_than_the_list_holds_leave_no_gap(owner: House, survey: dict[s
     assert page.is_as_new()
 
 
-def test_comment_that_makes_a_response_match_comes_in_its_place(owner: House, survey: dict[str, Any]) -> None:
+def test_comment_that_makes_a_response_match_comes_in_its_place(owner: App, survey: dict[str, Any]) -> None:
     first = given(owner, survey)
     given(owner, survey, comment="second")
     page = Open(owner, survey, "?commented=yes")
@@ -159,7 +159,7 @@ def test_comment_that_makes_a_response_match_comes_in_its_place(owner: House, su
     assert page.is_as_new()
 
 
-def test_figures_follow_what_is_not_in_the_list(owner: House, survey: dict[str, Any]) -> None:
+def test_figures_follow_what_is_not_in_the_list(owner: App, survey: dict[str, Any]) -> None:
     event = given(owner, survey, score=1)
     owner.send(*(response(survey, score=5) for _ in range(LATEST)))
     page = Open(owner, survey)
@@ -169,7 +169,7 @@ def test_figures_follow_what_is_not_in_the_list(owner: House, survey: dict[str, 
 
 
 @pytest.mark.parametrize("known", ["", "x", "known=" + "A" * 5000, "after=0192", "known=%00", "known=" + "A" * 20])
-def test_page_of_another_release_gets_the_whole_list(owner: House, survey: dict[str, Any], known: str) -> None:
+def test_page_of_another_release_gets_the_whole_list(owner: App, survey: dict[str, Any], known: str) -> None:
     given(owner, survey, comment="one")
     page = Open(owner, survey)
     page.asks = f"{page.asks.partition('?')[0]}?{known}"

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from starlette.testclient import TestClient
 
 from collector.access import accounts, teams
-from collector.access.joining import invite
+from collector.access.joining import make_join_link
 from collector.access.roles import allows
 from collector.access.signing import digest
 from collector.access.sites import site_by_id
@@ -19,8 +19,8 @@ from collector.access.tokens import add_token
 from collector.db import schema
 from collector.errors import Forbidden
 from collector.web.api import routes as api
-from collector.web.http import shared as http
-from tests.conftest import PASSWORD, USER, House, add_site
+from collector.web.http import bodies
+from tests.conftest import PASSWORD, USER, App, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post, version_now
 from tests.test_admin import ADMIN, ORIGIN
 from tests.test_admin_surveys import owner, plain
@@ -43,14 +43,14 @@ NEEDS: dict[str, str] = {
     "/admin": "anybody",
     "/admin/log": "everywhere",
     "/admin/sites": "everywhere",
-    "/admin/people": "owner",
-    "/admin/people/invite": "owner",
-    "/admin/people/invitations/{name}/withdraw": "owner",
-    "/admin/people/{user:uuid}/role": "owner",
-    "/admin/people/{user:uuid}/remove": "everywhere",
-    "/admin/people/{user:uuid}/tokens": "owner",
-    "/admin/people/{user:uuid}/reset": "everywhere",
-    "/admin/people/{user:uuid}/second-step/off": "everywhere",
+    "/admin/users": "owner",
+    "/admin/users/invite": "owner",
+    "/admin/users/joining/{name}/withdraw": "owner",
+    "/admin/users/{user:uuid}/role": "owner",
+    "/admin/users/{user:uuid}/remove": "everywhere",
+    "/admin/users/{user:uuid}/tokens": "owner",
+    "/admin/users/{user:uuid}/reset": "everywhere",
+    "/admin/users/{user:uuid}/second-step/off": "everywhere",
     "/admin/teams": "owner",
     "/admin/teams/add": "everywhere",
     "/admin/teams/{team:uuid}/remove": "everywhere",
@@ -76,12 +76,12 @@ NEEDS: dict[str, str] = {
 """What each address takes: a link, being signed in, a role on the site, or owning every site."""
 
 
-def person(house: House, email: str, role: accounts.Role | None, everywhere: accounts.Role | None = None) -> TestClient:
+def person(app: App, email: str, role: accounts.Role | None, everywhere: accounts.Role | None = None) -> TestClient:
     """Someone signed in, with a role on the first site."""
 
     async def add(connection: Any) -> None:
         hashed = (await connection.execute(select(schema.users.c.password_hash))).scalars().first()
-        user = await accounts.add_user(connection, email, hashed, now=inside(house).clock(), role=everywhere)
+        user = await accounts.add_user(connection, email, hashed, now=inside(app).clock(), role=everywhere)
         if role:
             site = (
                 (await connection.execute(select(schema.sites.c.id).order_by(schema.sites.c.created_at)))
@@ -90,17 +90,15 @@ def person(house: House, email: str, role: accounts.Role | None, everywhere: acc
             )
             await connection.execute(insert(schema.members).values(site_id=site, user_id=user.id, role=role))
 
-    in_store(house, add)
-    client = another_browser(house)
+    in_store(app, add)
+    client = another_browser(app)
     reply = client.post("/admin/sign-in", data={"email": email, "password": PASSWORD}, headers=ORIGIN)
     assert reply.status_code == 303
     return client
 
 
-def id_of(house: House, email: str) -> UUID:
-    found: UUID = in_store(
-        house, lambda one: first(one, select(schema.users.c.id).where(schema.users.c.email == email))
-    )
+def id_of(app: App, email: str) -> UUID:
+    found: UUID = in_store(app, lambda one: first(one, select(schema.users.c.id).where(schema.users.c.email == email)))
     return found
 
 
@@ -128,7 +126,7 @@ def may(who: str, needs: str) -> bool:
     return who == "everywhere" or (needs != "everywhere" and role is not None and allows(role, needs))  # type: ignore[arg-type]
 
 
-def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
+def test_every_route_is_denied_to_whom_it_should_be(owner: App) -> None:
     foreign = add_site(owner.client, "", owner.site.token)
     mine, theirs = owner.site.publish(), foreign.publish()
     reply = owner.client.post(f"/w/{owner.site.key}/events", json={"events": [answer := response(mine)]})
@@ -165,15 +163,15 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: House) -> None:
     assert looked > 150
 
 
-def _filled(house: House, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
+def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
     """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
     async def add(connection: Any) -> tuple[UUID, UUID, UUID, str]:
-        name, now = f"{uuid4().hex}@example.com", inside(house).clock()
+        name, now = f"{uuid4().hex}@example.com", inside(app).clock()
         user = await accounts.add_user(connection, name, "-", now=now, role=None)
         salted = update(schema.users).where(schema.users.c.id == user.id)
         await connection.execute(salted.values(otp_salt="x"))
-        own = await first(connection, select(schema.sites.c.id).where(schema.sites.c.key == house.site.key))
+        own = await first(connection, select(schema.sites.c.id).where(schema.sites.c.key == app.site.key))
         await add_token(connection, name, now=now, site_id=own)
         token = await first(connection, select(schema.tokens.c.id).where(schema.tokens.c.name == name))
         by = accounts.User(
@@ -181,10 +179,10 @@ def _filled(house: House, path: str, site: str, survey: str, given: str) -> tupl
         )
         team = await teams.add_team(connection, by, name, now=now)
         here = await site_by_id(connection, own)
-        secret = await invite(connection, by, f"{uuid4().hex}@example.com", "viewer", here, now=now)
+        secret = await make_join_link(connection, by, f"{uuid4().hex}@example.com", "viewer", here, now=now)
         return user.id, token, team, digest(secret or "")[:16]
 
-    made = in_store(house, add) if re.search("{(user|token|team|name)", path) else ("", "", "", "")
+    made = in_store(app, add) if re.search("{(user|token|team|name)", path) else ("", "", "", "")
     user, token, team, invitation = made
     values = {"{site}": site, "{id:uuid}": survey, "{tab}": "survey", "{act}": "clone", "{ending}": "csv"}
     values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
@@ -194,7 +192,7 @@ def _filled(house: House, path: str, site: str, survey: str, given: str) -> tupl
     return path, str(user or uuid4())
 
 
-def test_viewer_is_offered_nothing_to_write(owner: House) -> None:
+def test_viewer_is_offered_nothing_to_write(owner: App) -> None:
     survey = owner.site.publish()
     add_site(owner.client, "", owner.site.token)
     viewer = person(owner, "viewer@example.com", "viewer")
@@ -220,9 +218,9 @@ def link_in(text: str) -> str:
 
 
 @pytest.mark.parametrize("everywhere", [False, True], ids=["one site", "every site"])
-def test_person_is_invited_and_joins(owner: House, everywhere: bool) -> None:
+def test_person_is_invited_and_joins(owner: App, everywhere: bool) -> None:
     site = "" if everywhere else owner.site.key
-    reply = post(owner, "/admin/people/invite", None, email=" Jo@Example.com ", role="editor", site=site)
+    reply = post(owner, "/admin/users/invite", None, email=" Jo@Example.com ", role="editor", site=site)
     link = link_in(reply.text)
     jo = another_browser(owner)
     assert "jo@example.com" in jo.get(link).text
@@ -230,31 +228,31 @@ def test_person_is_invited_and_joins(owner: House, everywhere: bool) -> None:
     assert jo.post(link, data={"password": "a long enough password"}, headers=ORIGIN).status_code == 303
     assert "New survey" in jo.get("/admin").text
     assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
-    assert jo.get("/admin/people", headers=ORIGIN).status_code == 403
+    assert jo.get("/admin/users", headers=ORIGIN).status_code == 403
     assert jo.get(link).status_code == 404, "it works once"
-    text = plain(owner.client.get("/admin/people").text)
+    text = plain(owner.client.get("/admin/users").text)
     assert "jo@example.com" in text
-    assert {"user.invited", "user.added"} <= {act for _, act in acts(owner)}
+    assert {"join.link.made", "user.added"} <= {act for _, act in acts(owner)}
 
 
-def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner: House) -> None:
+def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner: App) -> None:
     jo = person(owner, "jo@example.com", "viewer")
     assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 403
-    reply = post(owner, "/admin/people/invite", None, email="jo@example.com", role="editor", site=owner.site.key)
+    reply = post(owner, "/admin/users/invite", None, email="jo@example.com", role="editor", site=owner.site.key)
     assert "has the role now" in reply.text
     assert jo.get("/admin").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
     jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
     assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
     jos = id_of(owner, "jo@example.com")
-    assert post(owner, f"/admin/people/{jos}/role", None, site=owner.site.key, role="").status_code == 303
+    assert post(owner, f"/admin/users/{jos}/role", None, site=owner.site.key, role="").status_code == 303
     jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
     assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 404
-    assert post(owner, f"/admin/people/{jos}/remove").status_code == 303
-    assert "jo@example.com" not in owner.client.get("/admin/people").text
+    assert post(owner, f"/admin/users/{jos}/remove").status_code == 303
+    assert "jo@example.com" not in owner.client.get("/admin/users").text
     assert jo.get("/admin").headers["location"] == "/admin/sign-in"
 
 
-def test_invitation_does_not_say_which_addresses_have_an_account(owner: House) -> None:
+def test_invitation_does_not_say_which_addresses_have_an_account(owner: App) -> None:
     """Whoever owns one site alone learns nothing of people on others; who was invited joins by the link either way."""
     foreign = add_site(owner.client, "", owner.site.token)
     known = person(owner, "known@example.com", None)
@@ -262,7 +260,7 @@ def test_invitation_does_not_say_which_addresses_have_an_account(owner: House) -
     pages = {}
     for email in ("known@example.com", "new@example.com"):
         form = {"email": email, "role": "editor", "site": owner.site.key}
-        reply = post(owner, "/admin/people/invite", sam, **form)
+        reply = post(owner, "/admin/users/invite", sam, **form)
         link = link_in(reply.text)
         told = reply.text + another_browser(owner).get(link).text
         pages[email] = told.replace(email, "…").replace(link, "…")
@@ -281,74 +279,74 @@ def test_invitation_does_not_say_which_addresses_have_an_account(owner: House) -
     assert post(owner, join, known).status_code == 404, "once"
 
 
-def test_somebody_always_owns_everything(owner: House) -> None:
+def test_somebody_always_owns_everything(owner: App) -> None:
     me = id_of(owner, USER)
     for path, form in (
-        (f"/admin/people/{me}/role", {"role": "viewer", "site": ""}),
-        (f"/admin/people/{me}/remove", {}),
+        (f"/admin/users/{me}/role", {"role": "viewer", "site": ""}),
+        (f"/admin/users/{me}/remove", {}),
     ):
         reply = post(owner, path, None, **form)
         assert reply.status_code == 409
         assert "Somebody must own everything" in reply.text
     person(owner, "jo@example.com", None, "owner")
-    assert post(owner, f"/admin/people/{me}/role", None, role="viewer", site="").status_code == 303
+    assert post(owner, f"/admin/users/{me}/role", None, role="viewer", site="").status_code == 303
 
 
 def invited(by: TestClient, email: str, role: str, site: str) -> str:
-    reply = by.post("/admin/people/invite", data={"email": email, "role": role, "site": site}, headers=ORIGIN)
+    reply = by.post("/admin/users/invite", data={"email": email, "role": role, "site": site}, headers=ORIGIN)
     return link_in(reply.text)
 
 
-def joins(house: House, link: str) -> TestClient | None:
+def joins(app: App, link: str) -> TestClient | None:
     """Whoever joins by a link; None where it is not good."""
-    client = another_browser(house)
+    client = another_browser(app)
     reply = client.post(link, data={"password": "a long enough password"}, headers=ORIGIN)
     assert reply.status_code in (303, 404)
     return client if reply.status_code == 303 else None
 
 
-def test_invitation_takes_the_place_of_an_earlier_one_and_is_withdrawn(owner: House) -> None:
+def test_invitation_takes_the_place_of_an_earlier_one_and_is_withdrawn(owner: App) -> None:
     first_link, second = (invited(owner.client, "jo@example.com", role, "") for role in ("owner", "viewer"))
     other = invited(owner.client, "jo@example.com", "editor", owner.site.key)
     assert owner.client.get(first_link).status_code == 404
-    text = plain(owner.client.get("/admin/people").text)
+    text = plain(owner.client.get("/admin/users").text)
     assert "Editor on Site" in text
     assert "Viewer on every site" in text
     assert "Owner on every site" not in text
-    for path in re.findall(r"/admin/people/invitations/\w+/withdraw", owner.client.get("/admin/people").text):
+    for path in re.findall(r"/admin/users/joining/\w+/withdraw", owner.client.get("/admin/users").text):
         assert post(owner, path).status_code == 303
         assert post(owner, path).status_code == 404
     assert [joins(owner, link) for link in (second, other)] == [None, None]
-    assert "Invited" not in plain(owner.client.get("/admin/people").text)
-    assert [act for _, act in acts(owner)[:2]] == ["invitation.withdrawn"] * 2
+    assert "Invited" not in plain(owner.client.get("/admin/users").text)
+    assert [act for _, act in acts(owner)[:2]] == ["join.link.withdrawn"] * 2
 
 
-def test_owner_of_one_site_withdraws_what_is_for_it_alone(owner: House) -> None:
+def test_owner_of_one_site_withdraws_what_is_for_it_alone(owner: App) -> None:
     jo = person(owner, "jo@example.com", "owner")
     everywhere = invited(owner.client, "al@example.com", "viewer", "")
-    assert "al@example.com" not in jo.get("/admin/people").text
-    (path,) = re.findall(r"/admin/people/invitations/\w+/withdraw", owner.client.get("/admin/people").text)
+    assert "al@example.com" not in jo.get("/admin/users").text
+    (path,) = re.findall(r"/admin/users/joining/\w+/withdraw", owner.client.get("/admin/users").text)
     assert jo.post(path, headers=ORIGIN).status_code == 403
     assert joins(owner, everywhere)
 
 
-def test_person_who_was_removed_has_no_link_left(owner: House) -> None:
+def test_person_who_was_removed_has_no_link_left(owner: App) -> None:
     links = [invited(owner.client, "jo@example.com", "owner", site) for site in ("", owner.site.key)]
     jo = joins(owner, links[1])
     assert jo
-    assert post(owner, f"/admin/people/{id_of(owner, 'jo@example.com')}/remove").status_code == 303
+    assert post(owner, f"/admin/users/{id_of(owner, 'jo@example.com')}/remove").status_code == 303
     assert joins(owner, links[0]) is None
 
 
 @pytest.mark.parametrize("how", ["removed", "no owner any more", "on one site"])
-def test_links_of_an_owner_end_with_what_made_them(owner: House, how: str) -> None:
+def test_links_of_an_owner_end_with_what_made_them(owner: App, how: str) -> None:
     role: tuple[accounts.Role | None, accounts.Role | None] = (
         ("owner", None) if how == "on one site" else (None, "owner")
     )
     jo = person(owner, "jo@example.com", *role)
     mine = invited(owner.client, "me@example.com", "viewer", owner.site.key)
     theirs = invited(jo, "al@example.com", "owner", owner.site.key)
-    path = f"/admin/people/{id_of(owner, 'jo@example.com')}"
+    path = f"/admin/users/{id_of(owner, 'jo@example.com')}"
     if how == "removed":
         assert post(owner, f"{path}/remove").status_code == 303
     else:
@@ -358,42 +356,42 @@ def test_links_of_an_owner_end_with_what_made_them(owner: House, how: str) -> No
     assert joins(owner, mine)
 
 
-def test_role_that_changes_nothing_signs_nobody_out(owner: House) -> None:
+def test_role_that_changes_nothing_signs_nobody_out(owner: App) -> None:
     local = person(owner, "local@example.com", "owner")
     boss = person(owner, "boss@example.com", None, "owner")
     form = {"email": "boss@example.com", "role": "viewer", "site": owner.site.key}
-    assert local.post("/admin/people/invite", data=form, headers=ORIGIN).status_code == 200
+    assert local.post("/admin/users/invite", data=form, headers=ORIGIN).status_code == 200
     assert boss.get("/admin").status_code == 200, "who owns everything is not put out by who owns a part"
     local_id = id_of(owner, "local@example.com")
-    assert post(owner, f"/admin/people/{local_id}/role", None, role="owner", site=owner.site.key).status_code == 303
+    assert post(owner, f"/admin/users/{local_id}/role", None, role="owner", site=owner.site.key).status_code == 303
     assert local.get("/admin").status_code == 200
 
 
-def test_request_that_waited_is_looked_at_again(owner: House) -> None:
+def test_request_that_waited_is_looked_at_again(owner: App) -> None:
     """A person who is removed while their own request waits for its turn hands out nothing."""
     person(owner, "jo@example.com", None, "owner")
     jo = accounts.User(id_of(owner, "jo@example.com"), "jo@example.com", "owner")
     site = in_store(owner, lambda one: first(one, select(schema.sites.c.id)))
-    assert post(owner, f"/admin/people/{jo.id}/role", None, role="editor", site="").status_code == 303
+    assert post(owner, f"/admin/users/{jo.id}/role", None, role="editor", site="").status_code == 303
 
     async def hand_out(connection: Any) -> None:
         now = inside(owner).clock()
         for where in (None, await site_by_id(connection, site)):
             with pytest.raises(Forbidden):
-                await invite(connection, jo, "al@example.com", "owner", where, now=now)
+                await make_join_link(connection, jo, "al@example.com", "owner", where, now=now)
         with pytest.raises(Forbidden):
             await teams.add_team(connection, jo, "Team", now=now)
         await connection.execute(delete(schema.sessions).where(schema.sessions.c.user_id == jo.id))
         await connection.execute(delete(schema.users).where(schema.users.c.id == jo.id))
         with pytest.raises(Forbidden, match="removed in this moment"):
-            await invite(connection, jo, "al@example.com", "owner", None, now=now)
+            await make_join_link(connection, jo, "al@example.com", "owner", None, now=now)
 
     in_store(owner, hand_out)
 
 
-def test_owner_changes_their_own_way_in_with_the_password_alone(owner: House) -> None:
+def test_owner_changes_their_own_way_in_with_the_password_alone(owner: App) -> None:
     me = id_of(owner, USER)
-    for path in (f"/admin/people/{me}/reset", f"/admin/people/{me}/second-step/off"):
+    for path in (f"/admin/users/{me}/reset", f"/admin/users/{me}/second-step/off"):
         reply = post(owner, path)
         assert reply.status_code == 403
         assert "under Account" in reply.text
@@ -403,23 +401,23 @@ def test_owner_changes_their_own_way_in_with_the_password_alone(owner: House) ->
     ("email", "role", "place"),
     [("nobody", "viewer", "e-mail address"), ("jo@example.com", "king", "viewer, editor or")],
 )
-def test_invitation_that_wont_do_is_told(owner: House, email: str, role: str, place: str) -> None:
-    reply = post(owner, "/admin/people/invite", None, email=email, role=role, site="")
+def test_invitation_that_wont_do_is_told(owner: App, email: str, role: str, place: str) -> None:
+    reply = post(owner, "/admin/users/invite", None, email=email, role=role, site="")
     assert reply.status_code == 422
     assert place in reply.text
     assert f'value="{email}"' in reply.text
 
 
-def test_owner_of_one_site_gives_roles_on_it_alone(owner: House) -> None:
+def test_owner_of_one_site_gives_roles_on_it_alone(owner: App) -> None:
     foreign = add_site(owner.client, "", owner.site.token)
     jo = person(owner, "jo@example.com", "owner")
-    text = jo.get("/admin/people").text
+    text = jo.get("/admin/users").text
     assert "Every site" not in text
     assert USER not in text
 
     def give(site: str) -> int:
         form = {"email": "al@example.com", "role": "owner", "site": site}
-        return int(jo.post("/admin/people/invite", data=form, headers=ORIGIN).status_code)
+        return int(jo.post("/admin/users/invite", data=form, headers=ORIGIN).status_code)
 
     assert [give(site) for site in (owner.site.key, "", foreign.key)] == [200, 403, 404]
 
@@ -431,13 +429,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def make(owner: House, **form: str) -> str:
+def make(owner: App, **form: str) -> str:
     text = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form}).text
     (token,) = re.findall(r"tvr_[\w-]{43}", text)
     return str(token)
 
 
-def test_token_is_shown_once_used_and_revoked(owner: House) -> None:
+def test_token_is_shown_once_used_and_revoked(owner: App) -> None:
     token = make(owner, scope="write")
     page = owner.client.get("/admin/tokens").text
     assert token not in page
@@ -451,7 +449,7 @@ def test_token_is_shown_once_used_and_revoked(owner: House) -> None:
     assert post(owner, path).status_code == 404
 
 
-def test_token_that_reads_writes_nothing(owner: House) -> None:
+def test_token_that_reads_writes_nothing(owner: App) -> None:
     survey = owner.site.publish()
     headers = bearer(make(owner))
     assert owner.client.get(f"/api/v1/surveys/{survey['id']}", headers=headers).status_code == 200
@@ -469,7 +467,7 @@ def test_token_that_reads_writes_nothing(owner: House) -> None:
         assert (reply.status_code, reply.json()["detail"]) == (403, "This token may only read."), path
 
 
-def test_token_that_reads_is_told_no_secret(owner: House) -> None:
+def test_token_that_reads_is_told_no_secret(owner: App) -> None:
     owner.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"})
     reading, writing = (bearer(make(owner, name=scope, scope=scope)) for scope in ("read", "write"))
     for path, secret in (("/sites", "identify_secret"), ("/webhooks", "secret")):
@@ -478,13 +476,13 @@ def test_token_that_reads_is_told_no_secret(owner: House) -> None:
             assert bool(item[secret]) is shown, path
 
 
-def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: House) -> None:
+def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: App) -> None:
     local, everywhere = (bearer(make(owner, name=f"T{site}", site=site)) for site in (owner.site.key, ""))
     assert f"made by {USER} on" in plain(owner.client.get("/admin/tokens").text)
     assert [owner.client.get("/metrics", headers=one).status_code for one in (local, everywhere)] == [403, 200]
 
 
-def test_token_of_a_site_knows_no_other(owner: House) -> None:
+def test_token_of_a_site_knows_no_other(owner: App) -> None:
     foreign = add_site(owner.client, "", owner.site.token)
     theirs = foreign.publish()
     headers = bearer(make(owner, scope="write", site=owner.site.key))
@@ -507,12 +505,12 @@ def test_token_of_a_site_knows_no_other(owner: House) -> None:
 # ---- a token and whoever made it
 
 
-def made_by(owner: House, maker: TestClient, **form: str) -> dict[str, str]:
+def made_by(owner: App, maker: TestClient, **form: str) -> dict[str, str]:
     text = post(owner, "/admin/tokens", maker, **{"name": "Theirs", "scope": "write", **form}).text
     return bearer(re.findall(r"tvr_[\w-]{43}", text)[0])
 
 
-def may_do(owner: House, headers: dict[str, str], survey: str) -> dict[str, Any]:
+def may_do(owner: App, headers: dict[str, str], survey: str) -> dict[str, Any]:
     """How the calls of a program end, and whether it is told the site's secret."""
     calls = [("GET", ""), ("POST", "/clone"), ("POST", "/pause")]
     found: dict[str, Any] = {}
@@ -534,16 +532,16 @@ EVERYTHING = {"GET": 200, "POST /clone": 201, "POST /pause": 200, "webhook": 201
 
 
 @pytest.mark.parametrize("site", [True, False], ids=["of one site", "of every site"])
-def test_token_does_no_more_than_its_maker_may_now(owner: House, site: bool) -> None:
+def test_token_does_no_more_than_its_maker_may_now(owner: App, site: bool) -> None:
     survey = owner.site.publish()["id"]
     maker = person(owner, "maker@example.com", *(("owner", None) if site else (None, "owner")))
     key = owner.site.key if site else ""
     headers = made_by(owner, maker, site=key)
     assert may_do(owner, headers, survey) == EVERYTHING
-    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
+    address = f"/admin/users/{id_of(owner, 'maker@example.com')}"
     for role, wanted in (("editor", EDITS), ("viewer", READS), ("", NOTHING), ("owner", EVERYTHING)):
         reply = post(owner, f"{address}/role", None, role=role, site=key)
-        asked = f"{address}/tokens" if role != "owner" else "/admin/people"
+        asked = f"{address}/tokens" if role != "owner" else "/admin/users"
         assert (reply.status_code, reply.headers["location"]) == (303, asked)
         assert may_do(owner, headers, survey) == wanted, role
         said = plain(owner.client.get("/admin/tokens").text)
@@ -551,11 +549,11 @@ def test_token_does_no_more_than_its_maker_may_now(owner: House, site: bool) -> 
     assert owner.client.get("/metrics", headers=headers).status_code == (403 if site else 200)
 
 
-def test_token_of_a_person_who_was_removed_opens_nothing(owner: House) -> None:
+def test_token_of_a_person_who_was_removed_opens_nothing(owner: App) -> None:
     survey = owner.site.publish()["id"]
     headers = made_by(owner, person(owner, "maker@example.com", None, "owner"), site="")
-    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
-    people = owner.client.get("/admin/people").text
+    address = f"/admin/users/{id_of(owner, 'maker@example.com')}"
+    people = owner.client.get("/admin/users").text
     assert f"{address}/tokens" in people
     assert f"{address}/remove" not in people, "it is asked first"
     asked = owner.client.get(f"{address}/tokens").text
@@ -569,10 +567,10 @@ def test_token_of_a_person_who_was_removed_opens_nothing(owner: House) -> None:
     assert owner.site.call("GET", "/surveys").status_code == 200, "what the command line made stands"
 
 
-def test_token_that_is_taken_over_outlives_its_maker(owner: House) -> None:
+def test_token_that_is_taken_over_outlives_its_maker(owner: App) -> None:
     survey = owner.site.publish()["id"]
     headers = made_by(owner, person(owner, "maker@example.com", "owner"), site=owner.site.key)
-    address = f"/admin/people/{id_of(owner, 'maker@example.com')}"
+    address = f"/admin/users/{id_of(owner, 'maker@example.com')}"
     (path,) = re.findall(r"/admin/tokens/[\w-]+/take-over", owner.client.get(f"{address}/tokens").text)
     assert post(owner, path, person(owner, "viewer@example.com", "viewer")).status_code == 403
     assert post(owner, path).status_code == 303
@@ -584,12 +582,12 @@ def test_token_that_is_taken_over_outlives_its_maker(owner: House) -> None:
 
 @pytest.mark.parametrize("how", ["revoked", "its maker demoted"])
 def test_token_that_ended_while_a_body_came_in_writes_nothing(
-    owner: House, monkeypatch: pytest.MonkeyPatch, how: str
+    owner: App, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A body may take as long as its sender likes to arrive."""
     headers = made_by(owner, person(owner, "maker@example.com", "owner"), site=owner.site.key)
     before = len(owner.site.call("GET", "/surveys").json()["items"])
-    read = http.read_json
+    read = bodies.read_json
 
     async def slowly(*arguments: Any) -> Any:
         found = await read(*arguments)
@@ -609,7 +607,7 @@ def test_token_that_ended_while_a_body_came_in_writes_nothing(
     ("form", "status", "said"),
     [({"name": ""}, 422, "can be seen"), ({"name": "tests"}, 409, "already"), ({"scope": "all"}, 422, "read or write")],
 )
-def test_token_that_wont_do_is_told(owner: House, form: dict[str, str], status: int, said: str) -> None:
+def test_token_that_wont_do_is_told(owner: App, form: dict[str, str], status: int, said: str) -> None:
     reply = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form})
     assert reply.status_code == status
     assert said in reply.text

@@ -10,23 +10,23 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.conftest import House
+from tests.conftest import App
 from tests.postgres import Cluster
 from tests.test_intake import impression, response
-from tests.test_rollups import open_house
+from tests.test_rollups import open_services
 
 POISON = "poison"
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def survey(house: House) -> dict[str, Any]:
-    return house.site.publish()
+def survey(app: App) -> dict[str, Any]:
+    return app.site.publish()
 
 
-def refuse_poison(house: House, request: pytest.FixtureRequest, state: str = "22P05") -> None:
+def refuse_poison(app: App, request: pytest.FixtureRequest, state: str = "22P05") -> None:
     """From now on the store refuses a comment, as one that is not UTF-8 refuses what it has no letters for."""
-    name = open_house(house).database.name
+    name = open_services(app).database.name
     if name.startswith("postgres"):
         cluster: Cluster = request.getfixturevalue("postgres")
         database = name.rpartition("/")[2]
@@ -50,39 +50,39 @@ def refuse_poison(house: House, request: pytest.FixtureRequest, state: str = "22
 
 
 def test_event_that_the_store_refuses_does_not_hold_up_those_that_came_with_it(
-    house: House, survey: dict[str, Any], request: pytest.FixtureRequest
+    app: App, survey: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    refuse_poison(house, request)
+    refuse_poison(app, request)
     shown = impression(survey)
     good = [response(survey, impression=shown["id"]), response(survey, comment="Fine 👍")]
     poison = response(survey, comment=POISON)
-    reply = house.send(shown, good[0], poison, good[1])
+    reply = app.send(shown, good[0], poison, good[1])
     assert reply.status_code == 200
     assert reply.json()["stored"] == [shown["id"], good[0]["id"], good[1]["id"]]
     assert list(reply.json()["refused"]) == [poison["id"]]
-    found = {one["id"]: one for one in house.site.responses()}
+    found = {one["id"]: one for one in app.site.responses()}
     assert set(found) == {one["id"] for one in good}
     assert len({one["visitor"] for one in found.values()}) == 1, "one browser is one visitor"
     assert "visitor" in reply.json()
-    counts = house.site.results(survey)["counts"]
+    counts = app.site.results(survey)["counts"]
     assert (counts["impressions"], counts["scores"]) == (1, 2)
 
 
 @POSTGRES_ALONE
 def test_text_that_the_store_has_no_letters_for_is_refused_for_good(
-    house: House, survey: dict[str, Any], request: pytest.FixtureRequest
+    app: App, survey: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    refuse_poison(house, request)
-    reply = house.send(response(survey, comment=POISON))
+    refuse_poison(app, request)
+    reply = app.send(response(survey, comment=POISON))
     assert (reply.status_code, reply.json()["permanent"]) == (422, True)
-    assert house.send(response(survey)).status_code == 200
+    assert app.send(response(survey)).status_code == 200
 
 
 def test_requests_beside_one_that_is_refused_are_stored_and_cost_few_transactions(
-    house: House, survey: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    app: App, survey: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse_poison(house, request)
-    intake, database = open_house(house).intake, open_house(house).database
+    refuse_poison(app, request)
+    intake, database = open_services(app).intake, open_services(app).database
     transactions, run = 0, database.batch
 
     async def counted(begin: Any) -> Any:
@@ -95,15 +95,15 @@ def test_requests_beside_one_that_is_refused_are_stored_and_cost_few_transaction
     poison = response(survey, comment=POISON)
     monkeypatch.setattr(intake, "_idle", 0)  # what arrives gathers for one batch
     with ThreadPoolExecutor(64) as pool:
-        sent = [pool.submit(house.send, one) for one in (*good[:40], poison, *good[40:])]
-        assert house.client.portal
-        house.client.portal.call(gathered, intake, 64)
+        sent = [pool.submit(app.send, one) for one in (*good[:40], poison, *good[40:])]
+        assert app.client.portal
+        app.client.portal.call(gathered, intake, 64)
         monkeypatch.setattr(intake, "_idle", 1)
-        last = house.send(response(survey))
+        last = app.send(response(survey))
         statuses = [one.result(30).status_code for one in sent]
     assert last.status_code == 200
     assert [status for status in statuses if status != 200] == [statuses[40]]
-    assert len(house.site.responses(limit=100)) == 64
+    assert len(app.site.responses(limit=100)) == 64
     assert transactions <= 2 * 7 + 2, "found by halves, not one by one"
 
 

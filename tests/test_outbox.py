@@ -34,11 +34,11 @@ from collector.db.outbox import (
 from collector.db.schema import new_id, payloads
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound
-from tests.conftest import BROWSER_SECRET, House
+from tests.conftest import BROWSER_SECRET, App
 from tests.faults.times import times
 from tests.jobs import NOW, Jobs, open_jobs
 from tests.stores import everything_in
-from tests.test_rollups import open_house
+from tests.test_rollups import open_services
 
 SECOND = timedelta(seconds=1)
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -368,44 +368,44 @@ def answer(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def survey(house: House) -> dict[str, Any]:
+def survey(app: App) -> dict[str, Any]:
     """With a webhook whose receiver cannot be found, so that jobs stay."""
-    made = house.site.call("POST", "/webhooks", {"url": "https://receiver.invalid/"})
+    made = app.site.call("POST", "/webhooks", {"url": "https://receiver.invalid/"})
     assert made.status_code == 201, made.text
-    return house.site.publish()
+    return app.site.publish()
 
 
-def subjects(house: House) -> list[tuple[str, str]]:
-    """What the jobs of the house's one webhook are about, oldest first."""
-    (webhook,) = house.site.call("GET", "/webhooks").json()["items"]
-    found = house.site.call("GET", f"/webhooks/{webhook['id']}/deliveries", limit=200).json()["items"]
+def subjects(app: App) -> list[tuple[str, str]]:
+    """What the jobs of the app's one webhook are about, oldest first."""
+    (webhook,) = app.site.call("GET", "/webhooks").json()["items"]
+    found = app.site.call("GET", f"/webhooks/{webhook['id']}/deliveries", limit=200).json()["items"]
     return [(one["payload"]["type"], one["payload"]["data"]["id"]) for one in reversed(found)]
 
 
-def test_only_what_was_stored_has_jobs(house: House, survey: dict[str, Any]) -> None:
+def test_only_what_was_stored_has_jobs(app: App, survey: dict[str, Any]) -> None:
     good, refused = answer(survey), answer(survey, score=99)
-    assert house.send(good, refused).status_code == 200
-    assert house.send(refused).status_code == 422
-    assert subjects(house) == [("response.created", good["id"])]
+    assert app.send(good, refused).status_code == 200
+    assert app.send(refused).status_code == 422
+    assert subjects(app) == [("response.created", good["id"])]
 
 
-def test_sending_again_makes_no_other_job_and_what_is_new_makes_one(house: House, survey: dict[str, Any]) -> None:
+def test_sending_again_makes_no_other_job_and_what_is_new_makes_one(app: App, survey: dict[str, Any]) -> None:
     first = answer(survey)
     for _ in range(3):
-        assert house.send(first).status_code == 200
-    assert house.send({**first, "score": 1}).status_code == 409
-    assert house.send({**first, "state": 2, "score": 1}).status_code == 200
-    assert subjects(house) == [("response.created", first["id"]), ("response.updated", first["id"])]
+        assert app.send(first).status_code == 200
+    assert app.send({**first, "score": 1}).status_code == 409
+    assert app.send({**first, "state": 2, "score": 1}).status_code == 200
+    assert subjects(app) == [("response.created", first["id"]), ("response.updated", first["id"])]
 
 
-def test_shown_and_closed_without_an_answer_tells_nobody(house: House, survey: dict[str, Any]) -> None:
+def test_shown_and_closed_without_an_answer_tells_nobody(app: App, survey: dict[str, Any]) -> None:
     shown = {key: value for key, value in answer(survey).items() if key not in ("state", "score")}
-    assert house.send({**shown, "type": "impression"}, {**shown, "type": "dismissal"}).status_code == 200
-    assert subjects(house) == []
+    assert app.send({**shown, "type": "impression"}, {**shown, "type": "dismissal"}).status_code == 200
+    assert subjects(app) == []
 
 
 def test_answer_whose_transaction_fails_leaves_no_job_and_later_one(
-    house: House, survey: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    app: App, survey: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever breaks after the jobs were put: neither the answer nor its job is there."""
 
@@ -417,12 +417,12 @@ def test_answer_whose_transaction_fails_leaves_no_job_and_later_one(
         # the sums are written last
         patched.setattr("collector.db.verbs.Add.sqlite", broken)
         patched.setattr("collector.db.verbs.Add.arguments", broken)
-        assert house.send(first).status_code in (500, 503)
-    assert house.site.responses() == []
-    assert subjects(house) == []
-    assert house.send(first).status_code == 200
-    assert [one["id"] for one in house.site.responses()] == [first["id"]]
-    assert subjects(house) == [("response.created", first["id"])]
+        assert app.send(first).status_code in (500, 503)
+    assert app.site.responses() == []
+    assert subjects(app) == []
+    assert app.send(first).status_code == 200
+    assert [one["id"] for one in app.site.responses()] == [first["id"]]
+    assert subjects(app) == [("response.created", first["id"])]
 
 
 # What an answer costs
@@ -431,30 +431,30 @@ def test_answer_whose_transaction_fails_leaves_no_job_and_later_one(
 LONG = "Not at all what I had hoped for. " * 200
 
 
-def payloads_of(house: House) -> list[str]:
-    url = open_house(house).settings.database_url
+def payloads_of(app: App) -> list[str]:
+    url = open_services(app).settings.database_url
     return [row["body"] for row in everything_in(url)["payloads"]]
 
 
-def test_what_is_sent_to_many_webhooks_is_kept_once(house: House, survey: dict[str, Any]) -> None:
+def test_what_is_sent_to_many_webhooks_is_kept_once(app: App, survey: dict[str, Any]) -> None:
     for number in range(MOST - 1):
-        made = house.site.call("POST", "/webhooks", {"url": f"https://receiver{number}.invalid/"})
+        made = app.site.call("POST", "/webhooks", {"url": f"https://receiver{number}.invalid/"})
         assert made.status_code == 201, made.text
     given = answer(survey, comment=LONG)
-    assert house.send(given).status_code == 200
-    listed = house.site.call("GET", "/webhooks").json()["items"]
+    assert app.send(given).status_code == 200
+    listed = app.site.call("GET", "/webhooks").json()["items"]
     assert len(listed) == MOST
     for webhook in listed:
-        (delivery,) = house.site.call("GET", f"/webhooks/{webhook['id']}/deliveries").json()["items"]
+        (delivery,) = app.site.call("GET", f"/webhooks/{webhook['id']}/deliveries").json()["items"]
         assert delivery["payload"]["data"]["comment"] == LONG.strip()
-    rows = everything_in(open_house(house).settings.database_url)
+    rows = everything_in(open_services(app).settings.database_url)
     kept = [text for table in ("jobs", "payloads") for row in rows[table] for text in (str(row),) if LONG[:500] in text]
     assert len(kept) == 1
     assert sum(len(str(row)) for row in rows["jobs"]) < MOST * 1000
 
-    deleted = house.site.call("DELETE", f"/responses/{given['id']}")
+    deleted = app.site.call("DELETE", f"/responses/{given['id']}")
     assert deleted.status_code == 204
-    assert payloads_of(house) == []
+    assert payloads_of(app) == []
 
 
 def test_what_is_sent_is_kept_as_long_as_a_job_may_send_it(jobs: Jobs) -> None:

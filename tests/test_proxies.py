@@ -15,10 +15,10 @@ from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
 from collector.errors import SettingsError
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings, load, networks_in, plain_address
 from collector.web.http.proxies import TrustedProxies
-from tests.conftest import PASSWORD, PERSON, SECRET, USER, House, Process, add_site, tevreden
+from tests.conftest import PASSWORD, PERSON, SECRET, USER, App, Process, add_site, tevreden
 from tests.test_intake import response
 
 FORM = {"email": USER, "password": PASSWORD}
@@ -197,13 +197,13 @@ def test_each_client_of_an_ipv4_proxy_has_its_own_limit_where_both_families_are_
 
 
 @contextmanager
-def reached_by(store: tuple[str, str], folder: Path, base_url: str, opened: str) -> Iterator[House]:
+def reached_by(store: tuple[str, str], folder: Path, base_url: str, opened: str) -> Iterator[App]:
     """A collector that thinks it is at ``base_url`` and is asked at ``opened``."""
     settings = Settings(database_url=store[0], secret=SECRET, base_url=base_url)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as house:
-        client = TestClient(create_app(house), base_url=opened, follow_redirects=False, headers={"Accept": "text/html"})
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as app:
+        client = TestClient(create_app(app), base_url=opened, follow_redirects=False, headers={"Accept": "text/html"})
         client.portal = portal
-        yield House(client, folder, add_site(client, "", store[1]))
+        yield App(client, folder, add_site(client, "", store[1]))
 
 
 @pytest.mark.parametrize(
@@ -222,8 +222,8 @@ def reached_by(store: tuple[str, str], folder: Path, base_url: str, opened: str)
 def test_form_of_a_page_of_ours_is_taken_whatever_host_the_proxy_says(
     store: tuple[str, str], tmp_path: Path, base_url: str, host: str, origin: str
 ) -> None:
-    with reached_by(store, tmp_path, base_url, f"http://{host}") as house:
-        signed = house.client.post("/admin/sign-in", data=FORM, headers={"Origin": origin, "Host": host})
+    with reached_by(store, tmp_path, base_url, f"http://{host}") as app:
+        signed = app.client.post("/admin/sign-in", data=FORM, headers={"Origin": origin, "Host": host})
         assert (signed.status_code, signed.headers.get("location")) == (303, "/admin"), signed.text
 
 
@@ -243,8 +243,8 @@ def test_form_of_a_page_of_ours_is_taken_whatever_host_the_proxy_says(
     ],
 )
 def test_form_of_another_site_is_refused(store: tuple[str, str], tmp_path: Path, headers: dict[str, str]) -> None:
-    with reached_by(store, tmp_path, "http://surveys.lan", "http://upstream") as house:
-        refused = house.client.post("/admin/sign-in", data=FORM, headers=headers)
+    with reached_by(store, tmp_path, "http://surveys.lan", "http://upstream") as app:
+        refused = app.client.post("/admin/sign-in", data=FORM, headers=headers)
         assert refused.status_code == 403
         assert "another site" in refused.text
         assert ("TEVREDEN_BASE_URL" in refused.text) is (
@@ -253,12 +253,12 @@ def test_form_of_another_site_is_refused(store: tuple[str, str], tmp_path: Path,
 
 
 @pytest.mark.parametrize("base_url", ["https://surveys.example", "https://10.0.0.5:8443"])
-@pytest.mark.parametrize("sent", [{"Origin": "http://house.lan"}, {"Origin": "http://house.lan", "Referer": "x"}])
+@pytest.mark.parametrize("sent", [{"Origin": "http://app.lan"}, {"Origin": "http://app.lan", "Referer": "x"}])
 def test_signing_in_by_http_where_cookies_are_for_https_says_so(
     store: tuple[str, str], tmp_path: Path, base_url: str, sent: dict[str, str]
 ) -> None:
-    with reached_by(store, tmp_path, base_url, "http://house.lan") as house:
-        told = house.client.post("/admin/sign-in", data=FORM, headers=sent)
+    with reached_by(store, tmp_path, base_url, "http://app.lan") as app:
+        told = app.client.post("/admin/sign-in", data=FORM, headers=sent)
         assert told.status_code == 403
         assert f"{base_url}/admin" in told.text
         assert "TEVREDEN_BASE_URL" in told.text
@@ -270,14 +270,14 @@ def test_browser_that_calls_its_own_machine_safe_is_told_once_it_dropped_the_coo
 ) -> None:
     """Some keep such a cookie on 127.0.0.1 and some do not, and both send Sec-Fetch-Site there."""
     headers = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}
-    with reached_by(store, tmp_path, "https://surveys.example", "http://127.0.0.1") as house:
-        signed = house.client.post("/admin/sign-in", data=FORM, headers=headers)
+    with reached_by(store, tmp_path, "https://surveys.example", "http://127.0.0.1") as app:
+        signed = app.client.post("/admin/sign-in", data=FORM, headers=headers)
         assert signed.status_code == 303
-        cookies = {cookie.name: str(cookie.value) for cookie in house.client.cookies.jar}
-        house.client.cookies.clear()
-        dropped = house.client.get(signed.headers["location"])
+        cookies = {cookie.name: str(cookie.value) for cookie in app.client.cookies.jar}
+        app.client.cookies.clear()
+        dropped = app.client.get(signed.headers["location"])
         assert "https://surveys.example/admin" in dropped.text
-        kept = house.client.get(
+        kept = app.client.get(
             signed.headers["location"], headers={"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())}
         )
         assert (kept.status_code, kept.headers["location"]) == (303, "/admin")
@@ -287,8 +287,8 @@ def test_browser_that_calls_its_own_machine_safe_is_told_once_it_dropped_the_coo
 def test_proxy_that_speaks_https_and_does_not_say_so_lets_people_in(
     store: tuple[str, str], tmp_path: Path, headers: dict[str, str]
 ) -> None:
-    with reached_by(store, tmp_path, "https://surveys.example", "http://upstream") as house:
+    with reached_by(store, tmp_path, "https://surveys.example", "http://upstream") as app:
         origin = {"Origin": "https://surveys.example"}
-        signed = house.client.post("/admin/sign-in", data=FORM, headers=origin | headers)
+        signed = app.client.post("/admin/sign-in", data=FORM, headers=origin | headers)
         assert (signed.status_code, signed.headers["location"]) == (303, "/admin")
         assert "Secure" in signed.headers["set-cookie"]

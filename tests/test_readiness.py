@@ -12,11 +12,11 @@ from collector.db.postgres import LoudConnection
 from collector.errors import Unavailable
 from collector.web.http import readiness
 from collector.web.http.readiness import Readiness
-from tests.conftest import House
+from tests.conftest import App
 from tests.postgres import Cluster
 from tests.stores import everything_in
 from tests.test_intake import response
-from tests.test_rollups import open_house
+from tests.test_rollups import open_services
 
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 SQLITE_ALONE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -27,14 +27,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
 
 
-def both(house: House, survey: dict[str, Any]) -> tuple[int, int]:
+def both(app: App, survey: dict[str, Any]) -> tuple[int, int]:
     """What the probe says, and what becomes of an answer."""
-    return house.client.get("/readyz").status_code, house.send(response(survey)).status_code
+    return app.client.get("/readyz").status_code, app.send(response(survey)).status_code
 
 
-def hang_up(house: House, cluster: Cluster) -> None:
+def hang_up(app: App, cluster: Cluster) -> None:
     """Close every connection to the store, so that the next ones are new."""
-    name = open_house(house).database.name.rpartition("/")[2]
+    name = open_services(app).database.name.rpartition("/")[2]
     cluster.execute(
         f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}' "
         "AND pid <> pg_backend_pid()"
@@ -43,50 +43,50 @@ def hang_up(house: House, cluster: Cluster) -> None:
 
 @POSTGRES_ALONE
 def test_database_that_turned_read_only_is_not_ready_until_it_is_writable_again(
-    house: House, request: pytest.FixtureRequest
+    app: App, request: pytest.FixtureRequest
 ) -> None:
-    survey = house.site.publish()
+    survey = app.site.publish()
     cluster: Cluster = request.getfixturevalue("postgres")
-    name = open_house(house).database.name.rpartition("/")[2]
-    assert both(house, survey) == (200, 200)
+    name = open_services(app).database.name.rpartition("/")[2]
+    assert both(app, survey) == (200, 200)
     cluster.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    hang_up(house, cluster)
-    assert [both(house, survey) for _ in range(3)] == [(503, 503)] * 3
+    hang_up(app, cluster)
+    assert [both(app, survey) for _ in range(3)] == [(503, 503)] * 3
     cluster.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-    assert both(house, survey) == (200, 200)
+    assert both(app, survey) == (200, 200)
 
 
 @SQLITE_ALONE
-def test_file_that_turned_read_only_is_not_ready(house: House) -> None:
-    survey = house.site.publish()
-    assert both(house, survey) == (200, 200)
+def test_file_that_turned_read_only_is_not_ready(app: App) -> None:
+    survey = app.site.publish()
+    assert both(app, survey) == (200, 200)
 
     async def turn(on: str) -> None:
-        database: Any = open_house(house).database
+        database: Any = open_services(app).database
         (await database._own_connection()).raw.execute(f"PRAGMA query_only={on}")
 
-    assert house.client.portal
-    house.client.portal.call(turn, "ON")
-    assert both(house, survey) == (503, 503)
-    house.client.portal.call(turn, "OFF")
-    assert both(house, survey) == (200, 200)
+    assert app.client.portal
+    app.client.portal.call(turn, "ON")
+    assert both(app, survey) == (503, 503)
+    app.client.portal.call(turn, "OFF")
+    assert both(app, survey) == (200, 200)
 
 
-def test_whatever_keeps_answers_out_keeps_it_from_being_ready(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_keeps_answers_out_keeps_it_from_being_ready(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_: Any) -> Any:
         raise Unavailable
 
     with monkeypatch.context() as patched:
-        patched.setattr(open_house(house).database, "batch", fail)
-        assert both(house, house.site.publish()) == (503, 503)
-    assert house.client.get("/readyz").status_code == 200
+        patched.setattr(open_services(app).database, "batch", fail)
+        assert both(app, app.site.publish()) == (503, 503)
+    assert app.client.get("/readyz").status_code == 200
 
 
-def test_looking_changes_nothing(house: House) -> None:
-    url = open_house(house).settings.database_url
+def test_looking_changes_nothing(app: App) -> None:
+    url = open_services(app).settings.database_url
     before = everything_in(url)
     for _ in range(3):
-        assert house.client.get("/readyz").status_code == 200
+        assert app.client.get("/readyz").status_code == 200
     assert everything_in(url) == before
 
 
@@ -159,16 +159,16 @@ def test_store_that_says_nothing_is_not_ready_and_is_asked_once(monkeypatch: pyt
 @POSTGRES_ALONE
 @pytest.mark.parametrize("noticed", [True, False])
 def test_first_answer_after_idle_connections_were_closed_is_stored(
-    house: House, request: pytest.FixtureRequest, noticed: bool, monkeypatch: pytest.MonkeyPatch
+    app: App, request: pytest.FixtureRequest, noticed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    survey = house.site.publish()
+    survey = app.site.publish()
     cluster: Cluster = request.getfixturevalue("postgres")
-    database: Any = open_house(house).database
-    assert house.send(response(survey)).status_code == 200
+    database: Any = open_services(app).database
+    assert app.send(response(survey)).status_code == 200
     assert database._idle
-    hang_up(house, cluster)
+    hang_up(app, cluster)
     if not noticed:  # the answer comes before the news does
         known, news = LoudConnection.is_closed, [False]
         monkeypatch.setattr(LoudConnection, "is_closed", lambda self: news.pop() if news else known(self))
-    assert house.send(response(survey)).status_code == 200
-    assert len(house.site.responses()) == 2
+    assert app.send(response(survey)).status_code == 200
+    assert len(app.site.responses()) == 2

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from collector.access.resets import make_reset
 from collector.db import schema
-from tests.conftest import PASSWORD, USER, House
+from tests.conftest import PASSWORD, USER, App
 from tests.stores import run_command
 from tests.test_access import NEW, acts, another_browser, in_store, inside, post
 from tests.test_admin import ORIGIN
@@ -22,8 +22,8 @@ from tests.test_members import id_of, person
 __all__ = ["owner"]
 
 
-def link_for(owner: House, email: str) -> str:
-    reply = post(owner, f"/admin/people/{id_of(owner, email)}/reset")
+def link_for(owner: App, email: str) -> str:
+    reply = post(owner, f"/admin/users/{id_of(owner, email)}/reset")
     assert reply.status_code == 200
     (link,) = re.findall(r"<code>(http\S+/admin/reset/[\w-]+)</code>", reply.text)
     return str(link)
@@ -38,10 +38,10 @@ def path_of(link: str) -> str:
     return link[link.index("/admin/") :]
 
 
-def test_link_gives_another_password_once(owner: House) -> None:
+def test_link_gives_another_password_once(owner: App) -> None:
     jo = person(owner, "jo@example.com", "viewer")
     path = path_of(link_for(owner, "jo@example.com"))
-    assert path not in owner.client.get("/admin/people").text, "it is shown once"
+    assert path not in owner.client.get("/admin/users").text, "it is shown once"
     new = another_browser(owner)
     assert "For jo@example.com" in new.get(path).text
     assert post(owner, path, new, password="short").status_code == 422
@@ -57,7 +57,7 @@ def test_link_gives_another_password_once(owner: House) -> None:
     assert {("jo@example.com", "password.reset"), (USER, "reset.made")} <= set(acts(owner))
 
 
-def test_only_the_latest_link_is_good_and_not_for_long(owner: House) -> None:
+def test_only_the_latest_link_is_good_and_not_for_long(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
     earlier, path = (path_of(link_for(owner, "jo@example.com")) for _ in range(2))
     assert owner.client.get(earlier).status_code == 404
@@ -68,7 +68,7 @@ def test_only_the_latest_link_is_good_and_not_for_long(owner: House) -> None:
     assert post(owner, path, None, password=NEW).status_code == 404
 
 
-def test_link_ends_with_the_password_that_it_was_made_for(owner: House) -> None:
+def test_link_ends_with_the_password_that_it_was_made_for(owner: App) -> None:
     jo = person(owner, "jo@example.com", "viewer")
     path = path_of(link_for(owner, "jo@example.com"))
     form = {"current": PASSWORD, "password": NEW}
@@ -76,19 +76,19 @@ def test_link_ends_with_the_password_that_it_was_made_for(owner: House) -> None:
     assert owner.client.get(path).status_code == 404
 
 
-def test_link_ends_with_the_role_of_who_made_it(owner: House) -> None:
+def test_link_ends_with_the_role_of_who_made_it(owner: App) -> None:
     al = person(owner, "al@example.com", None, "owner")
     person(owner, "jo@example.com", "viewer")
     jos = id_of(owner, "jo@example.com")
-    reply = al.post(f"/admin/people/{jos}/reset", headers=ORIGIN)
+    reply = al.post(f"/admin/users/{jos}/reset", headers=ORIGIN)
     (link,) = re.findall(r"/admin/reset/[\w-]+", reply.text)
     assert owner.client.get(link).status_code == 200
     form = {"site": "", "role": "viewer"}
-    assert post(owner, f"/admin/people/{id_of(owner, 'al@example.com')}/role", None, **form).status_code == 303
+    assert post(owner, f"/admin/users/{id_of(owner, 'al@example.com')}/role", None, **form).status_code == 303
     assert owner.client.get(link).status_code == 404
 
 
-def test_links_that_are_made_at_once_leave_one(owner: House) -> None:
+def test_links_that_are_made_at_once_leave_one(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
     jo, made = id_of(owner, "jo@example.com"), inside(owner)
 
@@ -105,40 +105,40 @@ def test_links_that_are_made_at_once_leave_one(owner: House) -> None:
     assert sorted(good) == [200, 404, 404, 404, 404]
 
 
-def test_link_of_one_kind_opens_no_other_page(owner: House) -> None:
+def test_link_of_one_kind_opens_no_other_page(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
     secret = link_for(owner, "jo@example.com").rpartition("/")[2]
     assert owner.client.get(f"/admin/join/{secret}").status_code == 404
     assert owner.client.get(f"/admin/welcome/{secret}").status_code == 404
     form = {"email": "al@example.com", "role": "viewer", "site": ""}
-    (joins,) = re.findall(r"/admin/join/([\w-]+)", post(owner, "/admin/people/invite", None, **form).text)
+    (joins,) = re.findall(r"/admin/join/([\w-]+)", post(owner, "/admin/users/invite", None, **form).text)
     assert owner.client.get(f"/admin/reset/{joins}").status_code == 404
 
 
-def test_link_leads_where_the_collector_is_whatever_the_request_says(owner: House) -> None:
+def test_link_leads_where_the_collector_is_whatever_the_request_says(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
     jos = id_of(owner, "jo@example.com")
     forged = {**ORIGIN, "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
-    text = owner.client.post(f"/admin/people/{jos}/reset", headers=forged).text
+    text = owner.client.post(f"/admin/users/{jos}/reset", headers=forged).text
     assert f"{inside(owner).settings.public_url}/admin/reset/" in text
     assert "evil.example" not in text
 
 
-def test_person_who_goes_takes_the_link_along(owner: House) -> None:
+def test_person_who_goes_takes_the_link_along(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
     path = path_of(link_for(owner, "jo@example.com"))
-    assert post(owner, f"/admin/people/{id_of(owner, 'jo@example.com')}/remove").status_code == 303
+    assert post(owner, f"/admin/users/{id_of(owner, 'jo@example.com')}/remove").status_code == 303
     assert owner.client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/admin/reset/nothing", "/admin/reset/%00", "/admin/reset/ü"])
-def test_link_that_never_was_says_so(owner: House, path: str) -> None:
+def test_link_that_never_was_says_so(owner: App, path: str) -> None:
     reply = owner.client.get(path, headers=ORIGIN)
     assert reply.status_code == 404
     assert "Ask an owner for another" in reply.text
 
 
-def test_command_makes_a_link_too(owner: House) -> None:
+def test_command_makes_a_link_too(owner: App) -> None:
     jo = person(owner, "jo@example.com", None)
     salted = update(schema.users).where(schema.users.c.email == "jo@example.com").values(otp_salt="x")
     in_store(owner, lambda connection: connection.execute(salted))

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from collector.access.signing import Signing
 from collector.db.backup import back_up
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings
-from tests.conftest import PASSWORD, SECRET, USER, House, Process, free_port, tevreden
+from tests.conftest import PASSWORD, SECRET, USER, App, Process, free_port, tevreden
 from tests.stores import everything_in, run_command
 from tests.test_access import inside, lock_out, post
 from tests.test_admin import ORIGIN
@@ -34,28 +34,28 @@ ANOTHER = "another secret than the one of before, 9876543210"
 @contextmanager
 def served(url: str) -> Iterator[TestClient]:
     settings = Settings(database_url=url, secret=SECRET)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
         yield client
 
 
-def taken(house: House) -> Path:
+def taken(app: App) -> Path:
     """A backup of what the collector serves."""
-    file = house.folder / "taken.backup"
-    assert house.client.portal
-    house.client.portal.call(back_up, inside(house).database, file, silent)
+    file = app.folder / "taken.backup"
+    assert app.client.portal
+    app.client.portal.call(back_up, inside(app).database, file, silent)
     return file
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
-    owner: House, fresh: Callable[[str], str], kind: str
+    owner: App, fresh: Callable[[str], str], kind: str
 ) -> None:
     person(owner, "jo@example.com", "viewer")
     session, device = (owner.client.cookies[f"tevreden-{name}"] for name in ("session", "device"))
-    invited = post(owner, "/admin/people/invite", None, email="new@example.com", role="owner", site="").text
-    reset = post(owner, f"/admin/people/{id_of(owner, 'jo@example.com')}/reset").text
+    invited = post(owner, "/admin/users/invite", None, email="new@example.com", role="owner", site="").text
+    reset = post(owner, f"/admin/users/{id_of(owner, 'jo@example.com')}/reset").text
     links = [re.findall(rf"/admin/{name}/[\w-]+", text)[0] for name, text in (("join", invited), ("reset", reset))]
     token = make(owner, scope="write")
     lock_out(owner)
@@ -81,7 +81,7 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
     assert not any(rows[name] for name in ("sessions", "links", "tokens"))
 
 
-def test_tokens_come_back_where_that_is_said(owner: House, fresh: Callable[[str], str]) -> None:
+def test_tokens_come_back_where_that_is_said(owner: App, fresh: Callable[[str], str]) -> None:
     token = make(owner, scope="write")
     file, target = taken(owner), fresh("sqlite")
     assert "are good again." in run_command("restore", file, "--keep-tokens", url=target).stdout
@@ -89,9 +89,9 @@ def test_tokens_come_back_where_that_is_said(owner: House, fresh: Callable[[str]
         assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 200
 
 
-def test_backup_of_before_holds_no_way_in_either(owner: House) -> None:
+def test_backup_of_before_holds_no_way_in_either(owner: App) -> None:
     """Somebody may put the file in place of the database."""
-    post(owner, "/admin/people/invite", None, email="new@example.com", role="owner", site="")
+    post(owner, "/admin/users/invite", None, email="new@example.com", role="owner", site="")
     rows = everything_in(f"sqlite:///{taken(owner)}")
     assert rows["users"]
     assert not any(rows[name] for name in ("sessions", "links", "devices", "guesses"))
@@ -153,7 +153,7 @@ def test_secret_file_that_is_gone_is_not_replaced_in_silence(alone: Process, tmp
 
 
 def test_going_on_with_a_new_secret_says_what_is_lost_and_lets_people_in(
-    owner: House, fresh: Callable[[str], str]
+    owner: App, fresh: Callable[[str], str]
 ) -> None:
     turn_on(owner)
     survey = owner.site.publish()

@@ -28,13 +28,13 @@ from collector.surveys.metrics import Metric, figure, interval
 from collector.web.admin import results as admin_results
 from collector.web.admin.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
 from collector.web.admin.results import STOP_POLLING, read_view
-from tests.conftest import House
+from tests.conftest import App
 from tests.test_access import inside
 from tests.test_admin_surveys import owner, plain
 from tests.test_editor import SCRIPT
 from tests.test_intake import impression, response
 from tests.test_review import survey as draft
-from tests.test_rollups import in_house, open_house
+from tests.test_rollups import in_app, open_services
 
 __all__ = ["owner"]
 
@@ -218,12 +218,12 @@ def test_spark_has_a_bar_for_each_day_with_answers() -> None:
 # ---- the pages
 
 
-def count(owner: House, survey: dict[str, Any], days: Mapping[int, dict[int, int]]) -> None:
+def count(owner: App, survey: dict[str, Any], days: Mapping[int, dict[int, int]]) -> None:
     """Put scores into the sums of days ago."""
     today = datetime.now(UTC).date()
 
     async def add() -> None:
-        async with open_house(owner).database.write() as connection:
+        async with open_services(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
             common = {"site_id": site.id, "survey_id": UUID(survey["id"]), "lane": 0, "value": "1"}
             for ago, scores in days.items():
@@ -234,10 +234,10 @@ def count(owner: House, survey: dict[str, Any], days: Mapping[int, dict[int, int
                 ]
                 await connection.execute(insert(rollups), rows)
 
-    in_house(owner, add)
+    in_app(owner, add)
 
 
-def test_period_is_compared_with_the_one_before(owner: House) -> None:
+def test_period_is_compared_with_the_one_before(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
     count(owner, survey, {0: {5: 90, 1: 10}, 40: {5: 50, 1: 50}, 400: {5: 1}})
@@ -258,7 +258,7 @@ def test_period_is_compared_with_the_one_before(owner: House) -> None:
     assert "of 100 answers" in plain(owner.client.get(f"{page}?from={day}&to={day}").text)
 
 
-def test_breakdowns_have_every_page_device_language_and_revision(owner: House) -> None:
+def test_breakdowns_have_every_page_device_language_and_revision(owner: App) -> None:
     survey = owner.site.publish()
     owner.send(response(survey, score=5, page="https://shop.example/order/17", language="en"))
     owner.send(response(survey, score=1, page="https://shop.example/", language=None))
@@ -274,18 +274,18 @@ def parts_of(text: str, name: str) -> list[tuple[str, int]]:
     return [(value, int(number.replace(",", ""))) for value, number in rows]
 
 
-def count_pages(owner: House, survey: dict[str, Any], pages: Mapping[str, int]) -> None:
+def count_pages(owner: App, survey: dict[str, Any], pages: Mapping[str, int]) -> None:
     today = datetime.now(UTC).date()
 
     async def add() -> None:
-        async with open_house(owner).database.write() as connection:
+        async with open_services(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
             common = {"site_id": site.id, "survey_id": UUID(survey["id"]), "lane": 0, "day": today}
             rows = [{**common, "dimension": "page", "value": one, "score_5": count} for one, count in pages.items()]
             rows.append({**common, "dimension": "revision", "value": "1", "score_5": sum(pages.values())})
             await connection.execute(insert(rollups), rows)
 
-    in_house(owner, add)
+    in_app(owner, add)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def count_pages(owner: House, survey: dict[str, Any], pages: Mapping[str, int]) 
         ({"shop.example/": 5, "": 9}, ("shop.example/", 5)),
     ],
 )
-def test_pages_beyond_the_twentieth_stand_together(owner: House, pages: dict[str, int], last: tuple[str, int]) -> None:
+def test_pages_beyond_the_twentieth_stand_together(owner: App, pages: dict[str, int], last: tuple[str, int]) -> None:
     survey = owner.site.publish()
     count_pages(owner, survey, pages)
     parts = parts_of(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text, "page")
@@ -307,7 +307,7 @@ def test_pages_beyond_the_twentieth_stand_together(owner: House, pages: dict[str
     assert len({name for name, _ in parts}) == len(parts) <= 21
 
 
-def test_one_answer_is_one_answer(owner: House) -> None:
+def test_one_answer_is_one_answer(owner: App) -> None:
     survey = owner.site.publish()
     owner.send(response(survey, score=5))
     text = plain(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text)
@@ -320,7 +320,7 @@ def comments(text: str) -> list[str]:
     return re.findall(r'<p class="comment" dir="auto">([^<]*)</p>', text)
 
 
-def test_responses_are_found_by_words_group_and_comment(owner: House) -> None:
+def test_responses_are_found_by_words_group_and_comment(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
     for score, comment in ((5, "Lovely Shop"), (1, "slow shop"), (1, "100 % late"), (3, None), (1, "100 days")):
@@ -337,7 +337,7 @@ def test_responses_are_found_by_words_group_and_comment(owner: House) -> None:
     assert 'value="nowhere"' in nothing
 
 
-def test_stream_goes_on_to_earlier_ones(owner: House) -> None:
+def test_stream_goes_on_to_earlier_ones(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
     for start in (0, 30):
@@ -352,7 +352,7 @@ def test_stream_goes_on_to_earlier_ones(owner: House) -> None:
     assert 'id="news"' not in second, "what is new belongs at the top of the first"
 
 
-def test_search_goes_so_far_back_at_once_and_on_from_there(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_goes_so_far_back_at_once_and_on_from_there(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
@@ -370,7 +370,7 @@ def test_search_goes_so_far_back_at_once_and_on_from_there(owner: House, monkeyp
 
 
 @pytest.mark.parametrize("look_through", [9, 20, 33, 1000])
-def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: House, look_through: int) -> None:
+def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: App, look_through: int) -> None:
     survey = owner.site.publish()
     unhappy = {0, 1, 2, 9, 10, 25, 39}
     for number in range(40):
@@ -393,9 +393,7 @@ def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: House, look_th
     assert owner.client.portal.call(page_through) == [f"n{number}" for number in sorted(unhappy, reverse=True)]
 
 
-def test_answers_of_robots_are_looked_past_no_further_than_others(
-    owner: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_of_robots_are_looked_past_no_further_than_others(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
     survey = owner.site.publish()
     owner.send(response(survey, comment="a person"))
@@ -407,9 +405,7 @@ def test_answers_of_robots_are_looked_past_no_further_than_others(
     assert comments(owner.client.get(further.replace("&amp;", "&")).text) == ["a person"]
 
 
-def test_every_filter_finds_the_same_however_far_it_looks_at_once(
-    owner: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_filter_finds_the_same_however_far_it_looks_at_once(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     survey = owner.site.publish()
     owner.send(*(response(survey, score=number % 5 + 1, comment=f"n{number}") for number in range(23)))
     page = f"/admin/{owner.site.key}/{survey['id']}"
@@ -426,7 +422,7 @@ def test_every_filter_finds_the_same_however_far_it_looks_at_once(
         assert found == whole, most
 
 
-def test_news_come_to_a_page_that_is_open(owner: House) -> None:
+def test_news_come_to_a_page_that_is_open(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
 
@@ -449,7 +445,7 @@ def test_news_come_to_a_page_that_is_open(owner: House) -> None:
     assert ask(text).status_code == STOP_POLLING
 
 
-def test_response_has_a_page_with_its_history(owner: House) -> None:
+def test_response_has_a_page_with_its_history(owner: App) -> None:
     survey = owner.site.publish(question="First?", email_capture={"consent_text": "You may write."})
     other = owner.site.publish()
     shown = impression(survey)
@@ -496,7 +492,7 @@ def unframed(content: bytes) -> tuple[list[int], bytes]:
 
 @pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
 def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
-    owner: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
+    owner: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
 ) -> None:
     monkeypatch.setattr(exports, "AT_ONCE", 1)
     survey = owner.site.publish()
@@ -524,7 +520,7 @@ def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
-def test_file_comes_with_how_far_it_is(owner: House, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+def test_file_comes_with_how_far_it_is(owner: App, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
     monkeypatch.setattr(exports, "AT_ONCE", 2)
     survey = owner.site.publish()
     owner.send(*(response(survey, comment=f"Number {number}") for number in range(5)))
@@ -539,7 +535,7 @@ def test_file_comes_with_how_far_it_is(owner: House, monkeypatch: pytest.MonkeyP
         assert data == owner.client.get(address).content
 
 
-def test_workbook_has_text_and_no_formula(owner: House) -> None:
+def test_workbook_has_text_and_no_formula(owner: App) -> None:
     survey = owner.site.publish()
     for comment in FORMULAS:
         owner.send(response(survey, comment=comment))
@@ -559,7 +555,7 @@ def test_workbook_has_text_and_no_formula(owner: House) -> None:
     assert [formats[int(one)] for one in styles] == ["49"], "and it stays text when somebody edits the cell"
 
 
-def test_json_is_one_array(owner: House) -> None:
+def test_json_is_one_array(owner: App) -> None:
     survey = owner.site.publish()
     address = f"/admin/{owner.site.key}/{survey['id']}/responses.json"
     assert owner.client.get(address).json() == []
@@ -572,7 +568,7 @@ def test_json_is_one_array(owner: House) -> None:
     assert owner.client.get(f"/admin/{owner.site.key}/{survey['id']}/responses.xlsx").status_code == 200
 
 
-def test_list_draws_the_last_days(owner: House) -> None:
+def test_list_draws_the_last_days(owner: App) -> None:
     survey = owner.site.publish()
     assert "<path" not in owner.client.get("/admin").text
     count(owner, survey, {0: {5: 3}, 5: {1: 1}, 60: {1: 50}})

@@ -11,7 +11,7 @@ import pytest
 from collector.surveys.document import read_document
 from collector.surveys.lifecycle import Revision, Survey
 from collector.surveys.patterns import Compiled, compile_pattern
-from collector.surveys.review import EVERYWHERE, covers, problems_of
+from collector.surveys.review import EVERYWHERE, covers, findings_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SITE, FIRST, SECOND, THIRD = (UUID(int=number) for number in range(4))
@@ -56,7 +56,7 @@ def test_pattern_lies_within_another(wide: str, narrow: str, within: bool) -> No
 
 def found(mine: Survey, *others: Revision) -> dict[str, str]:
     """By place, but for what is said of any survey without a place of its own."""
-    return {one.at: one.sentence for one in problems_of(mine, others) if one.sentence != EVERYWHERE}
+    return {one.at: one.sentence for one in findings_of(mine, others) if one.sentence != EVERYWHERE}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def found(mine: Survey, *others: Revision) -> dict[str, str]:
     ids=str,
 )
 def test_survey_that_shows_everywhere_says_so(document: dict[str, Any], told: bool) -> None:
-    problems = problems_of(survey(**document), [])
+    problems = findings_of(survey(**document), [])
     assert [(one.weight, one.at) for one in problems] == ([("mind", "where/include")] if told else [])
 
 
@@ -147,4 +147,4 @@ def test_one_that_came_later_or_is_this_one_keeps_nothing_waiting() -> None:
 
 def test_the_worst_stands_first() -> None:
     mine = survey(email_capture={}, where={"exclude": ["*"]})
-    assert [one.weight for one in problems_of(mine, ())] == ["wrong", "mind"]
+    assert [one.weight for one in findings_of(mine, ())] == ["wrong", "mind"]

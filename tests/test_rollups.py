@@ -22,10 +22,10 @@ from collector.db.verbs import Steps
 from collector.errors import Unavailable
 from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
 from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, totals_by_value
-from collector.run import app
+from collector.run import app as run_app
 from collector.web.http.limits import NAMES_PER_ADDRESS
-from collector.web.http.shared import House as OpenHouse
-from tests.conftest import PERSON, House
+from collector.web.visitors.services import VisitorServices as Services
+from tests.conftest import PERSON, App
 from tests.faults.times import times
 from tests.stores import differences_in, run_command
 from tests.test_intake import impression, response
@@ -43,19 +43,19 @@ PAGES = {
 LANGUAGES = {None: "", "en": "en", "nl": "nl", "xx": ""}
 
 
-def open_house(house: House) -> OpenHouse:
-    found: OpenHouse = house.client.app.state.house  # type: ignore[attr-defined]
+def open_services(app: App) -> Services:
+    found: Services = app.client.app.state.services  # type: ignore[attr-defined]
     return found
 
 
-def in_house(house: House, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+def in_app(app: App, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """In the loop that the application runs in."""
-    assert house.client.portal
-    return house.client.portal.call(run)
+    assert app.client.portal
+    return app.client.portal.call(run)
 
 
-def differences(house: House) -> list[Difference]:
-    found: list[Difference] = in_house(house, lambda: differences_in(open_house(house).database))
+def differences(app: App) -> list[Difference]:
+    found: list[Difference] = in_app(app, lambda: differences_in(open_services(app).database))
     return found
 
 
@@ -222,12 +222,12 @@ STEPS = st.lists(
 class Story:
     """Steps told to the collector and to the recount alike."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.survey = house.site.publish(translations={"nl": {"question": "?"}})
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.survey = app.site.publish(translations={"nl": {"question": "?"}})
         path = f"/surveys/{self.survey['id']}"
-        house.site.call("PUT", path, {**self.survey["document"], "question": "Other?"})
-        assert house.site.call("POST", path + "/publish").json()["revision"] == 2
+        app.site.call("PUT", path, {**self.survey["document"], "question": "Other?"})
+        assert app.site.call("POST", path + "/publish").json()["revision"] == 2
         self.recount = Recount()
         self._shown, self._given = [[str(uuid4()) for _ in range(4)] for _ in range(2)]
         self._states: Counter[str] = Counter()
@@ -239,7 +239,7 @@ class Story:
         if step["kind"] == "delete":
             self.send()
             name = self._given[step["given"]]
-            status = self.house.site.call("DELETE", f"/responses/{name}").status_code
+            status = self.app.site.call("DELETE", f"/responses/{name}").status_code
             assert status == (204 if self.recount.delete(name) else 404)
             return
         if step["agent"] != self._agent or not step["together"]:
@@ -266,21 +266,21 @@ class Story:
         events, self._waiting = self._waiting, []
         if not events:
             return
-        reply = self.house.send(*events, headers={"User-Agent": self._agent})
+        reply = self.app.send(*events, headers={"User-Agent": self._agent})
         assert reply.status_code in (200, 409), reply.text
         for event in events:
             self.recount.send(event, self._agent)
 
     def check(self) -> None:
         self.send()
-        site, survey = self.house.site, UUID(self.survey["id"])
+        site, survey = self.app.site, UUID(self.survey["id"])
 
         async def kept() -> list[dict[str, Any]]:
-            async with open_house(self.house).database.read() as connection:
+            async with open_services(self.app).database.read() as connection:
                 site_id = (await site_by_key(connection, site.key)).id
                 return [await totals_by_value(connection, site_id, survey, one) for one in DIMENSIONS]
 
-        for dimension, totals in enumerate(in_house(self.house, kept)):
+        for dimension, totals in enumerate(in_app(self.app, kept)):
             found = {
                 value: {name: number for name, number in vars(total).items() if number and name != "scores"}
                 | {f"score {score}": people for score, people in total.scores.items()}
@@ -289,7 +289,7 @@ class Story:
             wanted = {value: numbers for value, numbers in self.recount.totals(dimension).items() if numbers}
             assert {value: numbers for value, numbers in found.items() if numbers} == wanted, DIMENSIONS[dimension]
         self._check_rest(site.results(self.survey))
-        assert differences(self.house) == []
+        assert differences(self.app) == []
 
     def _check_rest(self, results: dict[str, Any]) -> None:
         people = [one for one in self.recount.given.values() if not one.robot]
@@ -309,8 +309,8 @@ class Story:
 
 @settings(max_examples=times(15, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_results_are_what_counting_by_hand_gives(house: House, steps: list[dict[str, Any]]) -> None:
-    story = Story(house)
+def test_results_are_what_counting_by_hand_gives(app: App, steps: list[dict[str, Any]]) -> None:
+    story = Story(app)
     for step in steps:
         story.tell(step)
     story.check()
@@ -319,70 +319,68 @@ def test_results_are_what_counting_by_hand_gives(house: House, steps: list[dict[
 # ---- the pages that results name
 
 
-def labels_of(house: House, survey: dict[str, Any]) -> dict[str, int]:
+def labels_of(app: App, survey: dict[str, Any]) -> dict[str, int]:
     """Impressions by page."""
 
     async def read() -> dict[str, int]:
-        async with open_house(house).database.read() as connection:
-            site_id = (await site_by_key(connection, house.site.key)).id
+        async with open_services(app).database.read() as connection:
+            site_id = (await site_by_key(connection, app.site.key)).id
             totals = await totals_by_value(connection, site_id, UUID(survey["id"]), "page")
             return {value: total.impressions for value, total in totals.items()}
 
-    found: dict[str, int] = in_house(house, read)
+    found: dict[str, int] = in_app(app, read)
     return found
 
 
-def show_pages(house: House, survey: dict[str, Any], numbers: range) -> None:
+def show_pages(app: App, survey: dict[str, Any], numbers: range) -> None:
     for start in range(numbers.start, numbers.stop, 40):
         some = range(start, min(start + 40, numbers.stop))
         sent = [impression(survey, page=f"https://shop.example/page-{number}") for number in some]
-        assert house.send(*sent).status_code == 200
+        assert app.send(*sent).status_code == 200
 
 
-def test_two_hundred_pages_are_named_and_the_rest_count_as_one(house: House) -> None:
-    survey = house.site.publish()
+def test_two_hundred_pages_are_named_and_the_rest_count_as_one(app: App) -> None:
+    survey = app.site.publish()
     for part in range(6):
-        house.come_from(f"192.0.2.{part}")
-        show_pages(house, survey, range(part * 40, part * 40 + 40))
-    show_pages(house, survey, range(2))
-    counts = labels_of(house, survey)
+        app.come_from(f"192.0.2.{part}")
+        show_pages(app, survey, range(part * 40, part * 40 + 40))
+    show_pages(app, survey, range(2))
+    counts = labels_of(app, survey)
     assert len(counts) == MOST_NAMES + 1
     assert counts[""] == 40
     assert counts["shop.example/page-0"] == 2
-    assert differences(house) == []
+    assert differences(app) == []
 
 
-def test_one_address_names_forty_pages_a_day_and_leaves_room_for_others(house: House) -> None:
-    survey = house.site.publish()
-    house.come_from("192.0.2.1")
-    show_pages(house, survey, range(400))
-    assert len(labels_of(house, survey)) == NAMES_PER_ADDRESS + 1
-    house.come_from("192.0.2.2")
-    show_pages(house, survey, range(1000, 1020))
-    counts = labels_of(house, survey)
+def test_one_address_names_forty_pages_a_day_and_leaves_room_for_others(app: App) -> None:
+    survey = app.site.publish()
+    app.come_from("192.0.2.1")
+    show_pages(app, survey, range(400))
+    assert len(labels_of(app, survey)) == NAMES_PER_ADDRESS + 1
+    app.come_from("192.0.2.2")
+    show_pages(app, survey, range(1000, 1020))
+    counts = labels_of(app, survey)
     assert len(counts) == NAMES_PER_ADDRESS + 21
     assert sum(counts.values()) == 420
 
 
-def test_a_new_month_names_pages_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    survey = house.site.publish()
+def test_a_new_month_names_pages_anew(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
     for part in range(5):
-        house.come_from(f"192.0.2.{part}")
-        show_pages(house, survey, range(part * 40, part * 40 + 40))
-    house.come_from("192.0.2.9")
-    show_pages(house, survey, range(500, 501))
-    assert "shop.example/page-500" not in labels_of(house, survey)
+        app.come_from(f"192.0.2.{part}")
+        show_pages(app, survey, range(part * 40, part * 40 + 40))
+    app.come_from("192.0.2.9")
+    show_pages(app, survey, range(500, 501))
+    assert "shop.example/page-500" not in labels_of(app, survey)
     later = datetime.now(UTC) + timedelta(days=32)
-    monkeypatch.setattr(app, "clock", lambda: later)
-    show_pages(house, survey, range(500, 501))
-    assert labels_of(house, survey)["shop.example/page-500"] == 1
+    monkeypatch.setattr(run_app, "clock", lambda: later)
+    show_pages(app, survey, range(500, 501))
+    assert labels_of(app, survey)["shop.example/page-500"] == 1
 
 
-def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    survey = house.site.publish()
-    database = open_house(house).database
+def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
+    database = open_services(app).database
     batch = database.batch
 
     async def fail(begin: Callable[[], Steps[Any]]) -> Any:
@@ -397,43 +395,43 @@ def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(
 
     monkeypatch.setattr(database, "batch", fail)
     shown = impression(survey, page="https://shop.example/new")
-    assert house.send(shown).status_code == 503
+    assert app.send(shown).status_code == 503
     monkeypatch.undo()
-    assert house.send(shown).status_code == 200
-    assert labels_of(house, survey) == {"shop.example/new": 1}
+    assert app.send(shown).status_code == 200
+    assert labels_of(app, survey) == {"shop.example/new": 1}
 
 
 # ---- many at once
 
 
-def test_answers_removed_at_once_are_each_taken_from_the_sums(house: House) -> None:
-    survey = house.site.publish()
+def test_answers_removed_at_once_are_each_taken_from_the_sums(app: App) -> None:
+    survey = app.site.publish()
     # whose sums nobody of this process has added to: answered through another lane
-    open_house(house).database.lane = 7 if open_house(house).database.batches_at_once > 1 else 0
+    open_services(app).database.lane = 7 if open_services(app).database.batches_at_once > 1 else 0
     for _ in range(times(2, 40)):
         events = [response(survey) for _ in range(12)]
-        assert house.send(*events).status_code == 200
+        assert app.send(*events).status_code == 200
         together = threading.Barrier(6)
 
         def remove(name: str, together: threading.Barrier = together) -> int:
             together.wait(10)
-            return house.site.call("DELETE", f"/responses/{name}").status_code
+            return app.site.call("DELETE", f"/responses/{name}").status_code
 
         with ThreadPoolExecutor(6) as pool:
             assert list(pool.map(remove, [event["id"] for event in events])) == [204] * 12
-    assert house.site.results(survey)["counts"]["scores"] == 0
-    assert differences(house) == []
+    assert app.site.results(survey)["counts"]["scores"] == 0
+    assert differences(app) == []
 
 
 # ---- the check
 
 
-def test_check_finds_sums_that_are_wrong_and_puts_them_right(house: House, store: tuple[str, str]) -> None:
+def test_check_finds_sums_that_are_wrong_and_puts_them_right(app: App, store: tuple[str, str]) -> None:
     url, _ = store
-    survey = house.site.publish(name="Tampered with")
+    survey = app.site.publish(name="Tampered with")
     shown = impression(survey)
-    house.send(shown, response(survey, impression=shown["id"], comment="Fine"), response(survey, score=1))
-    right = house.site.results(survey)
+    app.send(shown, response(survey, impression=shown["id"], comment="Fine"), response(survey, score=1))
+    right = app.site.results(survey)
     assert run_command("check-data", url=url).returncode == 0
     for tamper in (
         "UPDATE rollups SET score_4 = score_4 + 1 WHERE dimension = 'revision'",
@@ -445,11 +443,11 @@ def test_check_finds_sums_that_are_wrong_and_puts_them_right(house: House, store
     ):
 
         async def spoil(tamper: str = tamper) -> None:
-            async with open_house(house).database.write() as connection:
+            async with open_services(app).database.write() as connection:
                 done = await connection.execute(text(tamper))
                 assert done.rowcount > 0
 
-        in_house(house, spoil)
+        in_app(app, spoil)
         found = run_command("check-data", url=url)
         assert found.returncode == 3, tamper
         assert "Tampered with, " in found.stdout
@@ -459,33 +457,33 @@ def test_check_finds_sums_that_are_wrong_and_puts_them_right(house: House, store
         clean = run_command("check-data", url=url)
         assert (clean.returncode, clean.stdout) == (0, "Every sum is what the answers add up to.\n")
         if not tamper.endswith("responses"):
-            assert house.site.results(survey) == right
-    assert house.site.results(survey)["counts"]["scores"] == 0
+            assert app.site.results(survey) == right
+    assert app.site.results(survey)["counts"]["scores"] == 0
 
 
-def test_repair_while_answers_arrive_loses_none(house: House, store: tuple[str, str]) -> None:
-    survey = house.site.publish()
+def test_repair_while_answers_arrive_loses_none(app: App, store: tuple[str, str]) -> None:
+    survey = app.site.publish()
     ended = threading.Event()
     sent = []
 
     def send() -> None:
         while not ended.is_set():
-            reply = house.send(*(response(survey) for _ in range(5)))
+            reply = app.send(*(response(survey) for _ in range(5)))
             sent.append(reply.status_code)
 
     async def spoil() -> None:
-        async with open_house(house).database.write() as connection:
+        async with open_services(app).database.write() as connection:
             await connection.execute(rollups.update().values(score_4=rollups.c.score_4 + 1))
 
     thread = threading.Thread(target=send)
     thread.start()
     try:
         for _ in range(times(3, 50)):
-            in_house(house, spoil)
+            in_app(app, spoil)
             assert run_command("check-data", "--repair", url=store[0]).returncode == 0
     finally:
         ended.set()
         thread.join()
     assert set(sent) == {200}
     assert run_command("check-data", url=store[0]).returncode == 0
-    assert house.site.results(survey)["counts"]["scores"] == 5 * len(sent)
+    assert app.site.results(survey)["counts"]["scores"] == 5 * len(sent)

@@ -14,10 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from collector.run.serving import host_that_lists_know
-from collector.web.api.resources import frozen_tag
+from collector.web.visitors.addresses import frozen_tag
 from collector.web.visitors.routes import SENT_TO
 from collector.web.visitors.script import FORMATS, UI_HASH
-from tests.conftest import ROOT, House
+from tests.conftest import ROOT, App
 from tests.test_document import CONTRACT_EXAMPLE
 
 SCRIPT_BUDGET, ALL_BUDGET = 3_550, 9_950
@@ -46,10 +46,10 @@ def one_language(document: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=["contract", "nps", "call-out"],
 )
-def test_bytes_are_within_their_budget(house: House, document: dict[str, Any]) -> None:
-    house.site.publish(**document)
-    script, _ = served(house.client, f"/w/{house.site.key}.js", "br")
-    ui, _ = served(house.client, f"/w/ui-{UI_HASH}.js", "br")
+def test_bytes_are_within_their_budget(app: App, document: dict[str, Any]) -> None:
+    app.site.publish(**document)
+    script, _ = served(app.client, f"/w/{app.site.key}.js", "br")
+    ui, _ = served(app.client, f"/w/ui-{UI_HASH}.js", "br")
     assert len(script) <= SCRIPT_BUDGET + DRAWN
     assert len(script) + len(ui) <= ALL_BUDGET + DRAWN
     print(f"script {len(script)}, ui {len(ui)}, together {len(script) + len(ui)} bytes")  # noqa: T201
@@ -74,70 +74,70 @@ def test_what_is_committed_weighs_what_the_manifest_says() -> None:
         ("br;q=x", None),
     ],
 )
-def test_script_is_compressed_as_the_browser_can_read_it(house: House, accepted: str, encoding: str | None) -> None:
-    body, headers = served(house.client, f"/w/{house.site.key}.js", accepted)
+def test_script_is_compressed_as_the_browser_can_read_it(app: App, accepted: str, encoding: str | None) -> None:
+    body, headers = served(app.client, f"/w/{app.site.key}.js", accepted)
     assert headers.get("content-encoding") == encoding
     assert headers["vary"] == "Accept-Encoding"
     text = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding](body).decode()
-    assert house.site.key in text
+    assert app.site.key in text
     assert "__TEVREDEN__" not in text
 
 
-def test_script_is_fresh_for_a_minute_and_then_compared(house: House) -> None:
-    house.site.publish()
-    path = f"/w/{house.site.key}.js"
-    first = house.client.get(path)
+def test_script_is_fresh_for_a_minute_and_then_compared(app: App) -> None:
+    app.site.publish()
+    path = f"/w/{app.site.key}.js"
+    first = app.client.get(path)
     assert first.headers["cache-control"] == "public, max-age=60, stale-while-revalidate=600"
     assert first.headers["content-type"].startswith("text/javascript")
     assert first.headers["access-control-allow-origin"] == "*"
     for tag in (first.headers["etag"], "*", f'"x", {first.headers["etag"]}'):
-        same = house.client.get(path, headers={"If-None-Match": tag})
+        same = app.client.get(path, headers={"If-None-Match": tag})
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["etag"] == first.headers["etag"]
-    house.site.publish()
-    assert house.client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+    app.site.publish()
+    assert app.client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
-def test_file_that_draws_never_changes_under_its_name(house: House) -> None:
-    reply = house.client.get(f"/w/ui-{UI_HASH}.js")
+def test_file_that_draws_never_changes_under_its_name(app: App) -> None:
+    reply = app.client.get(f"/w/ui-{UI_HASH}.js")
     assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert reply.headers["access-control-allow-origin"] == "*"
 
 
-def test_frozen_loader_has_the_bytes_that_its_tag_pins(house: House) -> None:
-    pinned = frozen_tag("", house.site.key)
+def test_frozen_loader_has_the_bytes_that_its_tag_pins(app: App) -> None:
+    pinned = frozen_tag("", app.site.key)
     path, integrity = re.findall(r'(?:src|integrity)="([^"]+)"', pinned)
-    reply = house.client.get(path)
+    reply = app.client.get(path)
     assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert integrity == "sha384-" + b64encode(hashlib.sha384(reply.content).digest()).decode()
-    survey = house.site.publish()
-    config = house.client.get(f"/w/{house.site.key}.json?format=1")
+    survey = app.site.publish()
+    config = app.client.get(f"/w/{app.site.key}.json?format=1")
     assert survey["key"] in config.text
     assert config.headers["access-control-allow-origin"] == "*"
-    assert house.client.get("/w/nosuch.json").status_code == 404
-    unknown = house.client.get("/w/loader-000000.js")
+    assert app.client.get("/w/nosuch.json").status_code == 404
+    unknown = app.client.get("/w/loader-000000.js")
     assert (unknown.status_code, unknown.headers["cache-control"]) == (404, "no-store")
 
 
-def test_script_holds_no_draft_no_name_and_no_secret(house: House) -> None:
-    house.site.publish(name="Internal name", question="Shown?")
-    house.site.call("POST", "/surveys", {"name": "Draft name", "metric": "nps", "question": "Not yet?"})
-    text = house.client.get(f"/w/{house.site.key}.js").text
+def test_script_holds_no_draft_no_name_and_no_secret(app: App) -> None:
+    app.site.publish(name="Internal name", question="Shown?")
+    app.site.call("POST", "/surveys", {"name": "Draft name", "metric": "nps", "question": "Not yet?"})
+    text = app.client.get(f"/w/{app.site.key}.js").text
     assert "Shown?" in text
-    for hidden in ("Internal name", "Draft name", "Not yet?", house.site.identify_secret):
+    for hidden in ("Internal name", "Draft name", "Not yet?", app.site.identify_secret):
         assert hidden not in text
 
 
-def test_blocking_lists_have_nothing_to_hold_on_to(house: House) -> None:
+def test_blocking_lists_have_nothing_to_hold_on_to(app: App) -> None:
     """Common lists match these words in paths, names and classes."""
     words = re.compile(
         r"survey[-_]?(popup|widget|modal)|feedback[-_]|collect|metrics|analytics|track|beacon|pixel", re.I
     )
-    house.site.publish()
-    script = house.client.get(f"/w/{house.site.key}.js").text
-    for path in (f"/w/{house.site.key}.js", f"/w/ui-{UI_HASH}.js", f"/w/{house.site.key}/events"):
+    app.site.publish()
+    script = app.client.get(f"/w/{app.site.key}.js").text
+    for path in (f"/w/{app.site.key}.js", f"/w/ui-{UI_HASH}.js", f"/w/{app.site.key}/events"):
         assert not words.search(path)
-    classes = re.findall(r'class:"([^"]*)"', house.client.get(f"/w/ui-{UI_HASH}.js").text)
+    classes = re.findall(r'class:"([^"]*)"', app.client.get(f"/w/ui-{UI_HASH}.js").text)
     assert classes
     assert not [name for name in classes if words.search(name)]
     assert "sendBeacon" not in script
@@ -158,43 +158,43 @@ def test_names_of_a_format_are_two_letters_each_and_all_different(number: int) -
     assert len(set(names.values())) == len(names)
 
 
-def test_every_format_stays_served_and_an_unknown_one_is_refused_by_name(house: House) -> None:
-    survey = house.site.publish(where={"include": ["shop.example/cart?a=1"]})
+def test_every_format_stays_served_and_an_unknown_one_is_refused_by_name(app: App) -> None:
+    survey = app.site.publish(where={"include": ["shop.example/cart?a=1"]})
     for number, names in FORMATS.items():
-        config = house.client.get(f"/w/{house.site.key}.json?format={number}").json()
-        assert config[names["site"]] == house.site.key
+        config = app.client.get(f"/w/{app.site.key}.json?format={number}").json()
+        assert config[names["site"]] == app.site.key
         [published] = config[names["surveys"]]
         assert published[names["key"]] == survey["key"]
         assert published[names["include"]][0][names["path"]] == "/cart/"
         assert set(published) <= set(names.values())
-    first = house.client.get(f"/w/{house.site.key}.json?format=1")
-    assert house.client.get(f"/w/{house.site.key}.json").json() == first.json()
+    first = app.client.get(f"/w/{app.site.key}.json?format=1")
+    assert app.client.get(f"/w/{app.site.key}.json").json() == first.json()
     for asked in ("?format=99", "?format=0", "?format=01", "?format=%D9%A1", "?format="):
-        reply = house.client.get(f"/w/{house.site.key}.json{asked}")
+        reply = app.client.get(f"/w/{app.site.key}.json{asked}")
         assert reply.status_code == 404
         assert "knows 1" in reply.json()["detail"]
 
 
 @pytest.mark.parametrize("name", SENT_TO)
-def test_page_whose_tracing_adds_headers_may_send_all_the_same(house: House, name: str) -> None:
+def test_page_whose_tracing_adds_headers_may_send_all_the_same(app: App, name: str) -> None:
     """Sentry and Application Insights add theirs to every request, so that browsers ask first."""
-    path = f"/w/{house.site.key}/{name}"
+    path = f"/w/{app.site.key}/{name}"
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
-    reply = house.client.options(path, headers={**asked, "Access-Control-Request-Headers": "sentry-trace,traceparent"})
+    reply = app.client.options(path, headers={**asked, "Access-Control-Request-Headers": "sentry-trace,traceparent"})
     assert (reply.status_code, reply.content) == (204, b"")
     assert reply.headers["access-control-allow-origin"] == "*"
     assert reply.headers["access-control-allow-headers"] == "sentry-trace,traceparent"
     assert reply.headers["access-control-max-age"] == "86400"
     for names in ("x" * 2_000, "a, b;c", "a\u00e9"):
         headers = {**asked, "Access-Control-Request-Headers": names.encode()}
-        reply = house.client.options(path, headers=headers)  # type: ignore[arg-type]
+        reply = app.client.options(path, headers=headers)  # type: ignore[arg-type]
         assert reply.headers["access-control-allow-headers"] == "content-type"
 
 
-def test_parameters_of_the_script_make_no_other_script(house: House) -> None:
-    house.site.publish()
-    plain = house.client.get(f"/w/{house.site.key}.js")
-    asked = house.client.get(f"/w/{house.site.key}.js?consent=required&lang=nl")
+def test_parameters_of_the_script_make_no_other_script(app: App) -> None:
+    app.site.publish()
+    plain = app.client.get(f"/w/{app.site.key}.js")
+    asked = app.client.get(f"/w/{app.site.key}.js?consent=required&lang=nl")
     assert (asked.content, asked.headers["etag"]) == (plain.content, plain.headers["etag"])
 
 

@@ -17,7 +17,7 @@ from collector.db import schema
 from collector.errors import Conflict
 from collector.web.admin import signing_in as admin_access
 from collector.web.admin.throttle import TRIES
-from tests.conftest import PASSWORD, USER, House
+from tests.conftest import PASSWORD, USER, App
 from tests.test_access import NEW, acts, another_browser, in_store, inside, lock_out, post
 from tests.test_admin import ORIGIN, sign_in
 from tests.test_admin_surveys import owner, plain
@@ -37,32 +37,32 @@ def code_now(secret: str, steps: int = 0) -> str:
     return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=STEP_SECONDS * steps))
 
 
-def turn_on(house: House) -> tuple[str, list[str]]:
+def turn_on(app: App) -> tuple[str, list[str]]:
     """The secret, and the recovery codes."""
-    text = house.client.get(STEP).text
+    text = app.client.get(STEP).text
     (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
     secret = shown.replace(" ", "")
-    reply = post(house, STEP, None, setup=value_of("setup", text), code=code_now(secret), current=PASSWORD)
+    reply = post(app, STEP, None, setup=value_of("setup", text), code=code_now(secret), current=PASSWORD)
     assert reply.status_code == 200
     codes = re.findall(r"<li><code>([\w-]+)</code></li>", reply.text)
     assert len(set(codes)) == 10
     return secret, codes
 
 
-def first_step(house: House, client: Any = None) -> str:
+def first_step(app: App, client: Any = None) -> str:
     """What the form for the code carries."""
     form = {"email": USER, "password": PASSWORD}
-    reply = (client or house.client).post("/admin/sign-in", data=form, headers=ORIGIN)
+    reply = (client or app.client).post("/admin/sign-in", data=form, headers=ORIGIN)
     assert reply.status_code == 200
     assert "tevreden-session" not in reply.cookies
     return value_of("pending", reply.text)
 
 
-def second(house: House, client: Any, pending: str, code: str) -> Any:
-    return post(house, "/admin/sign-in/code", client, pending=pending, code=code)
+def second(app: App, client: Any, pending: str, code: str) -> Any:
+    return post(app, "/admin/sign-in/code", client, pending=pending, code=code)
 
 
-def test_sign_in_takes_a_code_once_it_is_on_and_none_once_it_is_off(owner: House) -> None:
+def test_sign_in_takes_a_code_once_it_is_on_and_none_once_it_is_off(owner: App) -> None:
     secret, _ = turn_on(owner)
     assert "10 of your recovery codes are left" in plain(owner.client.get("/admin/account").text)
     other = another_browser(owner)
@@ -77,7 +77,7 @@ def test_sign_in_takes_a_code_once_it_is_on_and_none_once_it_is_off(owner: House
     assert [act for _, act in acts(owner) if act.startswith("step.")] == ["step.off", "step.on"]
 
 
-def test_code_works_once(owner: House) -> None:
+def test_code_works_once(owner: App) -> None:
     secret, _ = turn_on(owner)
     first, other = another_browser(owner), another_browser(owner)
     code = code_now(secret, 1)
@@ -90,7 +90,7 @@ def test_code_works_once(owner: House) -> None:
     )
 
 
-def test_recovery_code_works_once_however_it_is_typed(owner: House) -> None:
+def test_recovery_code_works_once_however_it_is_typed(owner: App) -> None:
     _, codes = turn_on(owner)
     other = another_browser(owner)
     assert second(owner, other, first_step(owner, other), f" {codes[0].upper().replace('-', ' ')}").status_code == 303
@@ -100,7 +100,7 @@ def test_recovery_code_works_once_however_it_is_typed(owner: House) -> None:
     assert [act for _, act in acts(owner)].count("step.recovered") == 2
 
 
-def test_codes_cannot_be_guessed(owner: House) -> None:
+def test_codes_cannot_be_guessed(owner: App) -> None:
     secret, _ = turn_on(owner)
     other = another_browser(owner)
     pending = first_step(owner, other)
@@ -110,7 +110,7 @@ def test_codes_cannot_be_guessed(owner: House) -> None:
     assert owner.client.get("/admin").status_code == 200, "who is signed in stays so"
 
 
-def test_thirty_browsers_that_are_known_guess_no_more_codes_than_one(owner: House, monkeypatch: Any) -> None:
+def test_thirty_browsers_that_are_known_guess_no_more_codes_than_one(owner: App, monkeypatch: Any) -> None:
     """Whoever has the password signs in from as many as they like before there is a second step, or with its codes."""
     _, codes = turn_on(owner)
     known = [another_browser(owner) for _ in range(4)]
@@ -131,7 +131,7 @@ def test_thirty_browsers_that_are_known_guess_no_more_codes_than_one(owner: Hous
     assert len(looked_at) == TRIES, "and that is how many were looked at"
 
 
-def test_turning_it_on_leaves_no_browser_known_but_this(owner: House) -> None:
+def test_turning_it_on_leaves_no_browser_known_but_this(owner: App) -> None:
     thief = another_browser(owner)
     form = {"email": USER, "password": PASSWORD}
     assert thief.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 303
@@ -150,7 +150,7 @@ def test_turning_it_on_leaves_no_browser_known_but_this(owner: House) -> None:
     assert first_step(owner), "here their guesses do not count"
 
 
-def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: House) -> None:
+def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: App) -> None:
     """A password that was found to fit before, and a session that is to start after."""
     user, hashed = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
     turn_on(owner)
@@ -160,7 +160,7 @@ def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: House) -> None:
 
 @pytest.mark.parametrize("turning", ["on", "off"])
 def test_session_that_was_ended_meanwhile_turns_nothing(
-    owner: House, monkeypatch: pytest.MonkeyPatch, turning: str
+    owner: App, monkeypatch: pytest.MonkeyPatch, turning: str
 ) -> None:
     """Someone is thrown out while their password is looked at."""
     if turning == "off":
@@ -183,14 +183,14 @@ def test_session_that_was_ended_meanwhile_turns_nothing(
 
 
 @pytest.mark.parametrize("pending", ["", "forged", "x.y", "00.11.22"])
-def test_code_alone_lets_nobody_in(owner: House, pending: str) -> None:
+def test_code_alone_lets_nobody_in(owner: App, pending: str) -> None:
     secret, _ = turn_on(owner)
     reply = second(owner, another_browser(owner), pending, code_now(secret, 1))
     assert reply.status_code == 401
     assert "Please begin again" in reply.text
 
 
-def test_password_of_before_is_no_first_step(owner: House) -> None:
+def test_password_of_before_is_no_first_step(owner: App) -> None:
     secret, _ = turn_on(owner)
     other = another_browser(owner)
     pending = first_step(owner, other)
@@ -198,7 +198,7 @@ def test_password_of_before_is_no_first_step(owner: House) -> None:
     assert second(owner, other, pending, code_now(secret, 1)).status_code == 401
 
 
-def test_turning_it_on_takes_the_password_and_a_code(owner: House) -> None:
+def test_turning_it_on_takes_the_password_and_a_code(owner: App) -> None:
     text = owner.client.get(STEP).text
     setup = value_of("setup", text)
     (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
@@ -214,7 +214,7 @@ def test_turning_it_on_takes_the_password_and_a_code(owner: House) -> None:
     assert sign_in(owner).status_code == 303, "it is still off"
 
 
-def test_turning_it_on_signs_out_everywhere_else(owner: House) -> None:
+def test_turning_it_on_signs_out_everywhere_else(owner: App) -> None:
     other = another_browser(owner)
     other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
     turn_on(owner)
@@ -223,22 +223,22 @@ def test_turning_it_on_signs_out_everywhere_else(owner: House) -> None:
     assert owner.client.get(STEP).status_code == 303, "it is on"
 
 
-def test_owner_turns_it_off_for_who_lost_the_phone(owner: House) -> None:
+def test_owner_turns_it_off_for_who_lost_the_phone(owner: App) -> None:
     jo = person(owner, "jo@example.com", "viewer")
     jos = id_of(owner, "jo@example.com")
     text = jo.get(STEP).text
     (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
     form = {"setup": value_of("setup", text), "code": code_now(shown.replace(" ", "")), "current": PASSWORD}
     assert post(owner, STEP, jo, **form).status_code == 200
-    path = f"/admin/people/{jos}/second-step/off"
-    assert path in owner.client.get("/admin/people").text
+    path = f"/admin/users/{jos}/second-step/off"
+    assert path in owner.client.get("/admin/users").text
     assert post(owner, path).status_code == 303
     assert post(owner, path).status_code == 404
     reply = jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
     assert reply.status_code == 303
 
 
-def test_store_holds_no_secret_of_it(owner: House) -> None:
+def test_store_holds_no_secret_of_it(owner: App) -> None:
     secret, codes = turn_on(owner)
 
     async def everything(connection: Any) -> str:
@@ -274,15 +274,15 @@ def test_address_for_the_app_is_as_apps_read_it() -> None:
     assert picture.startswith("data:image/svg+xml")
 
 
-def test_two_at_once_with_one_code_are_one(owner: House) -> None:
+def test_two_at_once_with_one_code_are_one(owner: App) -> None:
     secret, _ = turn_on(owner)
-    house = inside(owner)
+    app = inside(owner)
     user, _ = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
     now = datetime.now(UTC) + timedelta(seconds=STEP_SECONDS)
     code = pyotp.TOTP(secret).at(now)
 
     def use() -> bool:
-        return bool(in_store(owner, lambda one: use_code(one, house.signing, user, code, now=now)))
+        return bool(in_store(owner, lambda one: use_code(one, app.signing, user, code, now=now)))
 
     assert [use(), use()] == [True, False]
     forget = update(schema.users).values(otp_salt=None)

@@ -25,10 +25,10 @@ from starlette.testclient import TestClient
 from collector.access.oidc import LEFT_ALONE_FOR, Known, account_of
 from collector.db import schema
 from collector.errors import SettingsError
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings, load
 from collector.web.admin.throttle import TRIES_PER_ADDRESS
-from tests.conftest import PASSWORD, SECRET, USER, House, add_site
+from tests.conftest import PASSWORD, SECRET, USER, App, add_site
 from tests.test_access import acts, another_browser, in_store, inside, post
 from tests.test_admin import sign_in
 from tests.test_members import id_of
@@ -120,7 +120,7 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def house(tmp_path: Any, store: tuple[str, str], provider: Provider) -> Iterator[House]:
+def app(tmp_path: Any, store: tuple[str, str], provider: Provider) -> Iterator[App]:
     """A collector that knows the provider."""
     url, token = store
     about: dict[str, Any] = {
@@ -129,10 +129,10 @@ def house(tmp_path: Any, store: tuple[str, str], provider: Provider) -> Iterator
         "oidc_client_secret": CLIENT_SECRET,
     }
     settings = Settings(database_url=url, secret=SECRET, oidc_name="Example ID", **about)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
-        yield House(client, tmp_path, add_site(client, "", token))
+        yield App(client, tmp_path, add_site(client, "", token))
 
 
 def go(provider: Provider, client: TestClient) -> dict[str, str]:
@@ -151,14 +151,14 @@ def come_back(client: TestClient, asked: dict[str, str], **query: str) -> Any:
     return client.get("/admin/sign-on/back", params=given, headers={"Accept": "text/html"})
 
 
-def invite(house: House, email: str = "jo@example.com", role: str = "editor") -> None:
-    sign_in(house)
-    assert post(house, "/admin/people/invite", None, email=email, role=role, site=house.site.key).status_code == 200
+def invite(app: App, email: str = "jo@example.com", role: str = "editor") -> None:
+    sign_in(app)
+    assert post(app, "/admin/users/invite", None, email=email, role=role, site=app.site.key).status_code == 200
 
 
-def test_invited_person_comes_in_and_needs_no_password(house: House, provider: Provider) -> None:
-    invite(house)
-    jo = another_browser(house)
+def test_invited_person_comes_in_and_needs_no_password(app: App, provider: Provider) -> None:
+    invite(app)
+    jo = another_browser(app)
     assert "Sign in with Example ID" in jo.get("/admin/sign-in").text
     asked = go(provider, jo)
     assert asked["client_id"] == CLIENT
@@ -167,44 +167,42 @@ def test_invited_person_comes_in_and_needs_no_password(house: House, provider: P
     assert asked["redirect_uri"] == "http://127.0.0.1:8000/admin/sign-on/back"
     reply = come_back(jo, asked)
     assert (reply.status_code, reply.headers["location"]) == (303, "/admin")
-    assert jo.get(f"/admin/{house.site.key}/new").status_code == 200
+    assert jo.get(f"/admin/{app.site.key}/new").status_code == 200
     (form,) = provider.asked
     assert form["redirect_uri"] == asked["redirect_uri"]
     pair = b64decode(form["authorization"].removeprefix("Basic ")).decode()
     assert pair == "tevreden%20%26%20co:a%20secret%3A%20with%20signs"
     assert come_back(jo, asked).status_code == 403, "it works once"
     assert "has no password here" in jo.get("/admin/account").text
-    assert post(house, "/admin/account/password", jo, current="!", password=PASSWORD).status_code == 422
+    assert post(app, "/admin/account/password", jo, current="!", password=PASSWORD).status_code == 422
     for password in ("", "!", PASSWORD):
-        assert sign_in(house, "jo@example.com", password).status_code == 401
-    again = another_browser(house)
+        assert sign_in(app, "jo@example.com", password).status_code == 401
+    again = another_browser(app)
     assert come_back(again, go(provider, again)).status_code == 303, "the invitation is used up, and no longer needed"
-    assert [act for who, act in acts(house) if who == "jo@example.com"].count("sign.on.joined") == 1
+    assert [act for who, act in acts(app) if who == "jo@example.com"].count("sign.on.joined") == 1
 
 
-def test_account_is_known_by_its_verified_address_and_then_whatever_that_becomes(
-    house: House, provider: Provider
-) -> None:
+def test_account_is_known_by_its_verified_address_and_then_whatever_that_becomes(app: App, provider: Provider) -> None:
     provider.claims = {"email": USER.upper()}
-    me = another_browser(house)
+    me = another_browser(app)
     assert come_back(me, go(provider, me)).status_code == 303
     assert USER in me.get("/admin/account").text
     provider.claims = {"email": "moved@example.com", "email_verified": False}
     me.cookies.clear()
     assert come_back(me, go(provider, me)).status_code == 303
     assert USER in me.get("/admin/account").text
-    assert sign_in(house).status_code == 303, "the password goes on to work"
+    assert sign_in(app).status_code == 303, "the password goes on to work"
     provider.claims = {"sub": "another", "email": USER}
-    other = another_browser(house)
+    other = another_browser(app)
     reply = come_back(other, go(provider, other))
     assert reply.status_code == 403
     assert "belongs to somebody else" in reply.text
 
 
-def test_address_is_asked_for_where_the_token_has_none(house: House, provider: Provider) -> None:
+def test_address_is_asked_for_where_the_token_has_none(app: App, provider: Provider) -> None:
     provider.claims = {"email": None, "email_verified": None}
     provider.userinfo = {"sub": "jo-17", "email": USER, "email_verified": True}
-    me = another_browser(house)
+    me = another_browser(app)
     assert come_back(me, go(provider, me)).status_code == 303
     provider.userinfo["sub"] = "somebody else"
     provider.claims |= {"sub": "new"}
@@ -233,19 +231,19 @@ def test_address_is_asked_for_where_the_token_has_none(house: House, provider: P
     ids=str,
 )
 def test_whoever_is_not_vouched_for_is_kept_out(
-    house: House, provider: Provider, claims: dict[str, Any], said: str
+    app: App, provider: Provider, claims: dict[str, Any], said: str
 ) -> None:
     provider.claims = {"email": USER, **claims} if claims else {}
-    browser = another_browser(house)
+    browser = another_browser(app)
     reply = come_back(browser, go(provider, browser))
     assert reply.status_code == 403
     assert said in reply.text
     assert browser.get("/admin").status_code == 303
 
 
-def test_token_that_somebody_else_signed_is_nothing(house: House, provider: Provider) -> None:
+def test_token_that_somebody_else_signed_is_nothing(app: App, provider: Provider) -> None:
     provider.claims = {"email": USER}
-    browser = another_browser(house)
+    browser = another_browser(app)
     theirs = jwk.RSAKey.generate_key(2048, {"kid": "one"})
     shared = jwk.OctKey.import_key(CLIENT_SECRET)
     for key, header in (
@@ -256,7 +254,7 @@ def test_token_that_somebody_else_signed_is_nothing(house: House, provider: Prov
     ):
         provider.signs_with, provider.header = key, header
         assert come_back(browser, go(provider, browser)).status_code == 403, header
-    assert in_store(house, lambda one: one.scalar(select(schema.users.c.subject))) is None
+    assert in_store(app, lambda one: one.scalar(select(schema.users.c.subject))) is None
 
 
 @pytest.mark.parametrize(
@@ -264,16 +262,16 @@ def test_token_that_somebody_else_signed_is_nothing(house: House, provider: Prov
     [{"state": "forged"}, {"state": ""}, {"code": "another"}, {"iss": "https://other.example"}],
     ids=str,
 )
-def test_answer_to_another_question_is_refused(house: House, provider: Provider, query: dict[str, str]) -> None:
+def test_answer_to_another_question_is_refused(app: App, provider: Provider, query: dict[str, str]) -> None:
     provider.claims = {"email": USER}
-    browser = another_browser(house)
+    browser = another_browser(app)
     assert come_back(browser, go(provider, browser), **query).status_code == 403
 
 
-def test_sign_in_begun_in_another_browser_is_refused(house: House, provider: Provider) -> None:
+def test_sign_in_begun_in_another_browser_is_refused(app: App, provider: Provider) -> None:
     provider.claims = {"email": USER}
-    asked = go(provider, another_browser(house))
-    assert come_back(another_browser(house), asked).status_code == 403
+    asked = go(provider, another_browser(app))
+    assert come_back(another_browser(app), asked).status_code == 403
     assert provider.asked == []
 
 
@@ -281,9 +279,9 @@ def calls_of(provider: Provider) -> int:
     return len(provider.asked)
 
 
-def test_sign_in_that_was_begun_once_asks_the_provider_once(house: House, provider: Provider) -> None:
-    invite(house)
-    jo = another_browser(house)
+def test_sign_in_that_was_begun_once_asks_the_provider_once(app: App, provider: Provider) -> None:
+    invite(app)
+    jo = another_browser(app)
     asked = go(provider, jo)
     cookie = jo.cookies["tevreden-sign-on"]
     provider.claims["aud"] = "somebody else"
@@ -297,48 +295,48 @@ def test_sign_in_that_was_begun_once_asks_the_provider_once(house: House, provid
 
 
 def test_provider_is_asked_no_more_often_from_one_address_than_passwords_are_guessed(
-    house: House, provider: Provider
+    app: App, provider: Provider
 ) -> None:
     provider.claims["aud"] = "somebody else"
     found = []
     for _ in range(TRIES_PER_ADDRESS + 5):
-        jo = another_browser(house)
+        jo = another_browser(app)
         found.append(come_back(jo, go(provider, jo)).status_code)
     assert found == [403] * TRIES_PER_ADDRESS + [429] * 5
     assert calls_of(provider) == TRIES_PER_ADDRESS
 
 
-def test_keys_that_cannot_be_read_spoil_none_that_can(house: House, provider: Provider) -> None:
+def test_keys_that_cannot_be_read_spoil_none_that_can(app: App, provider: Provider) -> None:
     provider.claims = {"email": USER}
     bad = [None, "a", {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA"}]
     provider.keys = [*bad, provider.key.as_dict(private=False)]
-    browser = another_browser(house)
+    browser = another_browser(app)
     assert come_back(browser, go(provider, browser)).status_code == 303
 
 
 @pytest.mark.parametrize("keys", ["x", ["a"], [None], {"a": 1}, [], 7], ids=str)
-def test_provider_without_a_key_is_told(house: House, provider: Provider, keys: Any) -> None:
+def test_provider_without_a_key_is_told(app: App, provider: Provider, keys: Any) -> None:
     provider.claims, provider.keys = {"email": USER}, keys
-    browser = another_browser(house)
+    browser = another_browser(app)
     reply = come_back(browser, go(provider, browser))
     assert reply.status_code == 503
     assert "no key" in reply.text
 
 
-def test_provider_that_was_away_is_left_alone_for_a_moment(house: House, provider: Provider) -> None:
+def test_provider_that_was_away_is_left_alone_for_a_moment(app: App, provider: Provider) -> None:
     issuer, provider.issuer = provider.issuer, "https://other.example"
     for _ in range(3):
-        assert house.client.get("/admin/sign-on").status_code == 503
+        assert app.client.get("/admin/sign-on").status_code == 503
     provider.issuer = issuer
-    assert house.client.get("/admin/sign-on").status_code == 503
-    sign_on = inside(house).sign_on
+    assert app.client.get("/admin/sign-on").status_code == 503
+    sign_on = inside(app).sign_on
     assert sign_on
-    sign_on._clock = lambda: inside(house).clock() + LEFT_ALONE_FOR
-    assert house.client.get("/admin/sign-on").status_code == 303
+    sign_on._clock = lambda: inside(app).clock() + LEFT_ALONE_FOR
+    assert app.client.get("/admin/sign-on").status_code == 303
 
 
-def test_first_sign_ons_at_once_are_one(house: House) -> None:
-    made, known = inside(house), Known("a subject", USER)
+def test_first_sign_ons_at_once_are_one(app: App) -> None:
+    made, known = inside(app), Known("a subject", USER)
 
     async def look() -> Any:
         async with made.database.write() as connection:
@@ -347,25 +345,25 @@ def test_first_sign_ons_at_once_are_one(house: House) -> None:
     async def all_at_once() -> list[Any]:
         return list(await asyncio.gather(*(look() for _ in range(5))))
 
-    assert house.client.portal
-    assert len(set(house.client.portal.call(all_at_once))) == 1
-    assert [act for _, act in acts(house)].count("sign.on.joined") == 1
+    assert app.client.portal
+    assert len(set(app.client.portal.call(all_at_once))) == 1
+    assert [act for _, act in acts(app)].count("sign.on.joined") == 1
 
 
-def test_link_for_a_new_password_lets_the_provider_change(house: House, provider: Provider) -> None:
-    invite(house)
-    jo = another_browser(house)
+def test_link_for_a_new_password_lets_the_provider_change(app: App, provider: Provider) -> None:
+    invite(app)
+    jo = another_browser(app)
     assert come_back(jo, go(provider, jo)).status_code == 303
     provider.claims = {"sub": "another"}
     assert come_back(jo, go(provider, jo)).status_code == 403
-    path = f"/admin/people/{id_of(house, 'jo@example.com')}/reset"
-    (link,) = re.findall(r"/admin/reset/[\w-]+", post(house, path).text)
-    assert post(house, link, another_browser(house), password=PASSWORD).status_code == 200
+    path = f"/admin/users/{id_of(app, 'jo@example.com')}/reset"
+    (link,) = re.findall(r"/admin/reset/[\w-]+", post(app, path).text)
+    assert post(app, link, another_browser(app), password=PASSWORD).status_code == 200
     assert come_back(jo, go(provider, jo)).status_code == 303
 
 
-def test_what_the_provider_refuses_is_told(house: House, provider: Provider) -> None:
-    browser = another_browser(house)
+def test_what_the_provider_refuses_is_told(app: App, provider: Provider) -> None:
+    browser = another_browser(app)
     asked = go(provider, browser)
     back = "/admin/sign-on/back"
     query = {"state": asked["state"], "error": "access_denied<script>"}
@@ -377,39 +375,39 @@ def test_what_the_provider_refuses_is_told(house: House, provider: Provider) -> 
 @pytest.mark.parametrize(
     "metadata", [{"issuer": "https://other.example"}, {"jwks_uri": None}, {"token_endpoint": 7}], ids=str
 )
-def test_provider_that_is_not_the_one_is_told(house: House, provider: Provider, metadata: dict[str, Any]) -> None:
+def test_provider_that_is_not_the_one_is_told(app: App, provider: Provider, metadata: dict[str, Any]) -> None:
     provider.metadata = metadata
-    reply = house.client.get("/admin/sign-on", headers={"Accept": "text/html"})
+    reply = app.client.get("/admin/sign-on", headers={"Accept": "text/html"})
     assert reply.status_code == 503
     assert "TEVREDEN_OIDC_ISSUER" in reply.text
 
 
-def test_provider_that_is_away_keeps_nobody_with_a_password_out(house: House, provider: Provider) -> None:
+def test_provider_that_is_away_keeps_nobody_with_a_password_out(app: App, provider: Provider) -> None:
     provider.metadata = {"token_endpoint": "http://127.0.0.1:9/"}
-    browser = another_browser(house)
+    browser = another_browser(app)
     asked = go(provider, browser)
     reply = come_back(browser, asked)
     assert reply.status_code == 503
     assert "cannot be asked now" in reply.text
     assert "<h1>Single sign-on does not answer</h1>" in reply.text
     assert "stored" not in reply.text
-    assert sign_in(house).status_code == 303
+    assert sign_in(app).status_code == 303
 
 
-def test_public_client_proves_itself_by_its_verifier_alone(house: House, provider: Provider) -> None:
+def test_public_client_proves_itself_by_its_verifier_alone(app: App, provider: Provider) -> None:
     provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     provider.claims = {"email": USER}
-    browser = another_browser(house)
+    browser = another_browser(app)
     assert come_back(browser, go(provider, browser)).status_code == 303
     (form,) = provider.asked
     assert (form["authorization"], form["client_secret"]) == ("", CLIENT_SECRET)
 
 
-def test_removed_person_is_out_here_too(house: House, provider: Provider) -> None:
-    invite(house)
-    jo = another_browser(house)
+def test_removed_person_is_out_here_too(app: App, provider: Provider) -> None:
+    invite(app)
+    jo = another_browser(app)
     come_back(jo, go(provider, jo))
-    assert post(house, f"/admin/people/{id_of(house, 'jo@example.com')}/remove").status_code == 303
+    assert post(app, f"/admin/users/{id_of(app, 'jo@example.com')}/remove").status_code == 303
     assert jo.get("/admin").status_code == 303
     assert come_back(jo, go(provider, jo)).status_code == 403
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from collector.db import schema
-from tests.conftest import PASSWORD, USER, House, add_site
+from tests.conftest import PASSWORD, USER, App, add_site
 from tests.test_access import acts, in_store, post
 from tests.test_admin import ORIGIN
 from tests.test_admin_surveys import owner, plain
@@ -17,7 +17,7 @@ from tests.test_members import first, id_of, person
 __all__ = ["owner"]
 
 
-def test_team_gives_its_people_a_role_and_takes_it_back(owner: House) -> None:
+def test_team_gives_its_people_a_role_and_takes_it_back(owner: App) -> None:
     jo = person(owner, "jo@example.com", None)
     jos = str(id_of(owner, "jo@example.com"))
     assert post(owner, "/admin/teams/add", None, name=" Support ").status_code == 303
@@ -40,7 +40,7 @@ def test_team_gives_its_people_a_role_and_takes_it_back(owner: House) -> None:
     assert sees() == 403
     assert post(owner, f"{there}/role", None, site=owner.site.key, role="owner").status_code == 303
     assert sees() == 200
-    assert "/admin/people" in jo.get("/admin").text, "who owns by a team owns"
+    assert "/admin/users" in jo.get("/admin").text, "who owns by a team owns"
     assert jo.get("/admin/teams").status_code == 200
     assert post(owner, f"{there}/people", None, out=jos).status_code == 303
     assert sees() == 404
@@ -54,14 +54,14 @@ def test_team_gives_its_people_a_role_and_takes_it_back(owner: House) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("", 422), ("a\nb", 422), ("Support", 409)])
-def test_team_that_wont_do_is_told(owner: House, name: str, status: int) -> None:
+def test_team_that_wont_do_is_told(owner: App, name: str, status: int) -> None:
     post(owner, "/admin/teams/add", None, name="Support")
     reply = post(owner, "/admin/teams/add", None, name=name)
     assert reply.status_code == status
     assert 'aria-describedby="name-wrong"' in reply.text
 
 
-def test_team_of_nobody_knows_no_stranger(owner: House) -> None:
+def test_team_of_nobody_knows_no_stranger(owner: App) -> None:
     post(owner, "/admin/teams/add", None, name="Support")
     there = _team(owner)
     assert post(owner, f"{there}/people", None, person="jo").status_code == 422
@@ -71,7 +71,7 @@ def test_team_of_nobody_knows_no_stranger(owner: House) -> None:
     assert post(owner, f"{there}/role", None, site=owner.site.key, role="king").status_code == 422
 
 
-def test_owner_of_a_site_gives_teams_roles_on_it_alone(owner: House) -> None:
+def test_owner_of_a_site_gives_teams_roles_on_it_alone(owner: App) -> None:
     foreign = add_site(owner.client, "", owner.site.token)
     post(owner, "/admin/teams/add", None, name="Support")
     there = _team(owner)
@@ -88,5 +88,5 @@ def test_owner_of_a_site_gives_teams_roles_on_it_alone(owner: House) -> None:
     assert [give(site) for site in (owner.site.key, foreign.key, "")] == [303, 404, 404]
 
 
-def _team(owner: House) -> str:
+def _team(owner: App) -> str:
     return f"/admin/teams/{in_store(owner, lambda one: first(one, select(schema.teams.c.id)))}"

@@ -12,7 +12,7 @@ import pytest
 from collector.db.text import folded, is_blank, is_text, readable_name
 from collector.errors import Invalid
 from collector.surveys.document import read_document
-from tests.conftest import CONTRACT, House
+from tests.conftest import CONTRACT, App
 from tests.test_access import post
 from tests.test_admin_surveys import owner
 from tests.test_document import SMALLEST
@@ -30,7 +30,7 @@ BROKEN = ["a\0b", "a\x1bb", "a\x7fb", "a\x85b"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_name_in_any_script_is_a_name(owner: House, name: str) -> None:
+def test_name_in_any_script_is_a_name(owner: App, name: str) -> None:
     assert readable_name(f"  {name} ") == name
     assert post(owner, "/admin/sites", None, name=name).status_code in (200, 303)
     assert name in owner.client.get("/admin").text
@@ -38,7 +38,7 @@ def test_name_in_any_script_is_a_name(owner: House, name: str) -> None:
 
 
 @pytest.mark.parametrize("blank", BLANK)
-def test_text_of_which_nothing_is_seen_is_none(owner: House, blank: str) -> None:
+def test_text_of_which_nothing_is_seen_is_none(owner: App, blank: str) -> None:
     assert is_blank(blank)
     with pytest.raises(Invalid) as refused:
         readable_name(blank)
@@ -52,7 +52,7 @@ def test_text_of_which_nothing_is_seen_is_none(owner: House, blank: str) -> None
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_name_with_a_control_character_is_refused_with_the_reason(owner: House, broken: str) -> None:
+def test_name_with_a_control_character_is_refused_with_the_reason(owner: App, broken: str) -> None:
     assert not is_text(broken)
     with pytest.raises(Invalid) as refused:
         readable_name(broken)
@@ -74,7 +74,7 @@ def test_same_words_are_the_same_folded(case: dict[str, Any]) -> None:
         assert folded(words) not in folded(case["comment"])
 
 
-def test_search_finds_the_same_on_every_store(owner: House) -> None:
+def test_search_finds_the_same_on_every_store(owner: App) -> None:
     survey = owner.site.publish()
     owner.send(*(response(survey, comment=case["comment"]) for case in SEARCHES))
     page = f"/admin/{owner.site.key}/{survey['id']}"
@@ -88,7 +88,7 @@ def test_search_finds_the_same_on_every_store(owner: House) -> None:
 
 
 @pytest.mark.parametrize("nul", ["%00", "a%00b", "%ff", "%ED%A0%80", "%E2%80%8B"])
-def test_no_text_in_an_address_is_too_much_for_a_store(owner: House, nul: str) -> None:
+def test_no_text_in_an_address_is_too_much_for_a_store(owner: App, nul: str) -> None:
     survey = owner.site.publish()
     home = f"/admin/{owner.site.key}/{survey['id']}"
     asked = (
@@ -102,7 +102,7 @@ def test_no_text_in_an_address_is_too_much_for_a_store(owner: House, nul: str) -
     for path in asked:
         assert owner.client.get(path).status_code < 500, path
     written = (
-        *(f"/admin/people/invitations/{nul}/withdraw", f"/admin/account/sessions/{nul}/end", f"{home}/{nul}"),
+        *(f"/admin/users/joining/{nul}/withdraw", f"/admin/account/sessions/{nul}/end", f"{home}/{nul}"),
         *(f"/admin/{nul}/new", f"/admin/reset/{nul}", f"/admin/join/{nul}", f"/admin/welcome/{nul}"),
     )
     for path in written:
@@ -118,15 +118,15 @@ def test_no_text_in_an_address_is_too_much_for_a_store(owner: House, nul: str) -
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\0", "x\0@example.com", "\u200b@example.com"])
-def test_no_text_in_a_form_is_too_much_for_a_store(owner: House, text: str) -> None:
+def test_no_text_in_a_form_is_too_much_for_a_store(owner: App, text: str) -> None:
     survey = owner.site.publish()
     home = f"/admin/{owner.site.key}/{survey['id']}"
     forms: list[tuple[str, dict[str, str]]] = [
         ("/admin/sites", {"name": text}),
         ("/admin/teams/add", {"name": text}),
         ("/admin/tokens", {"name": text, "scope": "read", "site": text}),
-        ("/admin/people/invite", {"email": text, "role": "viewer", "site": text}),
-        ("/admin/people/invite", {"email": text, "role": text}),
+        ("/admin/users/invite", {"email": text, "role": "viewer", "site": text}),
+        ("/admin/users/invite", {"email": text, "role": text}),
         (f"/admin/{owner.site.key}/new", {"template": text, "language": text}),
         (f"{home}/languages/add", {"language": text, "question": text}),
         (f"{home}/languages/add", {"language": "fr", "question": text}),

@@ -13,7 +13,7 @@ from collector.db import schema
 from collector.errors import Invalid
 from collector.surveys.document import read_document
 from collector.surveys.personal import fault_in, fill
-from tests.conftest import CONTRACT, House
+from tests.conftest import CONTRACT, App
 from tests.test_access import in_store, inside
 from tests.test_intake import impression
 
@@ -50,20 +50,20 @@ def test_token_that_wont_do_is_told(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(house: House, place: str) -> None:
+def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(app: App, place: str) -> None:
     with pytest.raises(Invalid) as told:
         read_document(document(place, "Hi {contact.first_name}"))
     ((at, detail),) = [(fault.at, fault.detail) for fault in told.value.faults]
     assert (at, "no default" in detail) == (f"/{place}", True)
-    house.site.publish(**document(place, TOKEN))
-    script = house.client.get(f"/w/{house.site.key}.js").text
+    app.site.publish(**document(place, TOKEN))
+    script = app.client.get(f"/w/{app.site.key}.js").text
     assert "Hi there" in script
     assert "contact." not in script
 
 
-def test_token_that_is_refused_since_keeps_no_site_from_being_served(house: House) -> None:
+def test_token_that_is_refused_since_keeps_no_site_from_being_served(app: App) -> None:
     """What an earlier release took is in the store, and in backups of it."""
-    survey, other = house.site.publish(), house.site.publish()
+    survey, other = app.site.publish(), app.site.publish()
 
     async def write(connection: Any) -> None:
         for table, own in ((schema.surveys, schema.surveys.c.id), (schema.revisions, schema.revisions.c.survey_id)):
@@ -72,20 +72,20 @@ def test_token_that_is_refused_since_keeps_no_site_from_being_served(house: Hous
             changed = {**stored, "question": "Hi {contact.first_name}, how is {user.name}?"}
             await connection.execute(update(table).where(mine).values(document=changed))
 
-    in_store(house, write)
-    inside(house).live.forget()
-    script = house.client.get(f"/w/{house.site.key}.js")
+    in_store(app, write)
+    inside(app).live.forget()
+    script = app.client.get(f"/w/{app.site.key}.js")
     assert script.status_code == 200
     assert other["key"] in script.text
-    assert house.send(impression(survey)).status_code == 200
-    found = house.site.call("GET", f"/surveys/{survey['id']}").json()
-    changed = house.site.call("PUT", f"/surveys/{survey['id']}", found["document"])
+    assert app.send(impression(survey)).status_code == 200
+    found = app.site.call("GET", f"/surveys/{survey['id']}").json()
+    changed = app.site.call("PUT", f"/surveys/{survey['id']}", found["document"])
     assert (changed.status_code, changed.json()["errors"][0]["at"]) == (422, "/question")
 
 
-def test_page_of_a_survey_fills_them_too(house: House) -> None:
-    survey = house.site.publish(**document("question", TOKEN), delivery="link")
-    text = house.client.get(f"/s/{house.site.key}-{survey['key']}").text
+def test_page_of_a_survey_fills_them_too(app: App) -> None:
+    survey = app.site.publish(**document("question", TOKEN), delivery="link")
+    text = app.client.get(f"/s/{app.site.key}-{survey['key']}").text
     assert "Hi there" in text
     assert "contact." not in text
 

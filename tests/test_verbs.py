@@ -20,7 +20,7 @@ from collector.db.schema import impressions, new_hex_id, rollups
 from collector.db.statements import find_all, write_all
 from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps
-from tests.conftest import BROWSER_SECRET, House
+from tests.conftest import BROWSER_SECRET, App
 from tests.postgres import Cluster
 from tests.stores import opened
 
@@ -264,11 +264,9 @@ def test_two_processes_count_one_row_up_together(batches: Batches, store: tuple[
 # ---- what the intake makes of it
 
 
-def test_neighbours_of_an_answer_that_always_comes_second_are_stored(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    survey = house.site.publish()
-    database = house.client.app.state.house.database  # type: ignore[attr-defined]
+def test_neighbours_of_an_answer_that_always_comes_second_are_stored(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
+    database = app.client.app.state.services.database  # type: ignore[attr-defined]
     run, hot = database.batch, str(uuid4())
 
     async def batch(begin: Callable[[], Steps[Any]]) -> Any:
@@ -290,7 +288,7 @@ def test_neighbours_of_an_answer_that_always_comes_second_are_stored(
     monkeypatch.setattr(database, "batch", batch)
     names = [str(uuid4()) for _ in range(20)]
     with ThreadPoolExecutor(8) as pool:
-        sent = list(pool.map(lambda name: house.send(answer(name)), [*names, hot]))
+        sent = list(pool.map(lambda name: app.send(answer(name)), [*names, hot]))
     assert [one.status_code for one in sent] == [200] * 20 + [503]
     assert sent[-1].headers["retry-after"]
-    assert {one["id"] for one in house.site.responses(limit=100)} == set(names)
+    assert {one["id"] for one in app.site.responses(limit=100)} == set(names)

@@ -19,9 +19,9 @@ from collector.automations.webhooks import MOST, create_webhook, list_webhooks
 from collector.db import outbox
 from collector.errors import Conflict
 from collector.run import worker
-from collector.run.app import create_app, open_house
+from collector.run.app import create_app, open_services
 from collector.settings import Settings
-from tests.conftest import BROWSER_SECRET, PERSON, SECRET, House, Site, add_site
+from tests.conftest import BROWSER_SECRET, PERSON, SECRET, App, Site, add_site
 from tests.jobs import NOW, open_jobs
 from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
 
@@ -35,16 +35,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def telling(tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """A house that may call this machine, and tries again soon."""
+def telling(tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """A app that may call this machine, and tries again soon."""
     monkeypatch.setattr(outbox, "WAITS", (0.05,) * len(outbox.WAITS))
     monkeypatch.setattr(worker, "POLL_SECONDS", 0.05)
     url, token = store
     settings = Settings(database_url=url, secret=SECRET, allowed_networks=OWN_NETWORK)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_house(settings)) as open_:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
-        yield House(client, tmp_path, add_site(client, "", token))
+        yield App(client, tmp_path, add_site(client, "", token))
 
 
 def answer(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
@@ -86,21 +86,21 @@ def settled(site: Site, webhook: dict[str, Any], status: str) -> dict[str, Any]:
 # Whom a site owner lets be told
 
 
-def test_webhook_is_made_listed_read_and_deleted(house: House) -> None:
-    made = house.site.call("POST", "/webhooks", {"url": "https://example.com/hook?key=1"})
+def test_webhook_is_made_listed_read_and_deleted(app: App) -> None:
+    made = app.site.call("POST", "/webhooks", {"url": "https://example.com/hook?key=1"})
     assert made.status_code == 201
     webhook = made.json()
     assert set(webhook) == {"id", "url", "secret", "created_at"}
     assert webhook["url"] == "https://example.com/hook?key=1"
     assert webhook["secret"].startswith("whsec_")
-    second = add_webhook(house.site)
+    second = add_webhook(app.site)
     assert second["secret"] != webhook["secret"]
-    assert house.site.call("GET", "/webhooks").json() == {"items": [webhook, second], "next": None}
-    assert house.site.call("GET", f"/webhooks/{webhook['id']}").json() == webhook
-    assert house.site.call("DELETE", f"/webhooks/{webhook['id']}").status_code == 204
-    assert house.site.call("GET", "/webhooks").json()["items"] == [second]
+    assert app.site.call("GET", "/webhooks").json() == {"items": [webhook, second], "next": None}
+    assert app.site.call("GET", f"/webhooks/{webhook['id']}").json() == webhook
+    assert app.site.call("DELETE", f"/webhooks/{webhook['id']}").status_code == 204
+    assert app.site.call("GET", "/webhooks").json()["items"] == [second]
     for method in ("GET", "DELETE"):
-        assert house.site.call(method, f"/webhooks/{webhook['id']}").status_code == 404
+        assert app.site.call(method, f"/webhooks/{webhook['id']}").status_code == 404
 
 
 NOWHERE = [
@@ -122,35 +122,35 @@ NOWHERE = [
 ]
 
 
-def test_address_that_nothing_may_be_sent_to_is_refused_with_its_place(house: House) -> None:
+def test_address_that_nothing_may_be_sent_to_is_refused_with_its_place(app: App) -> None:
     for url in NOWHERE:
-        reply = house.site.call("POST", "/webhooks", {"url": url})
+        reply = app.site.call("POST", "/webhooks", {"url": url})
         assert reply.status_code == 422, url
         assert [error["at"] for error in reply.json()["errors"]] == ["/url"], url
-    assert house.site.call("GET", "/webhooks").json()["items"] == []
+    assert app.site.call("GET", "/webhooks").json()["items"] == []
 
 
-def test_body_that_is_no_webhook_is_refused(house: House) -> None:
+def test_body_that_is_no_webhook_is_refused(app: App) -> None:
     wrong: list[Any] = [{}, {"url": 5}, {"url": None}, {"url": NOBODY, "more": 1}, [], "https://a.example"]
     for body in wrong:
-        assert house.site.call("POST", "/webhooks", body).status_code == 422, body
-    assert house.site.call("GET", "/webhooks").json()["items"] == []
+        assert app.site.call("POST", "/webhooks", body).status_code == 422, body
+    assert app.site.call("GET", "/webhooks").json()["items"] == []
 
 
-def test_own_network_may_be_called_once_it_is_allowed_and_no_other(telling: House) -> None:
+def test_own_network_may_be_called_once_it_is_allowed_and_no_other(telling: App) -> None:
     for url in ("http://127.0.0.1:9/", "http://localhost:9/", "http://127.9.9.9/"):
         add_webhook(telling.site, url)
     for url in ("http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/"):
         assert telling.site.call("POST", "/webhooks", {"url": url}).status_code == 422
 
 
-def test_site_has_twenty_webhooks_at_most(house: House) -> None:
-    made = [house.site.call("POST", "/webhooks", {"url": NOBODY}).status_code for _ in range(22)]
+def test_site_has_twenty_webhooks_at_most(app: App) -> None:
+    made = [app.site.call("POST", "/webhooks", {"url": NOBODY}).status_code for _ in range(22)]
     assert made == [201] * 20 + [409] * 2
-    items = house.site.call("GET", "/webhooks").json()["items"]
+    items = app.site.call("GET", "/webhooks").json()["items"]
     assert len(items) == 20
-    assert house.site.call("DELETE", f"/webhooks/{items[0]['id']}").status_code == 204
-    add_webhook(house.site)
+    assert app.site.call("DELETE", f"/webhooks/{items[0]['id']}").status_code == 204
+    add_webhook(app.site)
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -162,11 +162,11 @@ def test_site_has_twenty_webhooks_at_most_also_when_they_are_made_at_the_same_mo
 
         async def make() -> None:
             async with jobs.database.write() as connection:
-                await create_webhook(connection, site, NOBODY, now=NOW)
+                await create_webhook(connection, site, NOBODY, by="tests", now=NOW)
 
         async def make_two() -> None:
             async with jobs.database.write() as connection:
-                await create_webhook(connection, site, NOBODY, now=NOW)
+                await create_webhook(connection, site, NOBODY, by="tests", now=NOW)
                 other = asyncio.create_task(make())
                 await asyncio.wait([other], timeout=0.5)  # until it is through, or waits for this one
             with pytest.raises(Conflict):
@@ -176,8 +176,8 @@ def test_site_has_twenty_webhooks_at_most_also_when_they_are_made_at_the_same_mo
         assert len(jobs.write(lambda connection: list_webhooks(connection, site))) == MOST
 
 
-def test_webhooks_need_a_token(house: House) -> None:
-    webhook = add_webhook(house.site)
+def test_webhooks_need_a_token(app: App) -> None:
+    webhook = add_webhook(app.site)
     path = f"/api/v1/webhooks/{webhook['id']}"
     for method, address in [
         ("GET", "/api/v1/webhooks"),
@@ -187,15 +187,15 @@ def test_webhooks_need_a_token(house: House) -> None:
         ("GET", path + "/deliveries"),
         ("POST", f"{path}/deliveries/{uuid4()}/redo"),
     ]:
-        reply = house.client.request(method, address, params={"site": house.site.key})
+        reply = app.client.request(method, address, params={"site": app.site.key})
         assert (reply.status_code, "www-authenticate" in reply.headers) == (401, True), address
 
 
-def test_ids_of_another_site_and_of_nothing_are_not_found(house: House) -> None:
-    survey, webhook, second = house.site.publish(), add_webhook(house.site), add_webhook(house.site)
-    house.send(answer(survey))
-    (job,) = deliveries(house.site, webhook)
-    foreign = add_site(house.client, "", house.site.token)
+def test_ids_of_another_site_and_of_nothing_are_not_found(app: App) -> None:
+    survey, webhook, second = app.site.publish(), add_webhook(app.site), add_webhook(app.site)
+    app.send(answer(survey))
+    (job,) = deliveries(app.site, webhook)
+    foreign = add_site(app.client, "", app.site.token)
     theirs = add_webhook(foreign)
     at = f"/webhooks/{webhook['id']}"
     redo = f"/deliveries/{job['id']}/redo"
@@ -205,31 +205,31 @@ def test_ids_of_another_site_and_of_nothing_are_not_found(house: House) -> None:
         (foreign, "GET", at + "/deliveries"),
         (foreign, "POST", at + redo),
         (foreign, "POST", f"/webhooks/{theirs['id']}{redo}"),
-        (house.site, "POST", f"/webhooks/{second['id']}{redo}"),
-        (house.site, "POST", f"{at}/deliveries/{uuid4()}/redo"),
-        (house.site, "GET", f"/webhooks/{uuid4()}"),
-        (house.site, "GET", f"/webhooks/{uuid4()}/deliveries"),
-        (house.site, "GET", "/webhooks/no-id"),
+        (app.site, "POST", f"/webhooks/{second['id']}{redo}"),
+        (app.site, "POST", f"{at}/deliveries/{uuid4()}/redo"),
+        (app.site, "GET", f"/webhooks/{uuid4()}"),
+        (app.site, "GET", f"/webhooks/{uuid4()}/deliveries"),
+        (app.site, "GET", "/webhooks/no-id"),
     ]:
         reply = site.call(method, path)
         assert reply.status_code == 404, (method, path, reply.text)
         assert reply.headers["content-type"] == "application/problem+json"
     assert deliveries(foreign, theirs) == []
-    assert len(house.site.call("GET", "/webhooks").json()["items"]) == 2
+    assert len(app.site.call("GET", "/webhooks").json()["items"]) == 2
 
 
 # What became of it
 
 
-def test_deliveries_are_listed_newest_first_by_cursor(house: House) -> None:
-    survey, webhook = house.site.publish(), add_webhook(house.site)
+def test_deliveries_are_listed_newest_first_by_cursor(app: App) -> None:
+    survey, webhook = app.site.publish(), add_webhook(app.site)
     sent = [answer(survey)["id"] for _ in range(7)]
     for one in sent:
-        house.send({**answer(survey), "id": one})
+        app.send({**answer(survey), "id": one})
     path, seen, cursor = f"/webhooks/{webhook['id']}/deliveries", list[str](), None
     sizes = []
     while True:
-        page = house.site.call("GET", path, limit=3, **({"cursor": cursor} if cursor else {})).json()
+        page = app.site.call("GET", path, limit=3, **({"cursor": cursor} if cursor else {})).json()
         seen += [one["payload"]["data"]["id"] for one in page["items"]]
         sizes.append(len(page["items"]))
         cursor = page["next"]
@@ -238,39 +238,39 @@ def test_deliveries_are_listed_newest_first_by_cursor(house: House) -> None:
     assert (seen, sizes) == (sent[::-1], [3, 3, 1])
 
 
-def test_cursor_or_limit_that_cannot_be_right_is_refused_with_its_name(house: House) -> None:
-    webhook = add_webhook(house.site)
+def test_cursor_or_limit_that_cannot_be_right_is_refused_with_its_name(app: App) -> None:
+    webhook = add_webhook(app.site)
     wrong = [("cursor", value) for value in ("x", "", "é", "A" * 5_000)]
     wrong += [("limit", value) for value in ("0", "-1", "201", "x", "1e3", "")]
     for name, value in wrong:
-        reply = house.site.call("GET", f"/webhooks/{webhook['id']}/deliveries", **{name: value})
+        reply = app.site.call("GET", f"/webhooks/{webhook['id']}/deliveries", **{name: value})
         assert (reply.status_code, reply.json()["errors"][0]["at"]) == (422, f"?{name}"), value
 
 
-def test_delivery_says_what_it_sends_and_why_it_failed(house: House) -> None:
-    survey, webhook = house.site.publish(), add_webhook(house.site)
-    house.send(answer(survey))
-    one = settled(house.site, webhook, "waiting")
+def test_delivery_says_what_it_sends_and_why_it_failed(app: App) -> None:
+    survey, webhook = app.site.publish(), add_webhook(app.site)
+    app.send(answer(survey))
+    one = settled(app.site, webhook, "waiting")
     assert one["message_id"] == f"msg_{one['id'].replace('-', '')}"
     assert one["reason"].startswith("receiver.invalid could not be found")
     assert (one["attempts"], one["finished_at"]) == (1, None)
     wait = datetime.fromisoformat(one["next_try_at"]) - datetime.now(UTC)
     assert wait <= timedelta(seconds=1.2 * outbox.WAITS[0])
-    assert one["payload"]["data"] == house.site.responses()[0]
+    assert one["payload"]["data"] == app.site.responses()[0]
 
 
-def test_deleted_response_takes_its_deliveries_with_it(house: House) -> None:
-    survey, webhook = house.site.publish(), add_webhook(house.site)
+def test_deleted_response_takes_its_deliveries_with_it(app: App) -> None:
+    survey, webhook = app.site.publish(), add_webhook(app.site)
     gone, kept = answer(survey), answer(survey)
-    house.send(gone, kept)
-    house.send({**gone, "state": 2, "comment": "personal"})
-    assert len(deliveries(house.site, webhook)) == 3
-    assert house.site.call("DELETE", f"/responses/{gone['id']}").status_code == 204
-    assert [one["payload"]["data"]["id"] for one in deliveries(house.site, webhook)] == [kept["id"]]
+    app.send(gone, kept)
+    app.send({**gone, "state": 2, "comment": "personal"})
+    assert len(deliveries(app.site, webhook)) == 3
+    assert app.site.call("DELETE", f"/responses/{gone['id']}").status_code == 204
+    assert [one["payload"]["data"]["id"] for one in deliveries(app.site, webhook)] == [kept["id"]]
 
 
 def test_deleted_webhook_takes_its_deliveries_with_it_and_hears_of_nothing_more(
-    telling: House, receiver: Receiver
+    telling: App, receiver: Receiver
 ) -> None:
     survey = telling.site.publish()
     gone, kept = (add_webhook(telling.site, receiver.url(path)) for path in ("/gone", "/kept"))
@@ -284,7 +284,7 @@ def test_deleted_webhook_takes_its_deliveries_with_it_and_hears_of_nothing_more(
 
 
 def test_what_waits_is_not_redone_by_hand_and_what_was_delivered_is_under_the_same_id(
-    telling: House, receiver: Receiver
+    telling: App, receiver: Receiver
 ) -> None:
     receiver.answer = lambda call: answering(200) if call.path == "/other" else answering(503, Retry_After="3600")
     survey, webhook = telling.site.publish(), add_webhook(telling.site, receiver.url())
@@ -308,7 +308,7 @@ def test_what_waits_is_not_redone_by_hand_and_what_was_delivered_is_under_the_sa
 
 
 def test_receiver_hears_of_an_answer_and_of_its_change_as_the_rest_interface_has_them(
-    telling: House, receiver: Receiver
+    telling: App, receiver: Receiver
 ) -> None:
     survey = telling.site.publish(
         name="Ünïcode <b>",
@@ -340,7 +340,7 @@ def test_receiver_hears_of_an_answer_and_of_its_change_as_the_rest_interface_has
     assert len({call.id for call in receiver.calls}) == 3
 
 
-def test_anonymous_and_bare_answers_are_sent_as_the_rest_interface_has_them(telling: House, receiver: Receiver) -> None:
+def test_anonymous_and_bare_answers_are_sent_as_the_rest_interface_has_them(telling: App, receiver: Receiver) -> None:
     survey = telling.site.publish(metric="nps")
     webhook = add_webhook(telling.site, receiver.url())
     bare = {key: value for key, value in answer(survey, score=0).items() if key not in ("language", "page")}
@@ -349,7 +349,7 @@ def test_anonymous_and_bare_answers_are_sent_as_the_rest_interface_has_them(tell
     assert call.verified(webhook["secret"])["data"] == telling.site.responses()[0]
 
 
-def test_text_of_any_kind_reaches_the_receiver_as_it_is_stored(telling: House, receiver: Receiver) -> None:
+def test_text_of_any_kind_reaches_the_receiver_as_it_is_stored(telling: App, receiver: Receiver) -> None:
     survey, webhook = telling.site.publish(), add_webhook(telling.site, receiver.url())
     odd = [answer(survey, comment=text, page=f"https://shop.example/{text}") for text in ("a\x00b", "\ud800", "'; --")]
     body = json.dumps({"events": odd})
@@ -362,7 +362,7 @@ def test_text_of_any_kind_reaches_the_receiver_as_it_is_stored(telling: House, r
     assert receiver.calls[0].verified(webhook["secret"])
 
 
-def test_signature_of_a_changed_body_or_with_another_secret_is_not_right(telling: House, receiver: Receiver) -> None:
+def test_signature_of_a_changed_body_or_with_another_secret_is_not_right(telling: App, receiver: Receiver) -> None:
     """What shows that the tests above can fail."""
     webhook, other = (add_webhook(telling.site, receiver.url(path)) for path in ("/a", "/b"))
     telling.send(answer(telling.site.publish()))
@@ -375,7 +375,7 @@ def test_signature_of_a_changed_body_or_with_another_secret_is_not_right(telling
         type(call)(call.path, call.headers, call.body + b" ").verified(webhook["secret"])
 
 
-def test_every_webhook_of_a_site_is_told_and_no_other_sites(telling: House, receiver: Receiver) -> None:
+def test_every_webhook_of_a_site_is_told_and_no_other_sites(telling: App, receiver: Receiver) -> None:
     foreign = add_site(telling.client, "", telling.site.token)
     add_webhook(foreign, receiver.url("/foreign"))
     for path in ("/one", "/two"):
@@ -385,7 +385,7 @@ def test_every_webhook_of_a_site_is_told_and_no_other_sites(telling: House, rece
     assert len({call.id for call in receiver.calls}) == 2
 
 
-def test_robots_answers_are_stored_and_not_sent(telling: House, receiver: Receiver) -> None:
+def test_robots_answers_are_stored_and_not_sent(telling: App, receiver: Receiver) -> None:
     survey, webhook = telling.site.publish(), add_webhook(telling.site, receiver.url())
     robot = answer(survey, automated=True)
     telling.send(robot)
@@ -401,7 +401,7 @@ def test_robots_answers_are_stored_and_not_sent(telling: House, receiver: Receiv
 # What the receiver answers
 
 
-def test_receiver_that_failed_gets_it_again_under_the_same_id(telling: House, receiver: Receiver) -> None:
+def test_receiver_that_failed_gets_it_again_under_the_same_id(telling: App, receiver: Receiver) -> None:
     statuses = iter([500, 302, 404, 200])
     receiver.answer = lambda _: answering(next(statuses), Location="http://127.0.0.1:9/")
     webhook = add_webhook(telling.site, receiver.url())
@@ -414,7 +414,7 @@ def test_receiver_that_failed_gets_it_again_under_the_same_id(telling: House, re
     assert (one["attempts"], one["reason"], one["next_try_at"]) == (4, None, None)
 
 
-def test_receiver_that_is_gone_is_asked_no_more(telling: House, receiver: Receiver) -> None:
+def test_receiver_that_is_gone_is_asked_no_more(telling: App, receiver: Receiver) -> None:
     receiver.answer = lambda _: answering(410)
     webhook = add_webhook(telling.site, receiver.url())
     telling.send(answer(telling.site.publish()))
@@ -425,7 +425,7 @@ def test_receiver_that_is_gone_is_asked_no_more(telling: House, receiver: Receiv
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_receiver_that_names_a_time_is_left_alone_until_then(telling: House, receiver: Receiver, status: int) -> None:
+def test_receiver_that_names_a_time_is_left_alone_until_then(telling: App, receiver: Receiver, status: int) -> None:
     receiver.answer = lambda _: answering(status, Retry_After="1000")
     webhook = add_webhook(telling.site, receiver.url())
     telling.send(answer(telling.site.publish()))
@@ -436,7 +436,7 @@ def test_receiver_that_names_a_time_is_left_alone_until_then(telling: House, rec
 
 
 def test_receiver_that_never_takes_it_is_given_up_with_the_reason_and_can_be_tried_again(
-    telling: House, receiver: Receiver
+    telling: App, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: answering(500)
     webhook = add_webhook(telling.site, receiver.url())

@@ -47,8 +47,8 @@ ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
 
 @dataclass(frozen=True)
 class User:
-    """``role`` is what they may do on every site, None where it differs by site (see `roles`). ``owns``: they own a site;
-    known of whoever a session is of. ``second_step``: their sign-in takes a code as well."""
+    """``role`` is what they may do on every site, None where it differs by site (see `roles`). ``owns``: they own a
+    site; known of whoever a session is of. ``second_step``: their sign-in takes a code as well."""
 
     id: UUID
     email: str

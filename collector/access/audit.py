@@ -17,8 +17,8 @@ from collector.db.text import storable
 Act = Literal[
     "owner.made",
     "user.added",
-    "user.invited",
-    "invitation.withdrawn",
+    "join.link.made",
+    "join.link.withdrawn",
     "user.removed",
     "role.changed",
     "signed.in",
@@ -60,8 +60,8 @@ Act = Literal[
 SENTENCES: dict[Act, str] = {
     "owner.made": "made the first account",
     "user.added": "added a user",
-    "user.invited": "invited a person",
-    "invitation.withdrawn": "withdrew an invitation",
+    "join.link.made": "invited a person",
+    "join.link.withdrawn": "withdrew an invitation",
     "user.removed": "removed a person",
     "role.changed": "changed a role",
     "signed.in": "signed in",

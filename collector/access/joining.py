@@ -20,13 +20,13 @@ from collector.db.schema import links, members, sites, users
 from collector.db.text import is_text
 from collector.errors import NotFound
 
-INVITATION_LASTS = timedelta(days=7)
-PURPOSE = "invitation"
+JOIN_LINK_LASTS = timedelta(days=7)
+PURPOSE = "joining"
 _NAME_LENGTH = 16
 
 
 @dataclass(frozen=True)
-class Invitation:
+class JoinLink:
     """``name`` tells it from others and opens nothing; ``site`` is what the site is called, none for every site."""
 
     name: str
@@ -42,11 +42,11 @@ def _open(now: datetime) -> Select[Any]:
     return query.where(links.c.purpose == PURPOSE, links.c.expires_at > now)
 
 
-def _invitation(row: Row[Any]) -> Invitation:
-    return Invitation(row.hash[:_NAME_LENGTH], row.email, row.role, row.site_id, row.site, row.expires_at)
+def _join_link(row: Row[Any]) -> JoinLink:
+    return JoinLink(row.hash[:_NAME_LENGTH], row.email, row.role, row.site_id, row.site, row.expires_at)
 
 
-async def invite(
+async def make_join_link(
     connection: AsyncConnection, by: User, email: str, role: Role, site: Site | None, *, now: datetime
 ) -> str | None:
     """The secret of a link by which someone joins; None if they have an account and got the role at once.
@@ -62,23 +62,23 @@ async def invite(
         await give_role(connection, by, known, role, site, now=now)
         return None
     secret, site_id = new_session(), site.id if site else None
-    values = {"purpose": PURPOSE, "created_at": now, "expires_at": now + INVITATION_LASTS, "by_user_id": by.id}
+    values = {"purpose": PURPOSE, "created_at": now, "expires_at": now + JOIN_LINK_LASTS, "by_user_id": by.id}
     earlier = (links.c.purpose == PURPOSE) & (links.c.email == email) & links.c.site_id.is_not_distinct_from(site_id)
     await connection.execute(delete(links).where(or_(links.c.expires_at < now, earlier)))
     about = {"email": email, "role": role, "site_id": site_id}
     await connection.execute(insert(links).values(hash=digest(secret), **values, **about))
     words = f"{email}: {role} on {site.name if site else 'every site'}"
-    await record(connection, by.email, "user.invited", words, now=now, site_id=site_id)
+    await record(connection, by.email, "join.link.made", words, now=now, site_id=site_id)
     return secret
 
 
-async def list_invitations(
+async def list_join_links(
     connection: AsyncConnection, owned: Collection[UUID], *, everywhere: bool, now: datetime
-) -> Sequence[Invitation]:
+) -> Sequence[JoinLink]:
     """Those that were not accepted yet, by address: to these sites, and with ``everywhere`` all."""
     query = _open(now).order_by(links.c.email, links.c.created_at)
     rows = await connection.execute(query if everywhere else query.where(links.c.site_id.in_(owned)))
-    return [_invitation(row) for row in rows]
+    return [_join_link(row) for row in rows]
 
 
 async def withdraw(connection: AsyncConnection, by: User, name: str, *, now: datetime) -> None:
@@ -89,34 +89,34 @@ async def withdraw(connection: AsyncConnection, by: User, name: str, *, now: dat
         raise NotFound("There is no such invitation: it was accepted, withdrawn or too old.")
     await hold_for(connection, by, await site_by_id(connection, row.site_id) if row.site_id else None)
     await connection.execute(delete(links).where(links.c.hash == row.hash))
-    await record(connection, by.email, "invitation.withdrawn", row.email, now=now, site_id=row.site_id)
+    await record(connection, by.email, "join.link.withdrawn", row.email, now=now, site_id=row.site_id)
 
 
-async def read_invitation(connection: AsyncConnection, secret: str, *, now: datetime) -> Invitation:
+async def read_join_link(connection: AsyncConnection, secret: str, *, now: datetime) -> JoinLink:
     """Raises `NotFound` unless the link is good."""
     row = (await connection.execute(_open(now).where(links.c.hash == digest(secret)))).one_or_none()
     if row is None:
         raise NotFound("This invitation was used or withdrawn, or is too old. Ask for another.")
-    return _invitation(row)
+    return _join_link(row)
 
 
 async def accept(connection: AsyncConnection, secret: str, hashed: str, *, now: datetime) -> User:
     """Make the account that an invitation is for, and use the link up. Raises `NotFound` and `Conflict`."""
-    invitation = await read_invitation(connection, secret, now=now)
-    return await _join(connection, invitation, hashed, now=now)
+    link = await read_join_link(connection, secret, now=now)
+    return await _join(connection, link, hashed, now=now)
 
 
 async def accept_as(connection: AsyncConnection, secret: str, user: User, *, now: datetime) -> None:
     """As `accept`, for who has the account already. Raises `NotFound` also where it is for another's address."""
-    invitation = await read_invitation(connection, secret, now=now)
-    if invitation.email != user.email or invitation.site_id is None:
+    link = await read_join_link(connection, secret, now=now)
+    if link.email != user.email or link.site_id is None:
         raise NotFound("This invitation is for somebody else.")
-    await _use_up(connection, invitation)
-    site = await site_by_id(connection, invitation.site_id)
+    await _use_up(connection, link)
+    site = await site_by_id(connection, link.site_id)
     here = members.c.site_id == site.id, members.c.user_id == user.id
     await connection.execute(delete(members).where(*here))
-    await connection.execute(insert(members).values(site_id=site.id, user_id=user.id, role=invitation.role))
-    words = f"{user.email}: {invitation.role} on {site.name}"
+    await connection.execute(insert(members).values(site_id=site.id, user_id=user.id, role=link.role))
+    words = f"{user.email}: {link.role} on {site.name}"
     await record(connection, user.email, "role.changed", words, now=now, site_id=site.id)
 
 
@@ -124,23 +124,23 @@ async def accept_for(connection: AsyncConnection, email: str, hashed: str, *, no
     """As `accept`, for who has proven that they have the address an invitation was sent to; None without one."""
     query = _open(now).where(links.c.email == email).order_by(links.c.created_at.desc())
     row = (await connection.execute(query)).first() if is_text(email) else None
-    return (await _join(connection, _invitation(row), hashed, now=now)).id if row else None
+    return (await _join(connection, _join_link(row), hashed, now=now)).id if row else None
 
 
-async def _use_up(connection: AsyncConnection, invitation: Invitation) -> None:
-    named = func.substr(links.c.hash, 1, _NAME_LENGTH) == invitation.name
+async def _use_up(connection: AsyncConnection, link: JoinLink) -> None:
+    named = func.substr(links.c.hash, 1, _NAME_LENGTH) == link.name
     used = await connection.execute(delete(links).where(links.c.purpose == PURPOSE, named))
     if not used.rowcount:  # someone else did in this moment
         raise NotFound("This invitation was used.")
 
 
-async def _join(connection: AsyncConnection, invitation: Invitation, hashed: str, *, now: datetime) -> User:
-    await _use_up(connection, invitation)
+async def _join(connection: AsyncConnection, link: JoinLink, hashed: str, *, now: datetime) -> User:
+    await _use_up(connection, link)
     # who has an account is given roles without a link, and one that is left would let them in again once removed
-    await connection.execute(delete(links).where(links.c.purpose == PURPOSE, links.c.email == invitation.email))
-    everywhere = None if invitation.site_id else invitation.role
-    user = await add_user(connection, invitation.email, hashed, now=now, by=invitation.email, role=everywhere)
-    if invitation.site_id:
-        values = {"site_id": invitation.site_id, "user_id": user.id, "role": invitation.role}
+    await connection.execute(delete(links).where(links.c.purpose == PURPOSE, links.c.email == link.email))
+    everywhere = None if link.site_id else link.role
+    user = await add_user(connection, link.email, hashed, now=now, by=link.email, role=everywhere)
+    if link.site_id:
+        values = {"site_id": link.site_id, "user_id": user.id, "role": link.role}
         await connection.execute(insert(members).values(values))
     return user

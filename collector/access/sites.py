@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import record
 from collector.access.signing import is_key, new_site_key
+from collector.db.changes import note_change
 from collector.db.schema import new_id, sites
 from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
@@ -53,7 +54,7 @@ class Site:
     settings: SiteSettings
 
 
-async def create_site(connection: AsyncConnection, name: str, *, now: datetime) -> Site:
+async def create_site(connection: AsyncConnection, name: str, *, by: str, now: datetime) -> Site:
     """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
     name = readable_name(name)
     site = Site(new_id(), new_site_key(), name, now, SiteSettings())
@@ -61,17 +62,25 @@ async def create_site(connection: AsyncConnection, name: str, *, now: datetime) 
         await connection.execute(insert(sites).values(id=site.id, key=site.key, name=site.name, created_at=now))
     except IntegrityError:
         raise Conflict(faults=[Fault("/name", "another site has this name already")]) from None
+    await record(connection, by, "site.added", site.name, now=now, site_id=site.id)
+    note_change(connection, site.key)  # its key may have been asked for before
     return site
 
 
 async def change_site(
-    connection: AsyncConnection, who: str, site: Site, settings: SiteSettings, *, now: datetime
+    connection: AsyncConnection, site: Site, settings: SiteSettings, *, by: str, now: datetime
 ) -> Site:
     """Give a site other settings."""
     values = {"consent_required": settings.consent_required, "kept_parameters": sorted(settings.kept_parameters)}
     await connection.execute(update(sites).where(sites.c.id == site.id).values(values))
-    await record(connection, who, "site.changed", site.name, now=now, site_id=site.id)
+    await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
+    note_change(connection, site.key)
     return replace(site, settings=settings)
+
+
+async def note_site_change(connection: AsyncConnection, site_id: UUID) -> None:
+    """Something that visitors see of a site changes with this transaction."""
+    note_change(connection, (await connection.execute(select(sites.c.key).where(sites.c.id == site_id))).scalar_one())
 
 
 async def list_sites(connection: AsyncConnection) -> list[Site]:

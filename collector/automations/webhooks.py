@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.audit import Act, record
+from collector.access.sites import note_site_change
 from collector.channels.outbound import Network, Refused, check_address
 from collector.db.outbox import forget_target
-from collector.db.schema import moment, new_id, sites, webhooks
+from collector.db.schema import new_id, sites, webhooks
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
-KIND = "webhook"
-"""The kind of job that delivers one event to one webhook."""
 MOST = 20
 """Webhooks of one site."""
 Place = tuple[UUID, UUID]
 """The ids of a site and of one of its webhooks."""
-EventType = Literal["response.created", "response.updated"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Webhook:
 
 
 async def create_webhook(
-    connection: AsyncConnection, site_id: UUID, url: str, *, now: datetime, networks: Sequence[Network] = ()
+    connection: AsyncConnection, site_id: UUID, url: str, *, by: str, now: datetime, networks: Sequence[Network] = ()
 ) -> Webhook:
     """Send a site's events to an address from now on; ``networks`` are those that may be called though not public.
 
@@ -51,6 +49,7 @@ async def create_webhook(
         raise Conflict(f"A site has at most {MOST} webhooks.")
     webhook = Webhook(site_id, new_id(), url, now)
     await connection.execute(insert(webhooks).values(site_id=site_id, id=webhook.id, url=url, created_at=now))
+    await _note(connection, webhook, "webhook.added", by, now)
     return webhook
 
 
@@ -79,43 +78,20 @@ async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) 
     }
 
 
-async def delete_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> None:
-    """Send nothing there any more, and forget what waited for it. Raises `NotFound`."""
-    await get_webhook(connection, site_id, webhook_id)
-    await forget_target(connection, site_id, webhook_id)
-    await connection.execute(delete(webhooks).where(webhooks.c.site_id == site_id, webhooks.c.id == webhook_id))
+async def delete_webhook(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> None:
+    """Send nothing there any more, and forget what waited for it."""
+    await forget_target(connection, webhook.site_id, webhook.id)
+    here = webhooks.c.site_id == webhook.site_id, webhooks.c.id == webhook.id
+    await connection.execute(delete(webhooks).where(*here))
+    await _note(connection, webhook, "webhook.removed", by, now)
+
+
+async def _note(connection: AsyncConnection, webhook: Webhook, act: Act, by: str, now: datetime) -> None:
+    """In the log with the host alone, since the rest of the address may be secret; and to whoever counts webhooks."""
+    await record(connection, by, act, urlsplit(webhook.url).hostname, now=now, site_id=webhook.site_id)
+    await note_site_change(connection, webhook.site_id)
 
 
 def message_id(job_id: UUID) -> str:
     """The id under which an event is sent, the same at every try."""
     return f"msg_{job_id.hex}"
-
-
-def event_body(event: EventType, row: Mapping[str, Any], survey_key: str, survey_name: str, *, now: datetime) -> str:
-    """What is sent of a response: the same fields as in the REST interface. Ids in ``row`` are hex.
-
-    A try that failed may come after what is newer: the higher ``sequence`` is the newer state of a response.
-    """
-    data = {
-        "id": _dashed(row["id"]),
-        "survey": _dashed(row["survey_id"]),
-        "survey_key": survey_key,
-        "survey_name": survey_name,
-        **{name: row[name] for name in _AS_THEY_ARE},
-        "visitor": _dashed(row["visitor_id"]),
-        "created_at": moment(row["created_at"]),
-        "updated_at": moment(row["updated_at"]),
-    }
-    return json.dumps(
-        {"type": event, "timestamp": moment(now), "sequence": row["state"], "data": data}, ensure_ascii=False
-    )
-
-
-_AS_THEY_ARE = (
-    *("revision", "score", "group", "comment", "email", "email_verified", "consent_text", "complete"),
-    *("page", "language", "device", "browser", "system", "bot"),
-)
-
-
-def _dashed(value: str | None) -> str | None:
-    return str(UUID(value)) if value else None

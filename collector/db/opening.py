@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
 
+from collector.db.postgres import PostgreSQL
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
 from collector.settings import Settings
@@ -18,9 +18,7 @@ async def open_database(settings: Settings, *, serving: bool = False) -> Databas
     """
     if file := settings.database_file:
         return await SQLite.open(file, serving=serving)
-    # Loaded only here: who has SQLite need not wait for its driver, nor keep it in memory.
-    opened: Database = await import_module("collector.db.postgres").PostgreSQL.open(settings.database_url)
-    return opened
+    return await PostgreSQL.open(settings.database_url)
 
 
 @asynccontextmanager

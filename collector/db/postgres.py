@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from collector.db.address import read_address
+from collector.db.changes import Changed
 from collector.db.partitions import make_partitions
 from collector.db.statements import DURABLE, Raced, run_on_postgres
 from collector.db.store import Contended, Database, Unstorable, cause_of, migrate, unavailable
@@ -30,6 +32,9 @@ from collector.db.verbs import Result, Steps
 from collector.errors import SettingsError, Unavailable
 
 CHANNEL = "tevreden"
+KNOCK = "?"
+"""Begins what a process says to itself alone; no site's key begins so."""
+KNOCK_SECONDS = 20.0
 LANES = 16
 POOL = 8
 BATCHES = 2
@@ -55,6 +60,8 @@ _NEVER = ("22001", "22021", "22P02", "22P05", "54000")
 
 _TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a driver raises whose server is gone, or says no."""
+
+_NOTIFY = text("SELECT pg_notify(:channel, :said)")
 
 log = structlog.get_logger()
 
@@ -98,6 +105,7 @@ class PostgreSQL(Database):
         self._engine = self._make_engine()
         self._idle: list[LoudConnection] = []
         self._listening: asyncio.Task[None] | None = None
+        self._heard = float("-inf")
 
     @property
     def name(self) -> str:
@@ -129,7 +137,7 @@ class PostgreSQL(Database):
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._session() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, LoudConnection)
@@ -158,11 +166,17 @@ class PostgreSQL(Database):
         moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
         return moment.astimezone(UTC)
 
-    async def tell(self, connection: AsyncConnection) -> None:
-        await connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+    async def _tell_others(self, connection: AsyncConnection, noted: Collection[str]) -> None:
+        for site_key in noted:
+            await connection.execute(_NOTIFY, {"channel": CHANNEL, "said": site_key})
 
-    async def listen(self, changed: Callable[[], None]) -> None:
+    def listen(self, changed: Changed) -> None:
+        super().listen(changed)
         self._listening = asyncio.create_task(self._listen(changed))
+
+    @property
+    def hears(self) -> bool:
+        return time.monotonic() - self._heard < 2 * KNOCK_SECONDS
 
     async def keep_house(self, now: datetime) -> None:
         """Make the partitions of the months to come."""
@@ -320,18 +334,32 @@ class PostgreSQL(Database):
             pool_pre_ping=True,
         )
 
-    async def _listen(self, changed: Callable[[], None]) -> None:
-        """Hear of changes for as long as this runs; without (behind PgBouncer) caches are seconds old."""
+    async def _listen(self, changed: Changed) -> None:
+        """Hear of changes for as long as this runs. Behind PgBouncer nothing is heard, as knocking at oneself shows."""
+        own = KNOCK + secrets.token_hex(8)
+
+        def hear(_: object, __: int, ___: str, said: str) -> None:
+            if said == own:
+                self._heard = time.monotonic()
+            elif not said.startswith(KNOCK):
+                changed(said)
+
         while True:
-            with suppress(*_TROUBLE):
+            with suppress(*_TROUBLE, Unavailable):
                 connection = await self._connect()
                 try:
                     gone = asyncio.Event()
                     connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                    await connection.add_listener(CHANNEL, lambda *_: changed())
-                    changed()  # whatever was told while nobody listened
-                    await gone.wait()
+                    await connection.add_listener(CHANNEL, hear)
+                    changed(None)  # whatever was told while nobody listened
+                    while not gone.is_set():
+                        async with self.write() as other:
+                            await self._tell_others(other, [own])
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(KNOCK_SECONDS):
+                                await gone.wait()
                 finally:
+                    self._heard = float("-inf")
                     await _leave(connection)
             await asyncio.sleep(1)  # before knocking again
 

@@ -159,7 +159,7 @@ class SQLite(Database):
             raise unavailable() from error
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._taking_turns():
             try:
                 async with self._writer.connect() as connection, connection.begin():

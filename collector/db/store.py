@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from importlib import import_module
 
 import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.db.changes import Changed, begin_noting
+from collector.db.migrations.upgrade import upgrade
 from collector.db.verbs import Call, Result, Steps, Touch
 from collector.errors import Unavailable
 
@@ -37,6 +38,7 @@ class Database(ABC):
     """Which lane of sums this process adds to; processes that write at the same time have lanes of their own."""
     batches_at_once: int = 1
     """How many batches may be written at the same time."""
+    _changed: Changed = staticmethod(lambda _: None)
 
     @property
     @abstractmethod
@@ -47,12 +49,23 @@ class Database(ABC):
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A consistent view of what was committed; writing through it is refused. Raises `Unavailable`."""
 
-    @abstractmethod
-    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A writing transaction: on disk when the block ends, undone when it raises.
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction: on disk when the block ends, undone when it raises. Then who listens hears of the
+        changes that were noted in it.
 
         Raises `Unavailable` when the store refuses (a full disk, a lost file, no server).
         """
+        async with self._transaction() as connection:
+            noted = begin_noting(connection)
+            yield connection
+            await self._tell_others(connection, noted)
+        for site_key in noted:
+            self._changed(site_key)
+
+    @abstractmethod
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Of `write`."""
 
     @abstractmethod
     async def batch(self, begin: Callable[[], Steps[Result]]) -> Result:
@@ -77,12 +90,17 @@ class Database(ABC):
         """What a store needs from time to time."""
         return
 
-    async def listen(self, changed: Callable[[], None]) -> None:  # noqa: ARG002
-        """Call ``changed`` whenever another process told that what is published has changed."""
-        return
+    def listen(self, changed: Changed) -> None:
+        """Call ``changed`` for each change that this process, or another one, has noted and written."""
+        self._changed = changed
 
-    async def tell(self, connection: AsyncConnection) -> None:  # noqa: ARG002
-        """Let every process know, once this transaction is over, that what is published has changed."""
+    @property
+    def hears(self) -> bool:
+        """Whether a change reaches this process at once, whoever wrote it; if not, it must look by itself."""
+        return True
+
+    async def _tell_others(self, connection: AsyncConnection, noted: Collection[str]) -> None:  # noqa: ARG002
+        """Let the other processes know once this transaction is over."""
         return
 
 
@@ -101,8 +119,7 @@ def migrate(connection: Connection) -> None:
     if later := later_revision(connection):
         log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
     elif _revision(connection) != HEAD:
-        # Loaded only here: a start with nothing to do need not wait for it, nor keep it in memory.
-        import_module("collector.db.migrations.upgrade").upgrade(connection)
+        upgrade(connection)
 
 
 def later_revision(connection: Connection) -> str | None:

@@ -14,18 +14,18 @@ from hmac import compare_digest
 from typing import Any
 
 from collector.access.signing import Signing
-from collector.automations.webhooks import KIND, EventType, event_body
 from collector.db.outbox import new_jobs, put_jobs, put_payloads
 from collector.db.schema import impressions, new_hex_id, responses
 from collector.db.text import is_blank
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, Fault, Invalid, Problem
+from collector.responses.changes import KIND, EventType, event_body
 from collector.responses.devices import Device
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
 from collector.responses.pages import page_label, stored_page
 from collector.responses.rollups import Sums, add_to_rollups
-from collector.responses.rows import Row, Rows, Stored
+from collector.responses.rows import BatchRows, Row, Stored
 from collector.surveys.document import SurveyDocument
 from collector.surveys.metrics import group_of, scores
 
@@ -165,8 +165,8 @@ class _Batch:
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self.impressions = Rows(_impressions)
-        self.responses = Rows(_responses)
+        self.impressions = BatchRows(_impressions)
+        self.responses = BatchRows(_responses)
         self.pages: list[tuple[OpenSurvey, str]] = []
         self._names: dict[str, set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []

@@ -11,8 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.sites import site_by_key
-from collector.automations.webhooks import list_webhooks
-from collector.db.schema import surveys
+from collector.db.schema import surveys, webhooks
 from collector.errors import NotFound
 from collector.responses.pages import MOST_NAMES
 from collector.responses.rollups import names_since
@@ -87,8 +86,9 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
             survey.labels = await names_since(connection, site.id, row.id, now.date().replace(day=1), MOST_NAMES)
             survey.named_in = now.year, now.month
         found[row.key] = survey
-    webhooks = [one.id.hex for one in await list_webhooks(connection, site.id)]
-    return OpenSite(site.id, found, webhooks, site.settings.kept_parameters)
+    listening = select(webhooks.c.id).where(webhooks.c.site_id == site.id).order_by(webhooks.c.id)
+    told = [one.hex for one in (await connection.execute(listening)).scalars()]
+    return OpenSite(site.id, found, told, site.settings.kept_parameters)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

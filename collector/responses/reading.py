@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.outbox import forget_subject
 from collector.db.schema import impressions, jobs, responses, surveys
 from collector.db.text import folded
 from collector.errors import Fault, Invalid, NotFound
-from collector.responses.rollups import Sums, add_up
 from collector.surveys.lifecycle import DELETED
 from collector.surveys.metrics import Group
 
@@ -152,25 +150,6 @@ async def history_of(connection: AsyncConnection, response: Row[Any]) -> History
     mine = jobs.c.site_id == response.site_id, jobs.c.subject_id == response.id
     sent = (await connection.execute(select(jobs).where(*mine).order_by(jobs.c.created_at, jobs.c.id))).all()
     return History(shown.shown_at if shown else None, shown.dismissed_at if shown else None, sent)
-
-
-async def delete_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> None:
-    """Remove a response with the impression that it came of, what was counted for both, and what was still to happen
-    because of it. Raises `NotFound`."""
-    here = responses.c.site_id == site_id, responses.c.id == response_id
-    row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
-    if row is None:
-        raise NotFound("This site has no such response.")
-    sums = Sums(lane=0)
-    sums.count_response(row, -1)
-    shown = impressions.c.site_id == site_id, impressions.c.id == row["impression_id"]
-    query = select(impressions).where(*shown).with_for_update()
-    for impression in (await connection.execute(query)).mappings().all():
-        sums.count_impression(impression, -1)
-    await connection.execute(delete(impressions).where(*shown))
-    await add_up(connection, sums)
-    await forget_subject(connection, site_id, response_id)
-    await connection.execute(delete(responses).where(*here))
 
 
 def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:

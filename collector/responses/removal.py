@@ -13,7 +13,11 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.audit import record
+from collector.db.outbox import forget_subject
 from collector.db.schema import impressions, jobs, payloads, responses, revisions, rollups, surveys
+from collector.errors import NotFound
+from collector.responses.rollups import Sums, add_up
 from collector.surveys.lifecycle import DELETED, KEPT_DELETED
 
 GRACE = timedelta(hours=1)
@@ -63,3 +67,25 @@ async def remove_survey(connection: AsyncConnection, site_id: UUID, survey_id: U
     for table in (rollups, revisions):
         await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.survey_id == survey_id))
     await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))
+
+
+async def delete_response(
+    connection: AsyncConnection, site_id: UUID, response_id: UUID, *, by: str, now: datetime
+) -> None:
+    """Remove a response with the impression that it came of, what was counted for both, and what was still to happen
+    because of it. Raises `NotFound`."""
+    here = responses.c.site_id == site_id, responses.c.id == response_id
+    row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
+    if row is None:
+        raise NotFound("This site has no such response.")
+    sums = Sums(lane=0)
+    sums.count_response(row, -1)
+    shown = impressions.c.site_id == site_id, impressions.c.id == row["impression_id"]
+    query = select(impressions).where(*shown).with_for_update()
+    for impression in (await connection.execute(query)).mappings().all():
+        sums.count_impression(impression, -1)
+    await connection.execute(delete(impressions).where(*shown))
+    await add_up(connection, sums)
+    await forget_subject(connection, site_id, response_id)
+    await connection.execute(delete(responses).where(*here))
+    await record(connection, by, "response.deleted", str(response_id), now=now, site_id=site_id)

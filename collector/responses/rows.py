@@ -41,7 +41,7 @@ class Row:
         self.values.update(values)
 
 
-class Rows:
+class BatchRows:
     """The rows of one table that a batch is about."""
 
     def __init__(self, stored: Stored) -> None:

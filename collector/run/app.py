@@ -41,12 +41,14 @@ from collector.web.admin.throttle import Throttle
 from collector.web.api import routes as api
 from collector.web.http.limits import Limits
 from collector.web.http.measures import Measures
+from collector.web.http.problems import render_problem
 from collector.web.http.readiness import Readiness
-from collector.web.http.shared import House, render_problem, templates
+from collector.web.http.rendering import templates
 from collector.web.visitors import pages
 from collector.web.visitors import routes as public
 from collector.web.visitors.live import Live
 from collector.web.visitors.script import FROZEN_FILES
+from collector.web.visitors.services import VisitorServices
 
 LARGEST_BATCH = 500
 """Requests in one transaction."""
@@ -61,7 +63,7 @@ def clock() -> datetime:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, examples: Path | None = None) -> AsyncIterator[House]:
+async def open_services(settings: Settings, *, examples: Path | None = None) -> AsyncIterator[VisitorServices]:
     """Open the store for one collector with a worker in it, and close both in the end.
 
     Raises `SettingsError` when the store cannot be used, was made with another secret, or another collector is using
@@ -74,7 +76,7 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         worker = await stack.enter_async_context(_working(settings, database, signing))
         intake = _intake(database, measures)
         stack.push_async_callback(intake.drain)
-        await database.listen(live.forget)
+        database.listen(live.forget)
         warming = asyncio.create_task(_warm_up(settings.public_url))
         stack.push_async_callback(asyncio.wait, [warming])
         stack.callback(warming.cancel)
@@ -82,8 +84,20 @@ async def open_house(settings: Settings, *, examples: Path | None = None) -> Asy
         sign_on = await stack.enter_async_context(_sign_on(settings))
         readiness = Readiness(database.probe)
         stack.push_async_callback(readiness.close)
-        parts = intake, live, limits, measures, worker.wake, readiness
-        yield House(settings, database, signing, clock, *parts, sign_on, examples)
+        yield VisitorServices(
+            settings=settings,
+            database=database,
+            signing=signing,
+            clock=clock,
+            limits=limits,
+            measures=measures,
+            readiness=readiness,
+            wake_worker=worker.wake,
+            sign_on=sign_on,
+            examples=examples,
+            intake=intake,
+            live=live,
+        )
 
 
 @asynccontextmanager
@@ -154,26 +168,26 @@ async def _alone(arrival: Arrival, take: Take, error: Exception) -> Receipt | Pr
     raise error
 
 
-async def way_in(house: House) -> str | None:
+async def first_account_address(services: VisitorServices) -> str | None:
     """Where the first account is made, while there is none: an address that works once."""
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         if await has_users(connection):
             return None
-    async with house.database.write() as connection:
-        secret = await make_owner_link(connection, now=house.clock())
-    return secret and f"{house.settings.public_url}/admin/welcome/{secret}"
+    async with services.database.write() as connection:
+        secret = await make_owner_link(connection, now=services.clock())
+    return secret and f"{services.settings.public_url}/admin/welcome/{secret}"
 
 
-def create_app(house: House) -> Starlette:
-    """The application over an open house."""
+def create_app(services: VisitorServices) -> Starlette:
+    """The application over an open services."""
     people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams, admin_sites
     surveys = admin_review, admin_editor, admin_surveys, admin_results
     routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
-    if house.examples:
+    if services.examples:
         routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would lead to wherever the request's Host says
-    app.state.house = house
-    app.state.throttle = Throttle(house)
+    app.state.services = services
+    app.state.throttle = Throttle(services)
     return app

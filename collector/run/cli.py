@@ -36,7 +36,7 @@ from collector.run.serving import in_a_loop, log_to_stderr, run_server
 from collector.settings import Settings, described, load
 from collector.surveys.lifecycle import list_surveys
 from collector.testing.check import check_page, report
-from collector.web.api.resources import tag
+from collector.web.visitors.addresses import tag
 
 cli = typer.Typer(
     help="Customer-satisfaction surveys on your own pages, answered into your own store.",
@@ -308,7 +308,7 @@ def site_add(name: Annotated[str, typer.Argument(help="What the site is called."
     settings = load()
 
     async def add(connection: AsyncConnection) -> str:
-        site = await create_site(connection, name, now=_now())
+        site = await create_site(connection, name, by=COMMAND_LINE, now=_now())
         await record(connection, COMMAND_LINE, "site.added", site.name, now=_now(), site_id=site.id)
         return site.key
 

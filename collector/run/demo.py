@@ -116,10 +116,10 @@ async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime
     """Make the sample site, its surveys, its sign-in and its token, unless they are there from an earlier start."""
     if await list_sites(connection):
         return
-    site = await create_site(connection, SITE, now=now)
+    site = await create_site(connection, SITE, by=USER, now=now)
     for document in reversed(DOCUMENTS):  # lists show the newest first
-        survey = await create_survey(connection, site.id, read_document(document), now=now)
-        await publish_survey(connection, site.id, survey.id, now=now)
+        survey = await create_survey(connection, site.id, read_document(document), by=USER, now=now)
+        await publish_survey(connection, site.id, survey.id, by=USER, now=now)
     hashed = await hash_password(signing.demo_password())  # nobody else writes here yet
     await add_user(connection, USER, hashed, now=now, by=USER)
     await add_token(connection, TOKEN_NAME, now=now, token=signing.demo_token(), by=USER)

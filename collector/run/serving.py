@@ -20,11 +20,11 @@ import typer
 import uvicorn
 
 from collector.errors import SettingsError, Unavailable
-from collector.run.app import create_app, open_house, way_in
+from collector.run.app import create_app, first_account_address, open_services
 from collector.settings import Settings, networks_in, port_of_a_service
 from collector.web.http.protocol import guarded
 from collector.web.http.proxies import TrustedProxies
-from collector.web.visitors.routes import Directly
+from collector.web.visitors.routes import DirectRoutes
 
 MOST_OPEN_FILES = 65_536
 GARBAGE = 20_000
@@ -88,9 +88,9 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
     _open_files()
 
     async def run() -> None:
-        async with open_house(settings, examples=examples) as house:
-            listening, directly = _listen(settings.host, settings.port), Directly(house)
-            app = TrustedProxies(create_app(house), networks_in(settings.trusted_proxies))
+        async with open_services(settings, examples=examples) as services:
+            listening, directly = _listen(settings.host, settings.port), DirectRoutes(services)
+            app = TrustedProxies(create_app(services), networks_in(settings.trusted_proxies))
             config = uvicorn.Config(
                 app,
                 http=guarded(exempt=app.trusts, direct=directly),
@@ -108,13 +108,13 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
             gc.set_threshold(GARBAGE, 20, 20)
             typer.echo(welcome, nl=False)
             with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
-                if link := await way_in(house):
+                if link := await first_account_address(services):
                     typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
             if blocked := host_that_lists_know(settings.public_url):
                 structlog.get_logger().warning(blocked)
             if ignored := port_of_a_service():
                 structlog.get_logger().warning(ignored)
-            structlog.get_logger().info("serving", url=settings.public_url, database=house.database.name)
+            structlog.get_logger().info("serving", url=settings.public_url, database=services.database.name)
             await _Server(config).serve(sockets=[listening])
             await directly.close()
 

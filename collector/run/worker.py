@@ -14,7 +14,6 @@ import structlog
 
 from collector.access.guesses import forget_guesses
 from collector.access.signing import Signing
-from collector.automations.webhooks import KIND as WEBHOOK
 from collector.automations.webhooks import Webhook, find_webhooks, message_id
 from collector.channels.outbound import Failed, Outbound, OutboundError, Refused
 from collector.channels.webhook import deliver
@@ -23,6 +22,7 @@ from collector.db.outbox import Job, Outcome, claim, failed, is_due, settle, swe
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
 from collector.responses import removal
+from collector.responses.changes import KIND as WEBHOOK
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""

@@ -12,11 +12,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.audit import record_often
 from collector.db.schema import surveys
 from collector.db.text import is_text
 from collector.errors import Conflict, Fault, Invalid, NotFound
 from collector.surveys.document import SurveyDocument, read_document
-from collector.surveys.lifecycle import Survey, get_survey, replace_survey
+from collector.surveys.lifecycle import Survey, get_survey, save_survey
 from collector.surveys.metrics import DEFAULT_SCALE, SCALES
 
 
@@ -64,7 +65,13 @@ def _put(document: dict[str, Any], place: str, value: Any) -> None:
 
 
 async def save_draft(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, changes: Mapping[str, Change], *, now: datetime
+    connection: AsyncConnection,
+    site_id: UUID,
+    survey_id: UUID,
+    changes: Mapping[str, Change],
+    *,
+    by: str,
+    now: datetime,
 ) -> Saved:
     """Save what can be saved of these changes, by place; what is wrong or was changed by someone else stays as it is.
 
@@ -91,7 +98,9 @@ async def save_draft(
             document = _with(current, wanted)
             changed = document != survey.document
             if changed or survey.status == "archived":
-                survey = await replace_survey(connection, site_id, survey_id, document, now=now)
+                survey = await save_survey(connection, site_id, survey_id, document, now=now)
+            if changed:
+                await _note(connection, survey, by, now)
             return Saved(survey, faults, theirs, changed)
         except (Invalid, Conflict) as error:
             blamed = {_blamed(fault, wanted): fault.detail for fault in reversed(error.faults)}
@@ -128,27 +137,34 @@ async def _is_taken(connection: AsyncConnection, survey: Survey, name: object) -
 
 
 async def add_translation(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, question: str, *, now: datetime
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, question: str, *, by: str, now: datetime
 ) -> Survey:
     """Let the draft speak one more language. Raises `NotFound`, `Invalid`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if language in survey.document.translations:
         raise Invalid(faults=[Fault(f"/translations/{language}", "is there already")])
-    return await _save(connection, survey, {language: {"question": question}}, now)
+    return await _save(connection, survey, {language: {"question": question}}, by, now)
 
 
 async def remove_translation(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, *, now: datetime
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, *, by: str, now: datetime
 ) -> Survey:
     """Raises `NotFound`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if language not in survey.document.translations:
         raise NotFound("This survey has no such translation.")
-    return await _save(connection, survey, {language: None}, now)
+    return await _save(connection, survey, {language: None}, by, now)
 
 
-async def _save(connection: AsyncConnection, survey: Survey, changed: dict[str, Any], now: datetime) -> Survey:
+async def _save(connection: AsyncConnection, survey: Survey, changed: dict[str, Any], by: str, now: datetime) -> Survey:
     current = survey.document.as_json()
     spoken = {**current["translations"], **changed}
     current["translations"] = {language: texts for language, texts in spoken.items() if texts}
-    return await replace_survey(connection, survey.site_id, survey.id, read_document(current), now=now)
+    saved = await save_survey(connection, survey.site_id, survey.id, read_document(current), now=now)
+    await _note(connection, saved, by, now)
+    return saved
+
+
+async def _note(connection: AsyncConnection, survey: Survey, by: str, now: datetime) -> None:
+    """In the log: the tabs save themselves as somebody types, so once for all of a while."""
+    await record_often(connection, by, "survey.edited", survey.name, now=now, site_id=survey.site_id)

@@ -19,7 +19,9 @@ from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.audit import Act, record
 from collector.access.signing import is_key, new_survey_key
+from collector.access.sites import note_site_change
 from collector.db.schema import new_id, revisions, surveys
 from collector.errors import Conflict, Fault, NotFound
 from collector.surveys.document import SurveyDocument, stored_document
@@ -64,7 +66,13 @@ def as_if_published(survey: Survey) -> Revision:
 
 
 async def create_survey(
-    connection: AsyncConnection, site_id: UUID, document: SurveyDocument, *, now: datetime
+    connection: AsyncConnection,
+    site_id: UUID,
+    document: SurveyDocument,
+    *,
+    by: str,
+    now: datetime,
+    act: Act = "survey.created",
 ) -> Survey:
     """Save a new draft. Raises `Conflict` if the site has a survey of this name."""
     survey = Survey(site_id, new_id(), new_survey_key(), document.name, "draft", document, None, now, now)
@@ -82,6 +90,7 @@ async def create_survey(
         await connection.execute(insert(surveys).values(values))
     except IntegrityError:
         raise _name_taken() from None
+    await record(connection, by, act, survey.name, now=now, site_id=site_id)
     return survey
 
 
@@ -117,6 +126,15 @@ async def _row_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *
 
 
 async def replace_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, document: SurveyDocument, *, by: str, now: datetime
+) -> Survey:
+    """`save_survey`, as an act of its own in the log."""
+    survey = await save_survey(connection, site_id, survey_id, document, now=now)
+    await record(connection, by, "survey.replaced", survey.name, now=now, site_id=site_id)
+    return survey
+
+
+async def save_survey(
     connection: AsyncConnection, site_id: UUID, survey_id: UUID, document: SurveyDocument, *, now: datetime
 ) -> Survey:
     """Save a new draft over the last; what is live stays as it is until the next publish.
@@ -140,11 +158,14 @@ async def replace_survey(
     return await get_survey(connection, site_id, survey_id)
 
 
-async def delete_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def delete_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """Take it away with its answers; it can be brought back for `KEPT_DELETED`. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     aside = f"\x7f{survey.id.hex}"  # the name is free for others, and none can be given this one
     await _update(connection, survey, status=DELETED, name=aside, updated_at=now)
+    await _note(connection, survey, "survey.deleted", by, now)
     return survey
 
 
@@ -176,7 +197,9 @@ async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datet
     return [Deleted(_survey(row), row.updated_at) for row in await connection.execute(query)]
 
 
-async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def publish_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """Freeze the draft as the next revision and make it live; an unchanged one that is paused goes live again as it is.
 
     Raises `NotFound`, or `Conflict` for an archived survey, and where the site's script would be too large with it.
@@ -198,6 +221,8 @@ async def publish_survey(connection: AsyncConnection, site_id: UUID, survey_id: 
             )
         )
     await _update(connection, survey, status="published", revision=number, updated_at=now)
+    if (survey.status, survey.revision) != ("published", number):
+        await _note(connection, survey, "survey.published", by, now)
     return await get_survey(connection, site_id, survey_id)
 
 
@@ -213,23 +238,33 @@ async def _require_room(connection: AsyncConnection, survey: Survey) -> None:
         )
 
 
-async def pause_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def pause_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """Show it no more until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status not in ("published", "paused"):
         raise Conflict(f"Only a published survey can be paused; this one is {_called(survey.status)}.")
     await _update(connection, survey, status="paused", updated_at=now)
+    if survey.status != "paused":
+        await _note(connection, survey, "survey.paused", by, now)
     return await get_survey(connection, site_id, survey_id)
 
 
-async def archive_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def archive_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """Close it for good: it shows no more and takes no more answers. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     await _update(connection, survey, status="archived", updated_at=now)
+    if survey.status != "archived":
+        await _note(connection, survey, "survey.archived", by, now)
     return await get_survey(connection, site_id, survey_id)
 
 
-async def bring_back_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def bring_back_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """Take it out of the archive, or back after it was deleted: paused if it was published once, else a draft. If its
     name was taken meanwhile, it gets the first free one.
 
@@ -245,7 +280,9 @@ async def bring_back_survey(connection: AsyncConnection, site_id: UUID, survey_i
     document = survey.document.model_copy(update={"name": name})
     status = "draft" if survey.revision is None else "paused"
     await _update(connection, survey, status=status, name=name, document=document.as_json(), updated_at=now)
-    return await get_survey(connection, site_id, survey_id)
+    brought_back = await get_survey(connection, site_id, survey_id)
+    await _note(connection, brought_back, "survey.restored", by, now)
+    return brought_back
 
 
 async def live_document(connection: AsyncConnection, survey: Survey) -> SurveyDocument | None:
@@ -261,11 +298,13 @@ async def has_changes(connection: AsyncConnection, survey: Survey) -> bool:
     return live is not None and live != survey.document.model_copy(update={"name": live.name})
 
 
-async def clone_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, now: datetime) -> Survey:
+async def clone_survey(
+    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
     """A new draft with the same document under the first free name "… (2)", "… (3)" and so on. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id)
     document = survey.document.model_copy(update={"name": await free_name(connection, site_id, survey.name)})
-    return await create_survey(connection, site_id, document, now=now)
+    return await create_survey(connection, site_id, document, by=by, now=now, act="survey.cloned")
 
 
 async def free_name(connection: AsyncConnection, site_id: UUID, name: str) -> str:
@@ -308,6 +347,12 @@ def _revisions() -> Any:
         revisions, and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_id == surveys.c.id)
     )
     return select(*columns, revisions.c.document).select_from(joined)
+
+
+async def _note(connection: AsyncConnection, survey: Survey, act: Act, by: str, now: datetime) -> None:
+    """In the log, and to whoever keeps at hand what is published."""
+    await record(connection, by, act, survey.name, now=now, site_id=survey.site_id)
+    await note_site_change(connection, survey.site_id)
 
 
 async def _update(connection: AsyncConnection, survey: Survey, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a draft before it goes live: each problem with the place where it is put right. Pure."""
+"""What is wrong with a draft before it goes live: each finding with the place where it is put right. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CARDS = {"light": "#ffffff", "dark": "#121212"}
 
 
 @dataclass(frozen=True)
-class Problem:
+class Finding:
     """``at`` is the place in the document, such as ``where/include``."""
 
     weight: Weight
@@ -33,32 +33,32 @@ class Problem:
     sentence: str
 
 
-def problems_of(survey: Survey, live: Sequence[Revision]) -> list[Problem]:
+def findings_of(survey: Survey, live: Sequence[Revision]) -> list[Finding]:
     """What is wrong with the draft beside the surveys that are live on its site, the worst first."""
     document = survey.document
     others = [one for one in live if one.survey_id != survey.id and one.document.delivery == "web"]
     found = [*_texts(document), *_colors(document)]
     if document.delivery == "web":
         found += [*_where(document), *_how_often(document), *_others(survey, others)]
-    return sorted(found, key=lambda problem: problem.weight == "mind")
+    return sorted(found, key=lambda finding: finding.weight == "mind")
 
 
-def _texts(document: SurveyDocument) -> Iterator[Problem]:
+def _texts(document: SurveyDocument) -> Iterator[Finding]:
     for group in GROUPS:
         thanks = getattr(document.thank_you, group)
         if thanks.link_text and not thanks.link:
-            yield Problem("wrong", f"thank_you/{group}/link", "The link has a text, but leads nowhere.")
+            yield Finding("wrong", f"thank_you/{group}/link", "The link has a text, but leads nowhere.")
         if thanks.heading == "" and thanks.body == "" and not thanks.image and not thanks.link:
-            yield Problem("wrong", f"thank_you/{group}/body", "Nothing is left of the thank-you: the card stays empty.")
+            yield Finding("wrong", f"thank_you/{group}/body", "Nothing is left of the thank-you: the card stays empty.")
     if document.email_capture.ask == "unknown" and not document.email_capture.consent_text:
-        yield Problem(
+        yield Finding(
             "mind",
             "email_capture/consent_text",
             "People are asked for an e-mail address, but not told what giving it agrees to.",
         )
     for language, missing in missing_texts(document).items():
         name = LANGUAGES[language].name
-        yield Problem(
+        yield Finding(
             "mind",
             f"translations/{language}/{missing[0]}",
             f"{name}: {len(missing)} of the texts you wrote {'is' if len(missing) == 1 else 'are'} not translated; "
@@ -97,13 +97,13 @@ def _is_callout(document: SurveyDocument) -> bool:
     return document.appearance.position.startswith("callout")
 
 
-def _colors(document: SurveyDocument) -> Iterator[Problem]:
+def _colors(document: SurveyDocument) -> Iterator[Finding]:
     scheme = document.appearance.scheme
     for name in ("light", "dark") if scheme == "auto" else (scheme,):
         first, second = luminance(document.appearance.color), luminance(CARDS[name])
         contrast = (max(first, second) + 0.05) / (min(first, second) + 0.05)
         if contrast < LEAST_CONTRAST:
-            yield Problem(
+            yield Finding(
                 "mind",
                 "appearance/color",
                 f"The colour hardly stands out on a {name} card: its contrast is {contrast:.1f} to 1, and should be "
@@ -114,9 +114,9 @@ def _colors(document: SurveyDocument) -> Iterator[Problem]:
 # ---- where
 
 
-def _where(document: SurveyDocument) -> Iterator[Problem]:
+def _where(document: SurveyDocument) -> Iterator[Finding]:
     if not document.where.include and not document.where.exclude:
-        yield Problem("mind", "where/include", EVERYWHERE)
+        yield Finding("mind", "where/include", EVERYWHERE)
     include, exclude = document.where.include, document.where.exclude
     excludes = [(pattern, compile_pattern(pattern)) for pattern in exclude]
     swallowed = [
@@ -127,13 +127,13 @@ def _where(document: SurveyDocument) -> Iterator[Problem]:
     ]
     lost = {pattern for pattern, _ in swallowed}
     if lost and lost == set(include or ["*"]):
-        yield Problem(
+        yield Finding(
             "wrong", "where/exclude", f"It shows nowhere: “{swallowed[0][1]}” excludes every page that shows it."
         )
     else:
         for pattern in sorted(lost):
             by = next(one for known, one in swallowed if known == pattern)
-            yield Problem("wrong", "where/include", f"“{pattern}” never shows it: “{by}” excludes every such page.")
+            yield Finding("wrong", "where/include", f"“{pattern}” never shows it: “{by}” excludes every such page.")
 
 
 def covers(wide: Compiled, narrow: Compiled) -> bool:
@@ -158,17 +158,17 @@ def _fits(wide: str | None, narrow: str | None) -> bool:
 # ---- how often, and beside others
 
 
-def _how_often(document: SurveyDocument) -> Iterator[Problem]:
+def _how_often(document: SurveyDocument) -> Iterator[Finding]:
     frequency = document.frequency
     if frequency.unanswered == "always":
-        yield Problem("mind", "frequency/unanswered", "Whoever closes it sees it again on the next page.")
+        yield Finding("mind", "frequency/unanswered", "Whoever closes it sees it again on the next page.")
     if frequency.sample_percent < 5:
-        yield Problem(
+        yield Finding(
             "mind", "frequency/sample_percent", f"Only {frequency.sample_percent} of 100 visitors are ever asked."
         )
 
 
-def _others(survey: Survey, others: Sequence[Revision]) -> Iterator[Problem]:
+def _others(survey: Survey, others: Sequence[Revision]) -> Iterator[Finding]:
     """Of surveys that are due at once one shows, so one that comes first wherever this is due keeps it waiting."""
     mine = survey.document
     places = [compile_pattern(pattern) for pattern in mine.where.include] or [{}]
@@ -187,7 +187,7 @@ def _others(survey: Survey, others: Sequence[Revision]) -> Iterator[Problem]:
         ):
             always = its.frequency.unanswered == "always"
             until = "until they have answered that" if always else "until they have answered or closed that"
-            yield Problem(
+            yield Finding(
                 "wrong" if always else "mind",
                 "frequency/priority",
                 f"“{its.name}” comes first wherever this one is due, so visitors see this one only {until}.",

@@ -16,17 +16,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-
-import httpx2 as httpx
+from urllib.parse import urldefrag, urlsplit
 
 from collector.testing.check import COVERED
 from collector.testing.framing import allowing, made_up, with_tag
 
 if TYPE_CHECKING:
+    import httpx2
     from playwright.sync_api import Locator, Page, Route
 
 ADDRESS = "https://tevreden.test"
@@ -50,7 +51,7 @@ class Collector:
 
     url: str
     token: str
-    http: httpx.Client
+    http: httpx2.Client
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Ask the REST interface. Raises ``ValueError`` with what it says is wrong, and where."""
@@ -78,6 +79,7 @@ def running(folder: Path) -> Iterator[Collector]:
     )
     if made.returncode:
         raise RuntimeError(f"the collector did not start: {made.stderr}")
+    httpx = import_module("httpx2")  # every pytest run reads this file, and few need it
     log = folder / "collector.log"
     with log.open("wb") as output, httpx.Client(timeout=START_SECONDS, trust_env=False) as http:
         process = subprocess.Popen(  # noqa: S603
@@ -85,7 +87,7 @@ def running(folder: Path) -> Iterator[Collector]:
         )
         try:
             collector = Collector(f"http://127.0.0.1:{port}", made.stdout.strip(), http)
-            _await_ready(collector, process, log)
+            _await_ready(collector, process, log, httpx.TransportError)
             yield collector
         finally:
             process.terminate()
@@ -96,11 +98,11 @@ def running(folder: Path) -> Iterator[Collector]:
                 process.wait()
 
 
-def _await_ready(collector: Collector, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_ready(collector: Collector, process: subprocess.Popen[bytes], log: Path, away: type[Exception]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if collector.http.get(collector.url + "/readyz").status_code == httpx.codes.OK:
+        with suppress(away):
+            if collector.http.get(collector.url + "/readyz").status_code == HTTPStatus.OK:
                 return
         time.sleep(0.02)  # the pause between two looks
     raise RuntimeError(f"the collector did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
@@ -358,7 +360,7 @@ class SurveyKit:
 
 def _plain(url: str) -> str:
     """An address as browsers ask for it."""
-    return str(httpx.URL(url).copy_with(fragment=None))
+    return urldefrag(url).url
 
 
 def _refuse(route: Route) -> None:

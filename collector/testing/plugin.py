@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collector.testing.kit import Collector, SurveyKit
+from collector.testing.kit import Collector, SurveyKit, running
 
 
 @pytest.fixture(scope="session")
 def tevreden_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector on a free port with a store that is thrown away, one for each test process."""
-    kit = import_module(
-        "collector.testing.kit"
-    )  # here, because every pytest run reads this file, and few need the rest
-    with kit.running(tmp_path_factory.mktemp("tevreden")) as collector:
+    with running(tmp_path_factory.mktemp("tevreden")) as collector:
         yield collector
 
 
@@ -33,6 +27,6 @@ def survey(request: pytest.FixtureRequest, tevreden_collector: Collector) -> Ite
             " from its folder by pip install '.[kit]'",
             pytrace=False,
         )
-    kit: SurveyKit = import_module("collector.testing.kit").SurveyKit(page, tevreden_collector)
+    kit = SurveyKit(page, tevreden_collector)
     yield kit
     kit.close()

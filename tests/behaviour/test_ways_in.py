@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from collector.web.api.resources import frozen_tag
+from collector.web.visitors.addresses import frozen_tag
 from tests.behaviour.stage import COLLECTOR, Reply, answer, delay
 from tests.behaviour.visit import Visit
 from tests.conftest import ROOT

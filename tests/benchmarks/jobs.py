@@ -19,11 +19,12 @@ from ipaddress import ip_network
 from subprocess import STDOUT, Popen
 
 from collector.access.sites import create_site
-from collector.automations.webhooks import KIND, create_webhook, event_body
+from collector.automations.webhooks import create_webhook
 from collector.db.opening import opened
 from collector.db.outbox import new_job, put_jobs
 from collector.db.schema import new_hex_id
 from collector.db.verbs import Call, Steps
+from collector.responses.changes import KIND, event_body
 from collector.settings import Settings
 from tests.conftest import ROOT, SECRET, free_port
 from tests.postgres import running
@@ -80,9 +81,9 @@ async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
         targets = []
         async with database.write() as connection:
             for number in range(sites):
-                site = await create_site(connection, f"Site {number}", now=now)
+                site = await create_site(connection, f"Site {number}", by="bench", now=now)
                 webhook = await create_webhook(
-                    connection, site.id, receiver.url(), now=now, networks=[ip_network(OWN_NETWORK)]
+                    connection, site.id, receiver.url(), by="bench", now=now, networks=[ip_network(OWN_NETWORK)]
                 )
                 targets.append((site.id.hex, webhook.id.hex))
         rows = []

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from collector.web.http.shared import templates
+from collector.web.http.rendering import templates
 from tests.browser.test_accessibility import AXE
 from tests.conftest import PERSON, USER, Process, add_site
 from tests.test_intake import response
@@ -205,11 +205,11 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_be_visible()
     look("site.html")
-    page.goto(f"{alone.url}/admin/people")
+    page.goto(f"{alone.url}/admin/users")
     page.get_by_label("E-mail address").fill("jo@example.com")
     page.get_by_role("button", name="Make a link").click()
     expect(page.get_by_role("heading", name="Send this link")).to_be_visible()
-    look("people.html")
+    look("users.html")
     invitation = page.locator("pre").inner_text()
     page.get_by_role("link", name="Teams").click()
     page.get_by_label("What it is called").fill("Support")
@@ -253,17 +253,17 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     look("sign_in_code.html")
     page.get_by_label("Code").fill(recovery)
     page.get_by_role("button").click()
-    page.goto(f"{alone.url}/admin/people")
+    page.goto(f"{alone.url}/admin/users")
     page.get_by_text("More", exact=True).click()
-    look("people.html")
+    look("users.html")
     page.get_by_role("button", name="Link for a new password of jo@example.com").click()
     expect(page.get_by_role("heading", name="Send this link")).to_be_visible()
-    look("people.html")
+    look("users.html")
     reset = page.locator("pre").inner_text()
     roles = page.locator("form[action$='/role']").all()
     for action in {str(one.get_attribute("action")) for one in roles}:  # one made a token, and one made none
         page.goto(alone.url + action.replace("/role", "/tokens"))
-        look("person_tokens.html")
+        look("user_tokens.html")
     page.goto(reset)
     look("reset.html")
     parts = {"base.html", "survey_head.html", "field.html", "edit_state.html", "edit_signed_out.html", "news.html"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from collector.web.api.resources import frozen_tag
+from collector.web.visitors.addresses import frozen_tag
 from tests.browser.conftest import Visit
 
 

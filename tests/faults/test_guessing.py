@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from collector.access.guesses import WITHIN
 from collector.db.schema import guesses
 from collector.web.admin.throttle import TRIES
-from tests.conftest import PASSWORD, USER, House
+from tests.conftest import PASSWORD, USER, App
 from tests.faults.times import times
 from tests.test_access import in_store
 from tests.test_admin import ORIGIN
@@ -22,25 +22,25 @@ GUESSES = times(300, 10_000)
 FIRST = int(IPv4Address("198.18.0.0"))
 
 
-def enter(house: House, address: str, password: str, email: str = USER) -> int:
-    client = TestClient(house.client.app, "http://collector.test", client=(address, 5000), follow_redirects=False)
-    client.portal = house.client.portal
+def enter(app: App, address: str, password: str, email: str = USER) -> int:
+    client = TestClient(app.client.app, "http://collector.test", client=(address, 5000), follow_redirects=False)
+    client.portal = app.client.portal
     form = {"email": email, "password": password}
     return int(client.post("/admin/sign-in", data=form, headers=ORIGIN).status_code)
 
 
-def test_ten_guesses_at_an_account_are_looked_at_and_no_more(house: House) -> None:
-    known = house.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+def test_ten_guesses_at_an_account_are_looked_at_and_no_more(app: App) -> None:
+    known = app.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
     assert known.status_code == 303
-    found = Counter(enter(house, str(IPv4Address(FIRST + number)), f"guess {number}") for number in range(GUESSES))
+    found = Counter(enter(app, str(IPv4Address(FIRST + number)), f"guess {number}") for number in range(GUESSES))
     assert found == {401: TRIES, 429: GUESSES - TRIES}
     strangers = Counter(
-        enter(house, str(IPv4Address(FIRST + GUESSES + number)), "guess", "nobody@example.com") for number in range(20)
+        enter(app, str(IPv4Address(FIRST + GUESSES + number)), "guess", "nobody@example.com") for number in range(20)
     )
     assert strangers == {401: TRIES, 429: 20 - TRIES}, "an account that is not there is no different"
-    again = house.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
+    again = app.client.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
     assert again.status_code == 303, "where the owner has signed in before, nothing is in the way"
-    assert enter(house, "203.0.113.7", PASSWORD) == 429
+    assert enter(app, "203.0.113.7", PASSWORD) == 429
     over = timedelta(seconds=WITHIN.total_seconds() + 1)
 
     async def age(connection: Any) -> None:
@@ -48,5 +48,5 @@ def test_ten_guesses_at_an_account_are_looked_at_and_no_more(house: House) -> No
             here = [column == getattr(row, column.name) for column in guesses.primary_key]
             await connection.execute(update(guesses).where(*here).values(at=row.at - over))
 
-    in_store(house, age)
-    assert enter(house, "203.0.113.7", PASSWORD) == 303, "and anywhere else a quarter of an hour later"
+    in_store(app, age)
+    assert enter(app, "203.0.113.7", PASSWORD) == 303, "and anywhere else a quarter of an hour later"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import httpx2 as httpx
 import pytest
 
-from collector.web.visitors.live import FRESH_SECONDS
+from collector.web.visitors.cache import FRESH_SECONDS
 from tests.faults.conftest import Place, furnish
 from tests.faults.load import Answer, Load
 from tests.faults.times import times

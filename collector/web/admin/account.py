@@ -21,34 +21,34 @@ from collector.web.http.auth import (
     know_here,
     read_form,
     require_same_origin,
-    session_of,
+    require_session,
     sign_in_here,
 )
-from collector.web.http.shared import house_of, page
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
-SIGN_IN = "/admin/sign-in"
 SETUP_LASTS = timedelta(minutes=30)
 """How long a secret waits for its first code."""
 WRONG = "is not your password"
 
 
 async def account(request: Request) -> Response:
-    session = await session_of(request)
-    return await _account(request, session) if session else RedirectResponse(SIGN_IN, 303)
+    session = await require_session(request)
+    return await _account(request, session)
 
 
 async def _account(
     request: Request, session: Session, faults: Mapping[str, str] | None = None, status: int = 200
 ) -> Response:
-    house = house_of(request)
-    async with house.database.read() as connection:
-        found = await accounts.list_sessions(connection, session.user, now=house.clock())
+    services = services_of(request)
+    async with services.database.read() as connection:
+        found = await accounts.list_sessions(connection, session.user, now=services.clock())
         left = await codes_left(connection, session.user)
     return page(
         "account.html",
         status=status,
         user=session.user,
-        provider=house.settings.oidc_name if house.sign_on else "",
+        provider=services.settings.oidc_name if services.sign_on else "",
         here=session.name,
         sessions=found,
         codes_left=left,
@@ -61,11 +61,9 @@ async def _account(
 
 async def change_password(request: Request) -> Response:
     form = await read_form(request)
-    session = await session_of(request)
-    if session is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.read() as connection:
+    session = await require_session(request)
+    services = services_of(request)
+    async with services.database.read() as connection:
         _, hashed = await accounts.password_hash_of(connection, session.user.email)
     if not await is_own_password(request, session, hashed, form.get("current", "")):
         return await _account(request, session, {"current": WRONG}, 422)
@@ -73,8 +71,8 @@ async def change_password(request: Request) -> Response:
         new = await accounts.hash_password(form.get("password", ""))
     except Invalid as error:
         return await _account(request, session, by_field(error), 422)
-    async with house.database.write() as connection:
-        await accounts.change_password(connection, session, hashed, new, now=house.clock())
+    async with services.database.write() as connection:
+        await accounts.change_password(connection, session, hashed, new, now=services.clock())
     response = RedirectResponse("/admin/account?changed", 303)
     await sign_in_here(request, response, session.user, new)
     return response
@@ -83,15 +81,13 @@ async def change_password(request: Request) -> Response:
 async def end_session(request: Request) -> Response:
     """End one of one's own sessions, or all others."""
     require_same_origin(request)
-    session = await session_of(request)
-    if session is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, name = house_of(request), request.path_params["name"]
-    async with house.database.write() as connection:
+    session = await require_session(request)
+    services, name = services_of(request), request.path_params["name"]
+    async with services.database.write() as connection:
         if name == "others":
-            await accounts.end_other_sessions(connection, session, now=house.clock())
+            await accounts.end_other_sessions(connection, session, now=services.clock())
         else:
-            await accounts.end_session_named(connection, session.user, name, now=house.clock())
+            await accounts.end_session_named(connection, session.user, name, now=services.clock())
     return RedirectResponse("/admin/account", 303)
 
 
@@ -100,14 +96,12 @@ async def end_session(request: Request) -> Response:
 
 async def step_form(request: Request) -> Response:
     """A new secret for an authenticator app, good once its first code and the password come back with it."""
-    session = await session_of(request)
-    if session is None:
-        return RedirectResponse(SIGN_IN, 303)
+    session = await require_session(request)
     if session.user.second_step:
         return RedirectResponse("/admin/account", 303)
-    house = house_of(request)
+    services = services_of(request)
     value = f"{session.user.id.hex}.{new_salt()}"
-    return _step(request, session, house.signing.until("step-setup", value, house.clock() + SETUP_LASTS))
+    return _step(request, session, services.signing.until("step-setup", value, services.clock() + SETUP_LASTS))
 
 
 def _step(
@@ -134,28 +128,26 @@ def _step(
 
 def _salt_of(request: Request, session: Session, setup: str) -> str:
     """What the secret of a form is derived with; empty if the form is not this user's, or too old."""
-    house = house_of(request)
-    value = house.signing.read_until("step-setup", setup, now=house.clock()) or ""
+    services = services_of(request)
+    value = services.signing.read_until("step-setup", setup, now=services.clock()) or ""
     owner, _, salt = value.partition(".")
     return salt if owner == session.user.id.hex else ""
 
 
 def _secret_of(request: Request, session: Session, setup: str) -> str:
     salt = _salt_of(request, session, setup)
-    return house_of(request).signing.otp_secret(session.user.id, salt) if salt else ""
+    return services_of(request).signing.otp_secret(session.user.id, salt) if salt else ""
 
 
 async def step_on(request: Request) -> Response:
     """Turn it on, and show the recovery codes this once."""
     form = await read_form(request)
-    session = await session_of(request)
-    if session is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, setup = house_of(request), form.get("setup", "")
+    session = await require_session(request)
+    services, setup = services_of(request), form.get("setup", "")
     salt = _salt_of(request, session, setup)
     if not salt:
         return RedirectResponse("/admin/account/second-step", 303)
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         _, hashed = await accounts.password_hash_of(connection, session.user.email)
     if not await is_own_password(request, session, hashed, form.get("current", "")):
         return _step(request, session, setup, {"current": WRONG}, status=422)
@@ -163,14 +155,14 @@ async def step_on(request: Request) -> Response:
 
     async def look() -> bool:
         nonlocal step
-        step = step_of(house.signing.otp_secret(session.user.id, salt), form.get("code", ""), now=house.clock())
+        step = step_of(services.signing.otp_secret(session.user.id, salt), form.get("code", ""), now=services.clock())
         return step is not None
 
     if not await is_code(request, session.user, look) or step is None:
         return _step(request, session, setup, {"code": "is not the code that the app shows now"}, status=422)
     try:
-        async with house.database.write() as connection:
-            codes = await turn_on(connection, house.signing, session, hashed, salt, step, now=house.clock())
+        async with services.database.write() as connection:
+            codes = await turn_on(connection, services.signing, session, hashed, salt, step, now=services.clock())
             device = await know_here(request, connection, session.user)
     except Conflict:  # in another tab
         return RedirectResponse("/admin/account", 303)
@@ -181,17 +173,15 @@ async def step_on(request: Request) -> Response:
 
 async def step_off(request: Request) -> Response:
     form = await read_form(request)
-    session = await session_of(request)
-    if session is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.read() as connection:
+    session = await require_session(request)
+    services = services_of(request)
+    async with services.database.read() as connection:
         _, hashed = await accounts.password_hash_of(connection, session.user.email)
     if not await is_own_password(request, session, hashed, form.get("off", "")):
         return await _account(request, session, {"off": WRONG}, 422)
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         await accounts.require_unchanged(connection, session, hashed)
-        await turn_off(connection, session.user.email, session.user.id, now=house.clock())
+        await turn_off(connection, session.user.email, session.user.id, now=services.clock())
     return RedirectResponse("/admin/account", 303)
 
 

@@ -123,9 +123,9 @@ def chart(metric: Metric, points: Sequence[Point]) -> Chart:
             x, (least, most) = sure[0]
             bands.append(f"M{x - step * 0.3:.1f} {y(most)}h{step * 0.6:.1f}V{y(least)}h{-step * 0.6:.1f}z")
         elif sure:
-            there = [f"{x} {y(most)}" for x, (_, most) in sure]
-            back = [f"{x} {y(least)}" for x, (least, _) in reversed(sure)]
-            bands.append("M" + "L".join([*there, *back]) + "z")
+            upper = [f"{x} {y(most)}" for x, (_, most) in sure]
+            lower = [f"{x} {y(least)}" for x, (least, _) in reversed(sure)]
+            bands.append("M" + "L".join([*upper, *lower]) + "z")
     good = GOOD_RANGE[metric]
     unit = {"csat": "percent", "nps": "points", "ces": "mean"}[metric]
     ticks = [(show_value(unit, value), 100 * y(value) / HEIGHT) for value in (high, (low + high) / 2, low)]

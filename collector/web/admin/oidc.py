@@ -13,37 +13,37 @@ from collector.access.oidc import NOT_BEGUN, Attempt, Known, SignOn, account_of
 from collector.errors import Forbidden, NotFound, TooManyTries
 from collector.web.admin.throttle import address_of, throttle_of
 from collector.web.http.auth import drop, keep, kept, sign_in_here
-from collector.web.http.shared import house_of
+from collector.web.http.services import services_of
 
 COOKIE = "sign-on"
 ATTEMPT_LASTS = timedelta(minutes=10)
 
 
 def _sign_on_of(request: Request) -> SignOn:
-    sign_on = house_of(request).sign_on
+    sign_on = services_of(request).sign_on
     if sign_on is None:
         raise NotFound("There is no single sign-on here.")
     return sign_on
 
 
 async def there(request: Request) -> Response:
-    house, attempt = house_of(request), Attempt.new()
+    services, attempt = services_of(request), Attempt.new()
     response = RedirectResponse(await _sign_on_of(request).address(attempt), 303)
-    value = house.signing.until("sign-on", str(attempt), house.clock() + ATTEMPT_LASTS)
+    value = services.signing.until("sign-on", str(attempt), services.clock() + ATTEMPT_LASTS)
     keep(request, response, COOKIE, value, ATTEMPT_LASTS)
     return response
 
 
 async def back(request: Request) -> Response:
     """Sign in whomever the provider vouches for, in the browser in which it was begun."""
-    house, sign_on = house_of(request), _sign_on_of(request)
-    value = house.signing.read_until("sign-on", kept(request, COOKIE), now=house.clock())
+    services, sign_on = services_of(request), _sign_on_of(request)
+    value = services.signing.read_until("sign-on", kept(request, COOKIE), now=services.clock())
     attempt = Attempt.read(value or "")
     if attempt is None or not attempt.is_of(request.query_params):
         raise Forbidden(NOT_BEGUN)
     known = await _vouched_for(request, sign_on, attempt)
-    async with house.database.write() as connection:
-        user_id = await account_of(connection, known, now=house.clock())
+    async with services.database.write() as connection:
+        user_id = await account_of(connection, known, now=services.clock())
         user, hashed = await accounts.password_hash_by_id(connection, user_id)
     if user is None:
         raise Forbidden("Your account was removed in this moment.")

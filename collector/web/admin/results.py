@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from collector.access.accounts import Role, User
@@ -24,7 +24,7 @@ from collector.access.sites import Site
 from collector.db.schema import moment
 from collector.db.store import Database
 from collector.db.text import is_blank, is_text
-from collector.errors import NotFound, Unavailable
+from collector.errors import NotFound, SignInNeeded, Unavailable
 from collector.responses.reading import Filter, get_response, history_of, list_responses, moment_of
 from collector.responses.rollups import ALWAYS, DIMENSIONS, Dimension, Span, Total, totals_by_day
 from collector.results.exports import Piece, count_responses, export_csv, export_json, export_xlsx, framed
@@ -36,9 +36,10 @@ from collector.surveys.versions import version_of
 from collector.web.admin.fields import TAB_WORDS
 from collector.web.admin.figures import GROUP_NAMES, SAY, chart
 from collector.web.admin.live_list import marks_of, name_of, news_in
-from collector.web.api.resources import own_page
-from collector.web.http.auth import signed_in
-from collector.web.http.shared import house_of, page
+from collector.web.http.auth import require_user
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
+from collector.web.visitors.addresses import own_page
 
 LATEST = 50
 """Responses on the results page at once."""
@@ -129,12 +130,10 @@ LONGEST_NAME = 180
 
 async def results(request: Request) -> Response:
     """What came of one survey in a period."""
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse("/admin/sign-in", 303)
-    house = house_of(request)
-    view = read_view(request.query_params, house.clock().date())
-    async with house.database.read() as connection:
+    user = await require_user(request)
+    services = services_of(request)
+    view = read_view(request.query_params, services.clock().date())
+    async with services.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
         values = await figures_of(connection, survey, view)
         changed = await has_changes(connection, survey)
@@ -152,7 +151,7 @@ async def results(request: Request) -> Response:
     return page(
         "results.html",
         user=user,
-        own_page=own_page(house.settings.public_url, site, survey),
+        own_page=own_page(services.settings.public_url, site, survey),
         changed=changed,
         tabs=TAB_WORDS,
         periods=PERIODS,
@@ -171,12 +170,13 @@ async def results(request: Request) -> Response:
 
 async def news(request: Request) -> Response:
     """What has changed in the list and the figures that an open page shows."""
-    user = await signed_in(request)
-    if user is None:
+    try:
+        user = await require_user(request)
+    except SignInNeeded:
         return Response(status_code=STOP_POLLING)
-    house = house_of(request)
-    view = replace(read_view(request.query_params, house.clock().date()), cursor=None)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    view = replace(read_view(request.query_params, services.clock().date()), cursor=None)
+    async with services.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
         latest, following = await list_responses(
             connection, site.id, view.wanted(survey), limit=LATEST, look_through=LOOKED_THROUGH
@@ -231,10 +231,8 @@ def _common(site: Site, role: Role, survey: Survey, view: View) -> dict[str, Any
 
 async def response(request: Request) -> Response:
     """One response with all that is known of it, and what happened around it."""
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse("/admin/sign-in", 303)
-    async with house_of(request).database.read() as connection:
+    user = await require_user(request)
+    async with services_of(request).database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
         found = await get_response(connection, site.id, request.path_params["response"])
         if found.survey_id != survey.id:
@@ -268,24 +266,22 @@ EXPORTS: dict[str, tuple[Export, str]] = {
 
 async def responses_file(request: Request) -> Response:
     """All responses of one survey, as a file; ``framed`` for the page that says how far it is."""
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse("/admin/sign-in", 303)
+    user = await require_user(request)
     ending = request.path_params["ending"]
     if ending not in EXPORTS:
         raise NotFound(f"Responses come as {', '.join(EXPORTS)}.")
     export, media_type = EXPORTS[ending]
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         _, _, survey = await _survey(request, connection, user)
         rows = await count_responses(connection, survey) if "framed" in request.query_params else None
     with suppress(Unavailable):  # who can store nothing any more has all the more reason to take what there is
-        async with house.database.write() as connection:
-            words, now = f"{survey.name} as {ending}", house.clock()
+        async with services.database.write() as connection:
+            words, now = f"{survey.name} as {ending}", services.clock()
             await record(connection, user.email, "responses.exported", words, now=now, site_id=survey.site_id)
 
     async def pieces() -> AsyncIterator[bytes]:
-        made = export(house.database, survey)
+        made = export(services.database, survey)
         async for piece in (data async for _, data in made) if rows is None else framed(made):
             yield piece
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.access.audit import record_often
@@ -17,9 +17,9 @@ from collector.surveys.document import SurveyDocument
 from collector.surveys.draft import value_at
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import live_document, live_revisions
-from collector.surveys.review import problems_of
+from collector.surveys.review import findings_of
 from collector.surveys.versions import version_of
-from collector.web.admin.drafts import Desk, desk_of
+from collector.web.admin.editing import Editing, editing_of
 from collector.web.admin.fields import (
     PLACES,
     TAB_WORDS,
@@ -34,10 +34,10 @@ from collector.web.admin.fields import (
     standard_text,
     translated,
 )
-from collector.web.http.auth import read_form, signed_in
-from collector.web.http.shared import house_of, page
+from collector.web.http.auth import read_form, require_user
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
-SIGN_IN = "/admin/sign-in"
 TEST_LASTS = timedelta(days=7)
 """How long a link shows the draft on the site's own pages."""
 LONGEST_ADDRESS = 2000
@@ -45,28 +45,28 @@ LONGEST_ADDRESS = 2000
 
 async def review(request: Request) -> Response:
     """Every setting in words, what is wrong, and what a publish would change."""
-    user = await signed_in(request)
-    return RedirectResponse(SIGN_IN, 303) if user is None else await _review(request, user)
+    user = await require_user(request)
+    return await _review(request, user)
 
 
 async def _review(request: Request, user: Any, address: str = "", link: str = "", fault: str = "") -> Response:
-    async with house_of(request).database.read() as connection:
-        desk = await desk_of(request, connection, user)
-        live = await live_document(connection, desk.survey)
-        problems = problems_of(desk.survey, await live_revisions(connection, desk.site.id))
-    sample = next((one for one in desk.survey.document.where.include if "*" not in one and "." in one), "")
+    async with services_of(request).database.read() as connection:
+        editing = await editing_of(request, connection, user)
+        live = await live_document(connection, editing.survey)
+        problems = findings_of(editing.survey, await live_revisions(connection, editing.site.id))
+    sample = next((one for one in editing.survey.document.where.include if "*" not in one and "." in one), "")
     return page(
         "review.html",
         status=422 if fault else 200,
-        desk=desk,
-        user=desk.user,
-        site=desk.site,
-        survey=desk.survey,
-        version=version_of(desk.survey),
+        editing=editing,
+        user=editing.user,
+        site=editing.site,
+        survey=editing.survey,
+        version=version_of(editing.survey),
         tabs=TAB_WORDS,
-        problems=[(one, *_way_to(desk, one.at)) for one in problems],
-        differences=_differences(live, desk.survey.document) if live else None,
-        settings=_settings(desk.survey.document),
+        problems=[(one, *_way_to(editing, one.at)) for one in problems],
+        differences=_differences(live, editing.survey.document) if live else None,
+        settings=_settings(editing.survey.document),
         languages=LANGUAGES,
         address=address or sample,
         link=link,
@@ -77,20 +77,18 @@ async def _review(request: Request, user: Any, address: str = "", link: str = ""
 async def test(request: Request) -> Response:
     """Make a link to one of the site's own pages, where the draft shows whatever its targeting says."""
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, typed = house_of(request), form.get("address", "").strip()
-    async with house.database.read() as connection:
-        desk = await desk_of(request, connection, user)
+    user = await require_user(request)
+    services, typed = services_of(request), form.get("address", "").strip()
+    async with services.database.read() as connection:
+        editing = await editing_of(request, connection, user)
     parts = _web_address(typed)
     if parts is None:
         return await _review(request, user, typed, fault="must be the web address of a page that carries the tag")
-    async with house.database.write() as connection:
-        desk = await desk_of(request, connection, user)
-        name, site_id = desk.survey.name, desk.site.id
-        await record_often(connection, user.email, "survey.test.link", name, now=house.clock(), site_id=site_id)
-    token = house.signing.test_token(desk.site.id, desk.survey.id, house.clock() + TEST_LASTS)
+    async with services.database.write() as connection:
+        editing = await editing_of(request, connection, user)
+        name, site_id = editing.survey.name, editing.site.id
+        await record_often(connection, user.email, "survey.test.link", name, now=services.clock(), site_id=site_id)
+    token = services.signing.test_token(editing.site.id, editing.survey.id, services.clock() + TEST_LASTS)
     query = "&".join(filter(None, (parts.query, f"tevreden=test.{token}")))
     return await _review(request, user, typed, link=urlunsplit(parts._replace(query=query)))
 
@@ -106,14 +104,14 @@ def _web_address(typed: str) -> SplitResult | None:
         return None
 
 
-def _way_to(desk: Desk, at: str) -> tuple[str, str]:
+def _way_to(editing: Editing, at: str) -> tuple[str, str]:
     """Where a place of the document is edited: what it is called, and the address."""
     if at.startswith("translations/"):
         _, language, own = at.split("/", 2)
         name = f"{TAB_WORDS['translations']} · {LANGUAGES[language].name}"
-        return name, f"{desk.home}/edit/translations?language={language}#{replace(PLACES[own][2], at=at).id}"
+        return name, f"{editing.home}/edit/translations?language={language}#{replace(PLACES[own][2], at=at).id}"
     tab, _, field = PLACES[at]
-    return called(at), f"{desk.home}/edit/{tab}#{field.id}"
+    return called(at), f"{editing.home}/edit/{tab}#{field.id}"
 
 
 def _settings(document: SurveyDocument) -> dict[Tab, list[tuple[Section, list[tuple[Field, str]]]]]:

@@ -27,11 +27,13 @@ from collector.web.http.auth import (
     only_by_https,
     read_form,
     require_same_origin,
+    require_user,
     session_of,
     sign_in_here,
-    signed_in,
 )
-from collector.web.http.shared import house_of, page, uuid_of
+from collector.web.http.bodies import uuid_of
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
 PENDING_LASTS = timedelta(minutes=10)
 """From the password to the code."""
@@ -44,22 +46,22 @@ ENTRIES = 100
 
 async def welcome_form(request: Request) -> Response:
     """Where the link of a first start leads."""
-    house = house_of(request)
-    async with house.database.read() as connection:
-        await accounts.check_owner_link(connection, request.path_params["secret"], now=house.clock())
+    services = services_of(request)
+    async with services.database.read() as connection:
+        await accounts.check_owner_link(connection, request.path_params["secret"], now=services.clock())
     return _welcome()
 
 
 async def welcome(request: Request) -> Response:
-    house, secret = house_of(request), request.path_params["secret"]
+    services, secret = services_of(request), request.path_params["secret"]
     form = await read_form(request)
     email = form.get("email", "")
-    async with house.database.read() as connection:
-        await accounts.check_owner_link(connection, secret, now=house.clock())
+    async with services.database.read() as connection:
+        await accounts.check_owner_link(connection, secret, now=services.clock())
     try:
         hashed = await accounts.hash_password(form.get("password", ""))
-        async with house.database.write() as connection:
-            user = await accounts.make_owner(connection, secret, email, hashed, now=house.clock())
+        async with services.database.write() as connection:
+            user = await accounts.make_owner(connection, secret, email, hashed, now=services.clock())
     except Invalid as error:
         return _welcome(email, by_field(error), status=422)
     response = RedirectResponse("/admin", 303)
@@ -76,29 +78,29 @@ def _welcome(email: str = "", faults: dict[str, str] | None = None, status: int 
 
 
 async def sign_in_form(request: Request) -> Response:
-    if await signed_in(request):
+    if await session_of(request):
         return RedirectResponse("/admin", 303)
     return _sign_in(request, told=only_by_https(request) if "signed-in" in request.query_params else "")
 
 
 def _sign_in(request: Request, email: str = "", *, failed: bool = False, told: str = "", status: int = 200) -> Response:
-    house = house_of(request)
-    provider = house.settings.oidc_name if house.sign_on else ""
+    services = services_of(request)
+    provider = services.settings.oidc_name if services.sign_on else ""
     return page("sign_in.html", status=status, user=None, email=email, failed=failed, told=told, provider=provider)
 
 
 async def sign_in(request: Request) -> Response:
-    house = house_of(request)
+    services = services_of(request)
     form = await read_form(request)
     email, password = form.get("email", "").strip(), form.get("password", "")
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         user, hashed = await accounts.password_hash_of(connection, email)
     if not await is_password_at_sign_in(request, email, user, hashed, password) or user is None:
         await _note_refusal(request, user, "wrong password")
         return _sign_in(request, email, failed=True, status=401)
     if user.second_step:
         value = f"{user.id.hex}.{digest(hashed)}"
-        return _code(house.signing.until("step-pending", value, house.clock() + PENDING_LASTS))
+        return _code(services.signing.until("step-pending", value, services.clock() + PENDING_LASTS))
     response = RedirectResponse(after_sign_in(request), 303)
     await sign_in_here(request, response, user, hashed)
     return response
@@ -110,19 +112,19 @@ def _code(pending: str, *, failed: bool = False, status: int = 200) -> Response:
 
 async def sign_in_code(request: Request) -> Response:
     """The second step, for whom the first one let through a moment ago."""
-    house = house_of(request)
+    services = services_of(request)
     form = await read_form(request)
     pending = form.get("pending", "")
-    value = house.signing.read_until("step-pending", pending, now=house.clock()) or "0.0"
+    value = services.signing.read_until("step-pending", pending, now=services.clock()) or "0.0"
     user_id, _, known = value.partition(".")
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         user, hashed = await accounts.password_hash_by_id(connection, UUID(int=int(user_id, 16)))
     if user is None or known != digest(hashed):
         return _sign_in(request, told="That took too long. Please begin again.", status=401)
 
     async def look() -> bool:
-        async with house.database.write() as connection:
-            return await use_code(connection, house.signing, user, form.get("code", ""), now=house.clock())
+        async with services.database.write() as connection:
+            return await use_code(connection, services.signing, user, form.get("code", ""), now=services.clock())
 
     if not await is_code(request, user, look):
         await _note_refusal(request, user, "wrong code")
@@ -134,17 +136,17 @@ async def sign_in_code(request: Request) -> Response:
 
 async def _note_refusal(request: Request, user: accounts.User | None, why: str) -> None:
     """One row for each account and quarter of an hour, and one for all addresses that have none."""
-    house = house_of(request)
+    services = services_of(request)
     who = user.email if user else "an address without an account"
-    async with house.database.write() as connection:
-        await record_often(connection, who, "sign.in.refused", why, now=house.clock())
+    async with services.database.write() as connection:
+        await record_often(connection, who, "sign.in.refused", why, now=services.clock())
 
 
 async def sign_out(request: Request) -> Response:
     require_same_origin(request)
     session = await session_of(request)
     if session:
-        async with house_of(request).database.write() as connection:
+        async with services_of(request).database.write() as connection:
             await accounts.end_session(connection, session)
     response = RedirectResponse("/admin/sign-in", 303)
     clear_session(request, response)
@@ -155,24 +157,24 @@ async def sign_out(request: Request) -> Response:
 
 
 async def reset_form(request: Request) -> Response:
-    house = house_of(request)
-    async with house.database.read() as connection:
-        user = await read_reset(connection, request.path_params["secret"], now=house.clock())
+    services = services_of(request)
+    async with services.database.read() as connection:
+        user = await read_reset(connection, request.path_params["secret"], now=services.clock())
     return _reset(user.email)
 
 
 async def reset(request: Request) -> Response:
     """A new password; they sign in with it next, with the second step where there is one."""
-    house, secret = house_of(request), request.path_params["secret"]
+    services, secret = services_of(request), request.path_params["secret"]
     form = await read_form(request)
-    async with house.database.read() as connection:
-        user = await read_reset(connection, secret, now=house.clock())
+    async with services.database.read() as connection:
+        user = await read_reset(connection, secret, now=services.clock())
     try:
         hashed = await accounts.hash_password(form.get("password", ""))
     except Invalid as error:
         return _reset(user.email, by_field(error), status=422)
-    async with house.database.write() as connection:
-        await reset_password(connection, secret, hashed, now=house.clock())
+    async with services.database.write() as connection:
+        await reset_password(connection, secret, hashed, now=services.clock())
         device = await know_here(request, connection, user)  # what strangers try keeps nobody from using a link
     response = _sign_in(request, user.email, told="Your password is changed. Sign in with it.")
     keep_device(request, response, device)
@@ -189,12 +191,10 @@ def _reset(email: str, faults: dict[str, str] | None = None, status: int = 200) 
 
 async def log(request: Request) -> Response:
     """The privileged acts, newest first."""
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse("/admin/sign-in", 303)
+    user = await require_user(request)
     require_everywhere(user)
     before = uuid_of(request.query_params.get("before", ""))
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         entries, earlier = await list_entries(connection, limit=ENTRIES, before=before)
     return page("log.html", user=user, entries=entries, earlier=earlier, sentences=SENTENCES, moment=moment)
 

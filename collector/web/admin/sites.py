@@ -12,17 +12,14 @@ from collector.access.accounts import User
 from collector.access.roles import site_for
 from collector.access.sites import MOST_PARAMETERS, Site, SiteSettings, change_site
 from collector.errors import Invalid
-from collector.web.http.auth import by_field, read_form, signed_in
-from collector.web.http.shared import house_of, page
-
-SIGN_IN = "/admin/sign-in"
+from collector.web.http.auth import by_field, read_form, require_user
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
 
 async def settings(request: Request) -> Response:
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    async with house_of(request).database.read() as connection:
+    user = await require_user(request)
+    async with services_of(request).database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
     shown = {"consent_required": site.settings.consent_required, "kept_parameters": _lines(site.settings)}
     return _settings(user, site, shown, is_saved="saved" in request.query_params)
@@ -55,20 +52,16 @@ def _settings(
 
 async def save(request: Request) -> Response:
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
+    user = await require_user(request)
+    services = services_of(request)
     shown = {"consent_required": "consent_required" in form, "kept_parameters": form.get("kept_parameters", "")}
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
         try:
             given = SiteSettings.read(bool(shown["consent_required"]), form.get("kept_parameters", "").split())
         except Invalid as error:
             return _settings(user, site, shown, by_field(error), status=error.status)
-        await change_site(connection, user.email, site, given, now=house.clock())
-        await house.database.tell(connection)
-    house.live.forget()
+        await change_site(connection, site, given, by=user.email, now=services.clock())
     return RedirectResponse(f"/admin/{site.key}/settings?saved", 303)
 
 

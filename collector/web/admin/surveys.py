@@ -11,23 +11,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from collector.access.audit import record
 from collector.access.roles import allows, hold_for, site_for, sites_for
 from collector.access.sites import Site, create_site
 from collector.errors import BadRequest, Changed, Conflict, Invalid, NotFound
 from collector.responses.rollups import Span, Total, answers_by_day, for_figures, totals_by_survey
+from collector.surveys.acts import ACTS, act_on
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Deleted, Survey, create_survey, free_name, list_deleted, list_surveys
 from collector.surveys.metrics import Figure, figure, scores
 from collector.surveys.templates import TEMPLATES, document_of
 from collector.surveys.versions import version_of
 from collector.web.admin.figures import SPARK_DAYS, share, show_figure, spark
-from collector.web.api.resources import frozen_tag, tag
-from collector.web.http.acts import ACTS, act_on
-from collector.web.http.auth import by_field, read_form, signed_in
-from collector.web.http.shared import house_of, page
-
-SIGN_IN = "/admin/sign-in"
+from collector.web.http.auth import by_field, read_form, require_user
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
+from collector.web.visitors.addresses import frozen_tag, tag
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,15 @@ class Shelf:
 
 async def overview(request: Request) -> Response:
     """Every site with its surveys, their status, headline figure and number of answers."""
-    user = await signed_in(request)
-    return RedirectResponse(SIGN_IN, 303) if user is None else await _overview(request, user)
+    user = await require_user(request)
+    return await _overview(request, user)
 
 
 async def _overview(request: Request, user: Any, name: str = "", wrong: str = "", status: int = 200) -> Response:
-    house = house_of(request)
+    services = services_of(request)
     found: list[Shelf] = []
-    now, today = house.clock(), house.clock().date()
-    async with house.database.read() as connection:
+    now, today = services.clock(), services.clock().date()
+    async with services.database.read() as connection:
         for site, role in await sites_for(connection, user):
             surveys = await list_surveys(connection, site.id)
             wanted = for_figures(score for one in surveys for score in scores(one.document.metric, one.document.points))
@@ -77,7 +75,7 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
             may_edit = allows(role, "editor")
             deleted = await list_deleted(connection, site.id, now=now) if may_edit else []
             found.append(Shelf(site, may_edit, allows(role, "owner"), kept, lines[len(kept) :], deleted))
-    url = house.settings.public_url
+    url = services.settings.public_url
     return page(
         "overview.html",
         status=status,
@@ -86,7 +84,7 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
         gone=request.query_params.get("deleted"),
         tag_of=lambda site: tag(url, site.key),
         frozen_tag_of=lambda site: frozen_tag(url, site.key),
-        demo=house.examples is not None,
+        demo=services.examples is not None,
         show=show_figure,
         version_of=version_of,
         spark_days=SPARK_DAYS,
@@ -105,15 +103,12 @@ def _line(survey: Survey, total: Total, lately: Mapping[date, int], today: date)
 
 async def add_site(request: Request) -> Response:
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, name = house_of(request), form.get("name", "")
+    user = await require_user(request)
+    services, name = services_of(request), form.get("name", "")
     try:
-        async with house.database.write() as connection:
+        async with services.database.write() as connection:
             await hold_for(connection, user, None)
-            site = await create_site(connection, name, now=house.clock())
-            await record(connection, user.email, "site.added", site.name, now=house.clock(), site_id=site.id)
+            await create_site(connection, name, by=user.email, now=services.clock())
     except (Invalid, Conflict) as error:
         return await _overview(request, user, name, by_field(error)["name"], error.status)
     return RedirectResponse("/admin", 303)
@@ -123,10 +118,8 @@ async def add_site(request: Request) -> Response:
 
 
 async def new_form(request: Request) -> Response:
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    async with house_of(request).database.read() as connection:
+    user = await require_user(request)
+    async with services_of(request).database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     return _new(user, site, {"language": "en"})
 
@@ -151,11 +144,9 @@ def _new(user: Any, site: Site, form: Mapping[str, str], wrong: Mapping[str, str
 async def create(request: Request) -> Response:
     """Save a new draft from a template, and open the editor."""
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, key, language = house_of(request), form.get("template", ""), form.get("language", "")
-    async with house.database.read() as connection:
+    user = await require_user(request)
+    services, key, language = services_of(request), form.get("template", ""), form.get("language", "")
+    async with services.database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     wrong = {}
     if key not in TEMPLATES:
@@ -164,11 +155,11 @@ async def create(request: Request) -> Response:
         wrong["language"] = "Choose one of these languages."
     if wrong:
         return _new(user, site, form, wrong)
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         site, _ = await site_for(connection, user, site.key, "editor")
         name = await free_name(connection, site.id, TEMPLATES[key].name)
-        survey = await create_survey(connection, site.id, document_of(key, language, name), now=house.clock())
-        await record(connection, user.email, "survey.created", survey.name, now=house.clock(), site_id=site.id)
+        document, now = document_of(key, language, name), services.clock()
+        survey = await create_survey(connection, site.id, document, by=user.email, now=now)
     return RedirectResponse(f"/admin/{site.key}/{survey.id}/edit/survey", 303)
 
 
@@ -182,21 +173,20 @@ async def act(request: Request) -> Response:
     name = request.path_params["act"]
     if name not in ACTS:
         raise NotFound("Nothing of this name can be done to a survey.")
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
+    user = await require_user(request)
     if not form.get("version"):
         raise BadRequest("The form came without what it was made for. Load the page again.")
-    house, wanted = house_of(request), [form["version"]]
+    services, wanted = services_of(request), [form["version"]]
     key, survey_id = request.path_params["site"], request.path_params["id"]
     try:
-        async with house.database.write() as connection:
+        async with services.database.write() as connection:
             site, _ = await site_for(connection, user, key, "editor")
-            survey = await act_on(house, connection, user.email, site, survey_id, name, version=wanted)
+            survey = await act_on(
+                connection, site.id, survey_id, name, version=wanted, by=user.email, now=services.clock()
+            )
     except Changed as changed:
         home = f"/admin/{key}/{survey_id}{'/review' if name == 'publish' else ''}"
         return page("problem.html", status=changed.status, problem=changed, home=home, back="Look at it again")
-    house.live.forget()
     if name == "delete":
         return RedirectResponse(f"/admin?deleted={survey.id}", 303)
     return RedirectResponse(f"/admin/{site.key}/{survey.id}{'/edit/survey' if name == 'clone' else ''}", 303)

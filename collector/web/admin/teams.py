@@ -14,23 +14,24 @@ from collector.access.accounts import User
 from collector.access.roles import ROLE_WORDS, list_users, read_role, site_for, sites_for
 from collector.access.teams import add_team, give_team_role, list_teams, put_in_team, remove_team
 from collector.errors import Conflict, Fault, Forbidden, Invalid
-from collector.web.http.auth import by_field, press, read_form, signed_in
-from collector.web.http.shared import house_of, page, uuid_of
+from collector.web.http.auth import by_field, press, read_form, require_user
+from collector.web.http.bodies import uuid_of
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
-SIGN_IN = "/admin/sign-in"
 TEAMS = "/admin/teams"
 
 
 async def teams(request: Request) -> Response:
     """Every team, with its people for those who own every site."""
-    user = await signed_in(request)
-    return RedirectResponse(SIGN_IN, 303) if user is None else await _teams(request, user)
+    user = await require_user(request)
+    return await _teams(request, user)
 
 
 async def _teams(
     request: Request, user: User, name: str = "", faults: Mapping[str, str] | None = None, status: int = 200
 ) -> Response:
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         owned = [site for site, _ in await sites_for(connection, user, "owner")]
         if not owned and user.role != "owner":
             raise Forbidden("This takes an owner.")
@@ -51,13 +52,11 @@ async def _teams(
 
 async def add(request: Request) -> Response:
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, name = house_of(request), form.get("name", "")
+    user = await require_user(request)
+    services, name = services_of(request), form.get("name", "")
     try:
-        async with house.database.write() as connection:
-            await add_team(connection, user, name, now=house.clock())
+        async with services.database.write() as connection:
+            await add_team(connection, user, name, now=services.clock())
     except (Invalid, Conflict) as error:
         return await _teams(request, user, name, by_field(error), error.status)
     return RedirectResponse(TEAMS, 303)
@@ -73,28 +72,24 @@ async def remove(request: Request) -> Response:
 async def put_in(request: Request) -> Response:
     """Let a person in, or out where the form says so."""
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, team, out = house_of(request), request.path_params["team"], "out" in form
+    user = await require_user(request)
+    services, team, out = services_of(request), request.path_params["team"], "out" in form
     person = uuid_of(form.get("out" if out else "person", ""))
     if person is None:
         raise Invalid(faults=[Fault("/person", "must be somebody who has an account")])
-    async with house.database.write() as connection:
-        await put_in_team(connection, user, team, person, now=house.clock(), out=out)
+    async with services.database.write() as connection:
+        await put_in_team(connection, user, team, person, now=services.clock(), out=out)
     return RedirectResponse(TEAMS, 303)
 
 
 async def give_role(request: Request) -> Response:
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, team = house_of(request), request.path_params["team"]
-    async with house.database.write() as connection:
+    user = await require_user(request)
+    services, team = services_of(request), request.path_params["team"]
+    async with services.database.write() as connection:
         site, _ = await site_for(connection, user, form.get("site", ""), "owner")
         role = read_role(form["role"]) if form.get("role") else None
-        await give_team_role(connection, user, team, role, site, now=house.clock())
+        await give_team_role(connection, user, team, role, site, now=services.clock())
     return RedirectResponse(TEAMS, 303)
 
 

@@ -16,7 +16,7 @@ from collector.access.signing import digest
 from collector.errors import TooManyTries, Unavailable
 from collector.web.http.auth import device_of
 from collector.web.http.limits import share_of
-from collector.web.http.shared import House
+from collector.web.http.services import Services
 
 TRIES = 10
 """Wrong passwords for one account within `collector.access.guesses.WITHIN`; likewise wrong codes."""
@@ -40,8 +40,8 @@ class Throttle:
     """Counts wrong guesses: by account and address, and apart from both in a browser where this account has signed in
     before, so that nobody is kept out by what others try at their password."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, services: Services) -> None:
+        self._house = services
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def is_right(self, look: Callable[[], Awaitable[bool]], **names: str) -> bool:

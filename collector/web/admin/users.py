@@ -1,4 +1,4 @@
-"""Who may do what: people with their roles, invitations, and the tokens of programs."""
+"""Who may do what: people with their roles, links to join by, and the tokens of programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector.access.accounts import SHORTEST_PASSWORD, Role, User, hash_password
-from collector.access.joining import accept, accept_as, invite, list_invitations, read_invitation, withdraw
+from collector.access.joining import accept, accept_as, list_join_links, make_join_link, read_join_link, withdraw
 from collector.access.resets import make_reset
 from collector.access.roles import (
     ROLE_WORDS,
@@ -43,17 +43,25 @@ from collector.access.tokens import (
 from collector.access.two_factor import turn_off
 from collector.db.schema import moment
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from collector.web.http.auth import by_field, press, read_form, require_same_origin, sign_in_here, signed_in
-from collector.web.http.shared import house_of, page
+from collector.web.http.auth import (
+    by_field,
+    press,
+    read_form,
+    require_same_origin,
+    require_user,
+    session_of,
+    sign_in_here,
+)
+from collector.web.http.rendering import page
+from collector.web.http.services import services_of
 
-SIGN_IN = "/admin/sign-in"
 SCOPE_WORDS = {"read": "reads", "write": "reads and writes"}
 
 
 async def people(request: Request) -> Response:
     """Everybody on the sites that one owns, with their roles."""
-    user = await signed_in(request)
-    return RedirectResponse(SIGN_IN, 303) if user is None else await _people(request, user)
+    user = await require_user(request)
+    return await _people(request, user)
 
 
 async def _people(
@@ -66,24 +74,24 @@ async def _people(
     given: str = "",
     status: int = 200,
 ) -> Response:
-    house, is_owner = house_of(request), user.role == "owner"
-    async with house.database.read() as connection:
+    services, is_owner = services_of(request), user.role == "owner"
+    async with services.database.read() as connection:
         owned = [site for site, _ in await sites_for(connection, user, "owner")]
         if not owned and not is_owner:
             raise Forbidden("This takes an owner.")
         ids = [site.id for site in owned]
-        invitations = await list_invitations(connection, ids, everywhere=is_owner, now=house.clock())
+        join_links = await list_join_links(connection, ids, everywhere=is_owner, now=services.clock())
         found = [(site, await list_members(connection, site.id)) for site in owned]
         everybody = await list_users(connection) if is_owner else []
         makers = {one.maker_id for one in await list_tokens(connection)}
     return page(
-        "people.html",
+        "users.html",
         status=status,
         user=user,
         sites=found,
         everybody=everybody,
         makers=makers,
-        invitations=invitations,
+        join_links=join_links,
         moment=moment,
         roles=ROLE_WORDS,
         form=form or {},
@@ -105,48 +113,44 @@ async def _site_in(connection: AsyncConnection, user: User, key: str) -> Site | 
 async def send_invitation(request: Request) -> Response:
     """Make a link to hand to somebody, or give a role to someone who has an account."""
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, email = house_of(request), form.get("email", "")
+    user = await require_user(request)
+    services, email = services_of(request), form.get("email", "")
     try:
-        async with house.database.write() as connection:
+        async with services.database.write() as connection:
             site = await _site_in(connection, user, form.get("site", ""))
             role = read_role(form.get("role", ""))
-            secret = await invite(connection, user, email, role, site, now=house.clock())
+            secret = await make_join_link(connection, user, email, role, site, now=services.clock())
     except Invalid as error:
         return await _people(request, user, form, by_field(error), status=error.status)
     if secret is None:
         return await _people(request, user, given=email.strip())
-    return await _people(request, user, link=f"{house.settings.public_url}/admin/join/{secret}", given=email.strip())
+    return await _people(request, user, link=f"{services.settings.public_url}/admin/join/{secret}", given=email.strip())
 
 
 async def change_role(request: Request) -> Response:
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, person = house_of(request), request.path_params["user"]
-    async with house.database.write() as connection:
+    user = await require_user(request)
+    services, person = services_of(request), request.path_params["user"]
+    async with services.database.write() as connection:
         site = await _site_in(connection, user, form.get("site", ""))
         role = read_role(form["role"]) if form.get("role") else None
-        await give_role(connection, user, person, role, site, now=house.clock())
+        await give_role(connection, user, person, role, site, now=services.clock())
         left = await tokens_made_by(connection, person, site) if role != "owner" else ()
-    return RedirectResponse(f"/admin/people/{person}/tokens" if left else "/admin/people", 303)
+    return RedirectResponse(f"/admin/users/{person}/tokens" if left else "/admin/users", 303)
 
 
 async def remove(request: Request) -> Response:
     async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
         await remove_user(connection, user, request.path_params["user"], now=now)
 
-    return await press(request, act, "/admin/people")
+    return await press(request, act, "/admin/users")
 
 
-async def withdraw_invitation(request: Request) -> Response:
+async def withdraw_join_link(request: Request) -> Response:
     async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
         await withdraw(connection, user, request.path_params["name"], now=now)
 
-    return await press(request, act, "/admin/people")
+    return await press(request, act, "/admin/users")
 
 
 async def _hold_another(connection: AsyncConnection, user: User, other: UUID) -> None:
@@ -159,14 +163,12 @@ async def _hold_another(connection: AsyncConnection, user: User, other: UUID) ->
 async def reset_link(request: Request) -> Response:
     """Make a link by which a person who forgot their password gives themselves another, and show it this once."""
     require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house, other = house_of(request), request.path_params["user"]
-    async with house.database.write() as connection:
+    user = await require_user(request)
+    services, other = services_of(request), request.path_params["user"]
+    async with services.database.write() as connection:
         await _hold_another(connection, user, other)
-        email, secret = await make_reset(connection, user, other, now=house.clock())
-    return await _people(request, user, reset=f"{house.settings.public_url}/admin/reset/{secret}", given=email)
+        email, secret = await make_reset(connection, user, other, now=services.clock())
+    return await _people(request, user, reset=f"{services.settings.public_url}/admin/reset/{secret}", given=email)
 
 
 async def step_off(request: Request) -> Response:
@@ -177,23 +179,21 @@ async def step_off(request: Request) -> Response:
         await _hold_another(connection, user, other)
         await turn_off(connection, user.email, other, now=now)
 
-    return await press(request, act, "/admin/people")
+    return await press(request, act, "/admin/users")
 
 
 async def tokens_of_person(request: Request) -> Response:
     """What rests on somebody's rights, for who takes those away: to be taken over, or revoked."""
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
+    user = await require_user(request)
     person = request.path_params["user"]
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         owned, _ = await _own_tokens(connection, user)
         seen = {site.id: site.name for site in owned}
         found = [one for one in await tokens_made_by(connection, person) if user.role == "owner" or one.site_id in seen]
         email = await address_of(connection, person) if found or user.role == "owner" else "this person"
     may_remove = user.role == "owner" and person != user.id
     return page(
-        "person_tokens.html",
+        "user_tokens.html",
         user=user,
         person=person,
         email=email,
@@ -208,29 +208,29 @@ async def tokens_of_person(request: Request) -> Response:
 
 
 async def join_form(request: Request) -> Response:
-    house = house_of(request)
-    async with house.database.read() as connection:
-        invitation = await read_invitation(connection, request.path_params["secret"], now=house.clock())
-    user = await signed_in(request)
-    return _join(invitation.email, here=user is not None and user.email == invitation.email)
+    services = services_of(request)
+    async with services.database.read() as connection:
+        link = await read_join_link(connection, request.path_params["secret"], now=services.clock())
+    session = await session_of(request)
+    return _join(link.email, here=session is not None and session.user.email == link.email)
 
 
 async def join(request: Request) -> Response:
-    house, secret = house_of(request), request.path_params["secret"]
+    services, secret = services_of(request), request.path_params["secret"]
     form = await read_form(request)
-    async with house.database.read() as connection:
-        invitation = await read_invitation(connection, secret, now=house.clock())
-    user = await signed_in(request)
-    if user is not None and user.email == invitation.email:
-        async with house.database.write() as connection:
-            await accept_as(connection, secret, user, now=house.clock())
+    async with services.database.read() as connection:
+        link = await read_join_link(connection, secret, now=services.clock())
+    session = await session_of(request)
+    if session is not None and session.user.email == link.email:
+        async with services.database.write() as connection:
+            await accept_as(connection, secret, session.user, now=services.clock())
         return RedirectResponse("/admin", 303)
     try:
         hashed = await hash_password(form.get("password", ""))
     except Invalid as error:
-        return _join(invitation.email, by_field(error), status=422)
-    async with house.database.write() as connection:
-        user = await accept(connection, secret, hashed, now=house.clock())
+        return _join(link.email, by_field(error), status=422)
+    async with services.database.write() as connection:
+        user = await accept(connection, secret, hashed, now=services.clock())
     response = RedirectResponse("/admin", 303)
     await sign_in_here(request, response, user, hashed)
     return response
@@ -253,8 +253,8 @@ def _join(email: str, faults: Mapping[str, str] | None = None, status: int = 200
 
 async def tokens(request: Request) -> Response:
     """The tokens of the sites that one owns."""
-    user = await signed_in(request)
-    return RedirectResponse(SIGN_IN, 303) if user is None else await _tokens(request, user)
+    user = await require_user(request)
+    return await _tokens(request, user)
 
 
 async def _own_tokens(connection: AsyncConnection, user: User) -> tuple[list[Site], list[Token]]:
@@ -274,7 +274,7 @@ async def _tokens(
     made: str = "",
     status: int = 200,
 ) -> Response:
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         owned, found = await _own_tokens(connection, user)
         rests_on = {one.id: await _rests_on(connection, one) for one in found}
     return page(
@@ -310,19 +310,17 @@ async def _rests_on(connection: AsyncConnection, token: Token) -> str:
 async def make_token(request: Request) -> Response:
     """Make a token, and show it this once."""
     form = await read_form(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
+    user = await require_user(request)
+    services = services_of(request)
     try:
         scope = next((one for one in SCOPES if one == form.get("scope")), None)
         if scope is None:
             raise Invalid(faults=[Fault("/scope", "must be read or write")])
-        async with house.database.write() as connection:
+        async with services.database.write() as connection:
             site = await _site_in(connection, user, form.get("site", ""))
             await hold_for(connection, user, site)
             about: dict[str, Any] = {"site_id": site.id if site else None, "scope": scope, "maker_id": user.id}
-            made = await add_token(connection, form.get("name", ""), now=house.clock(), by=user.email, **about)
+            made = await add_token(connection, form.get("name", ""), now=services.clock(), by=user.email, **about)
     except (Invalid, Conflict) as error:
         return await _tokens(request, user, form, by_field(error), status=error.status)
     return await _tokens(request, user, made=made)
@@ -330,16 +328,14 @@ async def make_token(request: Request) -> Response:
 
 async def revoke(request: Request) -> Response:
     require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse(SIGN_IN, 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
+    user = await require_user(request)
+    services = services_of(request)
+    async with services.database.write() as connection:
         _, found = await _own_tokens(connection, user)
         token = next((one for one in found if one.id == request.path_params["token"]), None)
         if token is None:
             raise NotFound("There is no such token.")
-        await revoke_token(connection, token, now=house.clock(), by=user.email)
+        await revoke_token(connection, token, now=services.clock(), by=user.email)
     return RedirectResponse("/admin/tokens", 303)
 
 
@@ -351,14 +347,14 @@ async def take_token_over(request: Request) -> Response:
 
 
 routes = [
-    Route("/admin/people", people),
-    Route("/admin/people/invite", send_invitation, methods=["POST"]),
-    Route("/admin/people/invitations/{name}/withdraw", withdraw_invitation, methods=["POST"]),
-    Route("/admin/people/{user:uuid}/role", change_role, methods=["POST"]),
-    Route("/admin/people/{user:uuid}/remove", remove, methods=["POST"]),
-    Route("/admin/people/{user:uuid}/tokens", tokens_of_person),
-    Route("/admin/people/{user:uuid}/reset", reset_link, methods=["POST"]),
-    Route("/admin/people/{user:uuid}/second-step/off", step_off, methods=["POST"]),
+    Route("/admin/users", people),
+    Route("/admin/users/invite", send_invitation, methods=["POST"]),
+    Route("/admin/users/joining/{name}/withdraw", withdraw_join_link, methods=["POST"]),
+    Route("/admin/users/{user:uuid}/role", change_role, methods=["POST"]),
+    Route("/admin/users/{user:uuid}/remove", remove, methods=["POST"]),
+    Route("/admin/users/{user:uuid}/tokens", tokens_of_person),
+    Route("/admin/users/{user:uuid}/reset", reset_link, methods=["POST"]),
+    Route("/admin/users/{user:uuid}/second-step/off", step_off, methods=["POST"]),
     Route("/admin/join/{secret}", join_form),
     Route("/admin/join/{secret}", join, methods=["POST"]),
     Route("/admin/tokens", tokens),

@@ -19,7 +19,7 @@ from collector.results.figures import Results
 from collector.surveys.document import FilledLine, SurveyDocument, faults_of
 from collector.surveys.lifecycle import Status, Survey
 from collector.surveys.metrics import Group
-from collector.web.visitors.script import FROZEN_HASH, INTEGRITY
+from collector.web.visitors.addresses import own_page, tag
 
 Moment = Annotated[
     datetime, PlainSerializer(moment, return_type=str, when_used="json"), Field(description="RFC 3339, UTC")
@@ -257,21 +257,3 @@ class SurveyList(Resource):
 class ResponseList(Resource):
     items: list[ResponseResource]
     next: str | None
-
-
-def own_page(public_url: str, site: Site, survey: Survey) -> str:
-    """The address of a survey's own page."""
-    return f"{public_url}/s/{site.key}-{survey.key}"
-
-
-def tag(public_url: str, site_key: str) -> str:
-    """The script tag of a site."""
-    return f'<script async src="{public_url}/w/{site_key}.js"></script>'
-
-
-def frozen_tag(public_url: str, site_key: str) -> str:
-    """The script tag for pages that pin their scripts."""
-    return (
-        f'<script async src="{public_url}/w/loader-{FROZEN_HASH}.js" data-site="{site_key}"\n'
-        f'        integrity="{INTEGRITY}" crossorigin="anonymous"></script>'
-    )

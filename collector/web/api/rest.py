@@ -19,7 +19,7 @@ from collector.errors import BadRequest, Fault, Forbidden, Invalid, NotFound
 from collector.responses.reading import MOST
 from collector.web.api.openapi import Query
 from collector.web.http.auth import token_of
-from collector.web.http.shared import house_of
+from collector.web.http.services import services_of
 
 PREFIX = "/api/v1"
 
@@ -60,7 +60,7 @@ async def site_of(request: Request, connection: AsyncConnection, needed: Role | 
 async def signing_on(request: Request, connection: AsyncConnection, site: Site) -> Signing | None:
     """What makes the secrets that a resource shows; nothing for a token that only reads, or whose maker may not."""
     role = await token_role(connection, token_of(request), site.id)
-    return house_of(request).signing if role == "owner" else None
+    return services_of(request).signing if role == "owner" else None
 
 
 def wanted_versions(request: Request) -> list[str] | None:

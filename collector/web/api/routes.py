@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collector.access.audit import record
 from collector.access.sites import Site
 from collector.errors import Fault, Invalid
-from collector.responses.reading import Filter, delete_response, get_response, list_responses
+from collector.responses.reading import Filter, get_response, list_responses
+from collector.responses.removal import delete_response
 from collector.results.figures import results_of
+from collector.surveys.acts import act_on
 from collector.surveys.document import SurveyDocument, json_schema, read_document
 from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
 from collector.surveys.metrics import GROUPS
@@ -29,17 +30,18 @@ from collector.web.api import webhooks as api_webhooks
 from collector.web.api.openapi import Endpoint, Query, openapi
 from collector.web.api.resources import ResponseList, ResponseResource, ResultsResource, SurveyList, SurveyResource
 from collector.web.api.rest import CURSOR, IF_MATCH, LIMIT, PREFIX, SITE, answer, limit_of, site_of, wanted_versions
-from collector.web.http.acts import act_on
 from collector.web.http.auth import require_token
+from collector.web.http.bodies import MOST_DOCUMENT_BYTES, read_json
 from collector.web.http.packed import Packed
-from collector.web.http.shared import MOST_DOCUMENT_BYTES, PAGE_HEADERS, house_of, page, read_json
+from collector.web.http.rendering import PAGE_HEADERS, page
+from collector.web.http.services import services_of
 
 # ---- surveys
 
 
 async def surveys_list(request: Request) -> Response:
     await require_token(request)
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         found = await list_surveys(connection, site.id)
     return answer(SurveyList(items=[_survey_resource(request, survey, site) for survey in found], next=None))
@@ -47,18 +49,17 @@ async def surveys_list(request: Request) -> Response:
 
 async def surveys_create(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
+    services = services_of(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         site = await site_of(request, connection)
-        survey = await create_survey(connection, site.id, document, now=house.clock())
-        await record(connection, token.who, "survey.created", survey.name, now=house.clock(), site_id=site.id)
+        survey = await create_survey(connection, site.id, document, by=token.who, now=services.clock())
     return _answer_survey(request, survey, site, 201)
 
 
 async def surveys_get(request: Request) -> Response:
     await require_token(request)
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         survey = await get_survey(connection, site.id, request.path_params["id"])
     return _answer_survey(request, survey, site)
@@ -66,15 +67,14 @@ async def surveys_get(request: Request) -> Response:
 
 async def surveys_replace(request: Request) -> Response:
     token = await require_token(request)
-    house, wanted = house_of(request), wanted_versions(request)
+    services, wanted = services_of(request), wanted_versions(request)
     document = read_document(await read_json(request, MOST_DOCUMENT_BYTES))
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         site = await site_of(request, connection)
-        now, survey_id = house.clock(), request.path_params["id"]
+        survey_id = request.path_params["id"]
         if wanted is not None:
             require_version(await get_survey(connection, site.id, survey_id, to_change=True), wanted)
-        survey = await replace_survey(connection, site.id, survey_id, document, now=now)
-        await record(connection, token.who, "survey.replaced", survey.name, now=now, site_id=site.id)
+        survey = await replace_survey(connection, site.id, survey_id, document, by=token.who, now=services.clock())
     return _answer_survey(request, survey, site)
 
 
@@ -101,7 +101,7 @@ async def surveys_clone(request: Request) -> Response:
 
 async def surveys_results(request: Request) -> Response:
     await require_token(request)
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         survey = await get_survey(connection, site.id, request.path_params["id"])
         results = await results_of(connection, survey)
@@ -111,11 +111,11 @@ async def surveys_results(request: Request) -> Response:
 async def _act(request: Request, act: str, *, status: int = 200) -> Response:
     """One step of a survey's life, then the script anew."""
     token = await require_token(request)
-    house, wanted = house_of(request), wanted_versions(request)
-    async with house.database.write() as connection:
+    services, wanted = services_of(request), wanted_versions(request)
+    async with services.database.write() as connection:
         site = await site_of(request, connection)
-        survey = await act_on(house, connection, token.who, site, request.path_params["id"], act, version=wanted)
-    house.live.forget()
+        by, now = token.who, services.clock()
+        survey = await act_on(connection, site.id, request.path_params["id"], act, version=wanted, by=by, now=now)
     return _answer_survey(request, survey, site, status)
 
 
@@ -125,7 +125,7 @@ def _answer_survey(request: Request, survey: Survey, site: Site, status: int = 2
 
 
 def _survey_resource(request: Request, survey: Survey, site: Site) -> SurveyResource:
-    return SurveyResource.of(survey, site, house_of(request).settings.public_url)
+    return SurveyResource.of(survey, site, services_of(request).settings.public_url)
 
 
 # ---- responses
@@ -135,7 +135,7 @@ async def responses_list(request: Request) -> Response:
     await require_token(request)
     query = request.query_params
     limit, wanted = limit_of(request), _filter(dict(query))
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         rows, following = await list_responses(connection, site.id, wanted, limit=limit, cursor=query.get("cursor"))
     return answer(ResponseList(items=[ResponseResource.of(row) for row in rows], next=following))
@@ -143,7 +143,7 @@ async def responses_list(request: Request) -> Response:
 
 async def responses_get(request: Request) -> Response:
     await require_token(request)
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         row = await get_response(connection, site.id, request.path_params["id"])
     return answer(ResponseResource.of(row))
@@ -151,11 +151,10 @@ async def responses_get(request: Request) -> Response:
 
 async def responses_delete(request: Request) -> Response:
     token = await require_token(request)
-    house, response_id = house_of(request), request.path_params["id"]
-    async with house.database.write() as connection:
+    services, response_id = services_of(request), request.path_params["id"]
+    async with services.database.write() as connection:
         site = await site_of(request, connection)
-        await delete_response(connection, site.id, response_id)
-        await record(connection, token.who, "response.deleted", str(response_id), now=house.clock(), site_id=site.id)
+        await delete_response(connection, site.id, response_id, by=token.who, now=services.clock())
     return Response(status_code=204)
 
 
@@ -328,7 +327,7 @@ _TO_BE_ASKED = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"
 
 
 async def describe(request: Request) -> Response:
-    found = await asyncio.to_thread(described, house_of(request).settings.public_url)
+    found = await asyncio.to_thread(described, services_of(request).settings.public_url)
     return await found[request.url.path].response(request)
 
 

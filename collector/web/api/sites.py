@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.access.audit import record
 from collector.access.sites import Site, change_site, create_site, list_sites, site_by_key
 from collector.access.tokens import check_token_again, token_role
 from collector.errors import Forbidden, NotFound
@@ -14,13 +13,14 @@ from collector.web.api.openapi import Endpoint
 from collector.web.api.resources import ChangedSite, NewSite, SiteList, SiteResource, read_changed_site, read_new_site
 from collector.web.api.rest import answer, signing_on
 from collector.web.http.auth import require_token
-from collector.web.http.shared import house_of, read_json
+from collector.web.http.bodies import read_json
+from collector.web.http.services import services_of
 
 
 async def sites_list(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         found = [site for site in await list_sites(connection) if await token_role(connection, token, site.id)]
         items = [await _site_resource(request, connection, site) for site in found]
     return answer(SiteList(items=items, next=None))
@@ -28,20 +28,19 @@ async def sites_list(request: Request) -> Response:
 
 async def sites_create(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
+    services = services_of(request)
     name = read_new_site(await read_json(request))
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         if not (await check_token_again(connection, token)).is_everywhere("owner"):
             raise Forbidden("This takes a token for every site, of somebody who owns every site.")
-        site = await create_site(connection, name, now=house.clock())
-        await record(connection, token.who, "site.added", site.name, now=house.clock(), site_id=site.id)
+        site = await create_site(connection, name, by=token.who, now=services.clock())
         made = await _site_resource(request, connection, site)
     return answer(made, 201)
 
 
 async def sites_get(request: Request) -> Response:
     token = await require_token(request)
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["key"])
         if await token_role(connection, token, site.id) is None:
             raise NotFound("No site has this key.")
@@ -51,9 +50,9 @@ async def sites_get(request: Request) -> Response:
 
 async def sites_change(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
+    services = services_of(request)
     value = await read_json(request)
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         checked = await check_token_again(connection, token)
         site = await site_by_key(connection, request.path_params["key"])
         role = await token_role(connection, checked, site.id)
@@ -62,17 +61,15 @@ async def sites_change(request: Request) -> Response:
         if role != "owner":
             raise Forbidden("This takes a token of somebody who owns the site.")
         site = await change_site(
-            connection, token.who, site, read_changed_site(value, site.settings), now=house.clock()
+            connection, site, read_changed_site(value, site.settings), by=token.who, now=services.clock()
         )
-        await house.database.tell(connection)
         changed = await _site_resource(request, connection, site)
-    house.live.forget()
     return answer(changed)
 
 
 async def _site_resource(request: Request, connection: AsyncConnection, site: Site) -> SiteResource:
     signing = await signing_on(request, connection, site)
-    return SiteResource.of(site, signing, house_of(request).settings.public_url)
+    return SiteResource.of(site, signing, services_of(request).settings.public_url)
 
 
 ENDPOINTS = (

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from urllib.parse import urlsplit
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.access.audit import Act, record
-from collector.access.tokens import Token
-from collector.automations.webhooks import Webhook, create_webhook, delete_webhook, get_webhook, list_webhooks
+from collector.automations.webhooks import create_webhook, delete_webhook, get_webhook, list_webhooks
 from collector.db.outbox import get_job, list_jobs, redo
 from collector.errors import NotFound
 from collector.web.api.openapi import Endpoint
@@ -25,13 +19,14 @@ from collector.web.api.resources import (
 )
 from collector.web.api.rest import CURSOR, LIMIT, SITE, answer, limit_of, signing_on, site_of
 from collector.web.http.auth import require_token
-from collector.web.http.shared import house_of, read_json
+from collector.web.http.bodies import read_json
+from collector.web.http.services import services_of
 
 
 async def webhooks_list(request: Request) -> Response:
     await require_token(request)
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         site = await site_of(request, connection)
         found = await list_webhooks(connection, site.id)
         signing = await signing_on(request, connection, site)
@@ -40,23 +35,20 @@ async def webhooks_list(request: Request) -> Response:
 
 async def webhooks_create(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
+    services = services_of(request)
     url = read_new_webhook(await read_json(request))
-    async with house.database.write() as connection:
+    async with services.database.write() as connection:
         site = await site_of(request, connection, "owner")
-        networks = house.settings.networks
-        webhook = await create_webhook(connection, site.id, url, now=house.clock(), networks=networks)
-        await _note(connection, token, "webhook.added", webhook, house.clock())
+        networks = services.settings.networks
+        webhook = await create_webhook(connection, site.id, url, by=token.who, now=services.clock(), networks=networks)
         signing = await signing_on(request, connection, site)
-        await house.database.tell(connection)
-    house.live.forget()
     return answer(WebhookResource.of(webhook, signing), 201)
 
 
 async def webhooks_get(request: Request) -> Response:
     await require_token(request)
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         site = await site_of(request, connection)
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         signing = await signing_on(request, connection, site)
@@ -65,27 +57,18 @@ async def webhooks_get(request: Request) -> Response:
 
 async def webhooks_delete(request: Request) -> Response:
     token = await require_token(request)
-    house = house_of(request)
-    async with house.database.write() as connection:
+    services = services_of(request)
+    async with services.database.write() as connection:
         site = await site_of(request, connection, "owner")
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
-        await delete_webhook(connection, site.id, webhook.id)
-        await _note(connection, token, "webhook.removed", webhook, house.clock())
-        await house.database.tell(connection)
-    house.live.forget()
+        await delete_webhook(connection, webhook, by=token.who, now=services.clock())
     return Response(status_code=204)
-
-
-async def _note(connection: AsyncConnection, token: Token, act: Act, webhook: Webhook, now: datetime) -> None:
-    """In the log, with the host alone: the rest of the address may be secret."""
-    host = urlsplit(webhook.url).hostname
-    await record(connection, token.who, act, host, now=now, site_id=webhook.site_id)
 
 
 async def deliveries_list(request: Request) -> Response:
     await require_token(request)
     limit, cursor = limit_of(request), request.query_params.get("cursor")
-    async with house_of(request).database.read() as connection:
+    async with services_of(request).database.read() as connection:
         site = await site_of(request, connection)
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         rows, following = await list_jobs(connection, site.id, webhook.id, limit=limit, cursor=cursor)
@@ -94,16 +77,16 @@ async def deliveries_list(request: Request) -> Response:
 
 async def deliveries_redo(request: Request) -> Response:
     await require_token(request)
-    house = house_of(request)
-    async with house.database.write() as connection:
+    services = services_of(request)
+    async with services.database.write() as connection:
         site = await site_of(request, connection, "owner")
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         job = await get_job(connection, site.id, request.path_params["delivery"])
         if job.target_id != webhook.id:
             raise NotFound("This webhook has no such delivery.")
-        await redo(connection, site.id, job.id, now=await house.database.now(connection, house.clock))
+        await redo(connection, site.id, job.id, now=await services.database.now(connection, services.clock))
         job = await get_job(connection, site.id, job.id)
-    house.wake_worker()
+    services.wake_worker()
     return answer(DeliveryResource.of(job))
 
 

@@ -23,9 +23,10 @@ from collector.access.accounts import (
 )
 from collector.access.known_browsers import KNOWN_FOR, find_browser, know_browser, know_on
 from collector.access.tokens import Token, check_token, touch_token
-from collector.errors import Forbidden, Problem, Unauthorized, Unavailable
+from collector.errors import Forbidden, Problem, SignInNeeded, Unauthorized, Unavailable
 from collector.responses.devices import read_user_agent
-from collector.web.http.shared import house_of, read_body
+from collector.web.http.bodies import read_body
+from collector.web.http.services import services_of
 
 SESSION, DEVICE = "session", "device"
 """Cookies: who is signed in here, and who has been before."""
@@ -39,15 +40,15 @@ async def require_token(request: Request) -> Token:
         raise Unauthorized(
             "Send Authorization: Bearer TOKEN; tevreden token add makes one.", headers={"WWW-Authenticate": "Bearer"}
         )
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         token = await check_token(connection, secret.strip())
     if token.scope == "read" and request.method not in ("GET", "HEAD"):
         raise Forbidden("This token may only read.")
-    now = house.clock()
+    now = services.clock()
     if token.seen_at is None or token.seen_at < now - SEEN_EVERY:
         with suppress(Unavailable):
-            async with house.database.write() as connection:
+            async with services.database.write() as connection:
                 await touch_token(connection, token, now=now)
     request.state.token = token
     return token
@@ -59,45 +60,52 @@ def token_of(request: Request) -> Token:
     return token
 
 
-async def signed_in(request: Request) -> User | None:
-    """The user of the session that came with the request, if it is still good."""
+async def require_user(request: Request) -> User:
+    """Who is signed in. Raises `SignInNeeded`."""
+    return (await require_session(request)).user
+
+
+async def require_session(request: Request) -> Session:
+    """The session that came with the request. Raises `SignInNeeded` unless it is still good."""
     session = await session_of(request)
-    return session.user if session else None
+    if session is None:
+        raise SignInNeeded
+    return session
 
 
 async def session_of(request: Request) -> Session | None:
     """The session that came with the request, if it is still good."""
-    house = house_of(request)
+    services = services_of(request)
     cookie = kept(request, SESSION)
-    secret = house.signing.read_session(cookie) if cookie else None
+    secret = services.signing.read_session(cookie) if cookie else None
     if secret is None:
         return None
-    now = house.clock()
-    async with house.database.read() as connection:
+    now = services.clock()
+    async with services.database.read() as connection:
         session = await session_of_secret(connection, secret, now=now)
     if session and session.seen_at < now - SEEN_EVERY:
         with suppress(Unavailable):  # pages can be read while nothing can be stored
-            async with house.database.write() as connection:
+            async with services.database.write() as connection:
                 await touch_session(connection, session, now=now)
     return session
 
 
 async def sign_in_here(request: Request, response: Response, user: User, hashed: str) -> None:
     """Start a session in this browser for the user whose password fits this hash. Raises `Conflict`."""
-    house = house_of(request)
+    services = services_of(request)
     agent = read_user_agent(request.headers.get("user-agent"))
-    earlier = house.signing.read_session(kept(request, SESSION))
+    earlier = services.signing.read_session(kept(request, SESSION))
     about = {"browser": agent.browser, "system": agent.system, "instead_of": earlier}
-    async with house.database.write() as connection:
-        secret = await start_session(connection, user, hashed, now=house.clock(), **about)
+    async with services.database.write() as connection:
+        secret = await start_session(connection, user, hashed, now=services.clock(), **about)
         device = await know_here(request, connection, user)
-    keep(request, response, SESSION, house.signing.session_cookie(secret), SESSION_LASTS)
+    keep(request, response, SESSION, services.signing.session_cookie(secret), SESSION_LASTS)
     keep_device(request, response, device)
 
 
 async def know_here(request: Request, connection: AsyncConnection, user: User) -> str:
     """Let others' guesses not count in this browser for this user any more; `keep_device` lets it keep the answer."""
-    now = house_of(request).clock()
+    now = services_of(request).clock()
     known = await find_browser(connection, user.id, _devices(request), now=now)
     if known is None:
         return await know_browser(connection, user.id, now=now)
@@ -107,7 +115,7 @@ async def know_here(request: Request, connection: AsyncConnection, user: User) -
 
 def keep_device(request: Request, response: Response, device: str) -> None:
     others = [one for one in _devices(request) if one != device]  # a browser may be shared
-    cookies = [house_of(request).signing.device_cookie(one) for one in [device, *others][:MOST_DEVICES]]
+    cookies = [services_of(request).signing.device_cookie(one) for one in [device, *others][:MOST_DEVICES]]
     keep(request, response, DEVICE, DEVICE_BETWEEN.join(cookies), KNOWN_FOR)
 
 
@@ -117,16 +125,16 @@ def clear_session(request: Request, response: Response) -> None:
 
 async def device_of(request: Request, user: User | None) -> str | None:
     """The secret of this browser, if the user is known here; for nobody it is looked as well, to take as long."""
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = services_of(request)
+    async with services.database.read() as connection:
         user_id = user.id if user else UUID(int=0)
-        return await find_browser(connection, user_id, _devices(request), now=house.clock())
+        return await find_browser(connection, user_id, _devices(request), now=services.clock())
 
 
 def _devices(request: Request) -> list[str]:
     """One for each of those who signed in here last."""
     cookies = kept(request, DEVICE).split(DEVICE_BETWEEN)[:MOST_DEVICES]
-    return [device for one in cookies if one and (device := house_of(request).signing.read_device(one))]
+    return [device for one in cookies if one and (device := services_of(request).signing.read_device(one))]
 
 
 def keep(request: Request, response: Response, kind: str, value: str, lasts: timedelta) -> None:
@@ -161,7 +169,7 @@ def require_same_origin(request: Request) -> None:
     if site is not None:
         same = site == "same-origin"
     else:
-        same = origin in (house_of(request).settings.public_url.lower(), _origin_of_host(request, origin))
+        same = origin in (services_of(request).settings.public_url.lower(), _origin_of_host(request, origin))
     if not same:
         raise Forbidden(_another_site(request, origin))
 
@@ -189,12 +197,10 @@ async def press(
 ) -> Response:
     """A button that one form of ours is: let who is signed in do this, in one transaction, and lead ``back``."""
     require_same_origin(request)
-    user = await signed_in(request)
-    if user is None:
-        return RedirectResponse("/admin/sign-in", 303)
-    house = house_of(request)
-    async with house.database.write() as connection:
-        await act(connection, user, house.clock())
+    user = await require_user(request)
+    services = services_of(request)
+    async with services.database.write() as connection:
+        await act(connection, user, services.clock())
     return RedirectResponse(back, 303)
 
 
@@ -214,9 +220,10 @@ def after_sign_in(request: Request) -> str:
 
 
 def only_by_https(request: Request) -> str:
+    right = f"{services_of(request).settings.public_url}/admin"
     return (
         "This page was opened by http, and a browser stays signed in only by https. Open "
-        f"{house_of(request).settings.public_url}/admin instead. If people are to use the address that you opened, set "
+        f"{right} instead. If people are to use the address that you opened, set "
         "TEVREDEN_BASE_URL to it."
     )
 
@@ -233,7 +240,7 @@ def by_field(error: Problem) -> dict[str, str]:
 
 
 def _is_https(request: Request) -> bool:
-    return request.url.scheme == "https" or house_of(request).settings.base_url.startswith("https:")
+    return request.url.scheme == "https" or services_of(request).settings.base_url.startswith("https:")
 
 
 def _cookie_name(request: Request, kind: str) -> str:

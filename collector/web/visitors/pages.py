@@ -16,9 +16,10 @@ from collector.errors import NotFound
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import DELETED, get_revision
 from collector.surveys.personal import fill
-from collector.web.api.resources import tag
 from collector.web.http.packed import Packed
-from collector.web.http.shared import PICTURED, house_of, page
+from collector.web.http.rendering import PICTURED, page
+from collector.web.visitors.addresses import tag
+from collector.web.visitors.services import visitor_services_of
 
 _FOLDER = Path(__file__).parent.parent / "static"
 STATIC = {
@@ -40,7 +41,7 @@ EXAMPLES = {"demo": "shop", "plain": "plain"}
 
 async def survey_page(request: Request) -> Response:
     """A survey's own page, for a link or a QR code."""
-    async with house_of(request).database.read() as connection:
+    async with visitor_services_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
         revision = await get_revision(connection, site.id, request.path_params["survey"], None)
     if revision.status == DELETED:
@@ -67,9 +68,9 @@ async def static(request: Request) -> Response:
 
 async def example_page(request: Request) -> Response:
     """A page or file of the examples, with the demo's own tag in place of the sample one."""
-    house = house_of(request)
-    assert house.examples
-    folder = house.examples / EXAMPLES[request.url.path.split("/")[1]]
+    services = visitor_services_of(request)
+    assert services.examples
+    folder = services.examples / EXAMPLES[request.url.path.split("/")[1]]
     name = request.path_params.get("path") or "index.html"
     if not re.fullmatch(r"[a-z][a-z-]{0,63}(\.[a-z]{1,8})?", name):
         raise NotFound("There is no such page.")
@@ -80,7 +81,7 @@ async def example_page(request: Request) -> Response:
     headers = {"Cache-Control": "no-cache"}
     if media_type != "text/html":
         return Response(file.read_bytes(), media_type=media_type, headers=headers)
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         site = (await list_sites(connection))[0]
     own = tag(str(request.base_url).rstrip("/"), site.key)
     return Response(file.read_text("utf-8").replace(SAMPLE_TAG, own), media_type=media_type, headers=headers)

@@ -26,10 +26,11 @@ from collector.responses.intake import Arrival, Arrived, Receipt, check
 from collector.responses.open_sites import OpenSite
 from collector.surveys.lifecycle import as_if_published, get_survey
 from collector.web.http.auth import require_token
+from collector.web.http.bodies import parse_json, read_body
 from collector.web.http.direct import Asked, Begin
 from collector.web.http.measures import CONTENT_TYPE
 from collector.web.http.packed import Head, problem_answer, response_of
-from collector.web.http.shared import House, house_of, log, parse_json, read_body
+from collector.web.http.problems import log
 from collector.web.visitors.script import (
     FROZEN_FILES,
     OPEN_TO_ALL,
@@ -39,25 +40,26 @@ from collector.web.visitors.script import (
     config_of,
     format_asked,
 )
+from collector.web.visitors.services import VisitorServices, visitor_services_of
 
 _TAKEN = Head(200, {**OPEN_TO_ALL, "Content-Type": "application/json", "Cache-Control": "no-store"})
 
 Later = Coroutine[Any, Any, None]
-Hot = Callable[[House, str, Asked], Later | None]
+Hot = Callable[[VisitorServices, str, Asked], Later | None]
 """Answers a request about a site; what must wait for the store comes back to be awaited. Both raise what is wrong."""
 
 
-def site_script(house: House, key: str, asked: Asked) -> Later | None:
+def site_script(services: VisitorServices, key: str, asked: Asked) -> Later | None:
     """The tag's one request: the loader with the site's published surveys in it."""
-    script = house.live.scripts.fresh(key)
+    script = services.live.scripts.fresh(key)
     if script is None:
-        return _load_script(house, key, asked)
+        return _load_script(services, key, asked)
     _send_script(script, asked)
     return None
 
 
-async def _load_script(house: House, key: str, asked: Asked) -> None:
-    _send_script(await house.live.scripts.get(key), asked)
+async def _load_script(services: VisitorServices, key: str, asked: Asked) -> None:
+    _send_script(await services.live.scripts.get(key), asked)
 
 
 def _send_script(script: Script, asked: Asked) -> None:
@@ -65,15 +67,15 @@ def _send_script(script: Script, asked: Asked) -> None:
     asked.reply(*script.packed.answer(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b"")))
 
 
-def events(house: House, key: str, asked: Asked) -> Later | None:
+def events(services: VisitorServices, key: str, asked: Asked) -> Later | None:
     """Takes events in; answered 200 only once they are on disk."""
-    house.limits.check_body(asked.address, len(asked.body))
+    services.limits.check_body(asked.address, len(asked.body))
     envelope = read_envelope(parse_json(asked.body))
-    house.limits.check_events(asked.address, len(envelope.events))
-    site = house.live.sites.fresh(key)
+    services.limits.check_events(asked.address, len(envelope.events))
+    site = services.live.sites.fresh(key)
     if site is None:
-        return _load_site(house, key, envelope, asked)
-    return _take(house, key, site, envelope, asked)
+        return _load_site(services, key, envelope, asked)
+    return _take(services, key, site, envelope, asked)
 
 
 SENT_TO = ("answers", "events")
@@ -83,7 +85,7 @@ LONGEST_PREFLIGHT = 1000
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
 
 
-def preflight(house: House, key: str, asked: Asked) -> Later | None:  # noqa: ARG001
+def preflight(services: VisitorServices, key: str, asked: Asked) -> Later | None:  # noqa: ARG001
     """Whether a request with headers that a page's tracing agent adds may come: it may, and they are ignored."""
     names = asked.headers.get(b"access-control-request-headers", b"")
     allowed = names if len(names) <= LONGEST_PREFLIGHT and _HEADER_NAMES.fullmatch(names) else b"content-type"
@@ -98,50 +100,52 @@ def preflight(house: House, key: str, asked: Asked) -> Later | None:  # noqa: AR
     return None
 
 
-async def _load_site(house: House, key: str, envelope: Envelope, asked: Asked) -> None:
-    later = _take(house, key, await house.live.sites.get(key), envelope, asked)
+async def _load_site(services: VisitorServices, key: str, envelope: Envelope, asked: Asked) -> None:
+    later = _take(services, key, await services.live.sites.get(key), envelope, asked)
     if later:
         await later
 
 
-def _take(house: House, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
-    house.limits.check_site(key, len(envelope.events))
-    arrival = _arrival(house, site, envelope, asked)
+def _take(services: VisitorServices, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
+    services.limits.check_site(key, len(envelope.events))
+    arrival = _arrival(services, site, envelope, asked)
     if site.webhooks:
         answers = sum(isinstance(one.event, ResponseEvent) for one in arrival.events)
-        house.limits.check_jobs(asked.address, answers * len(site.webhooks))
+        services.limits.check_jobs(asked.address, answers * len(site.webhooks))
     unknown = [one for one in arrival.events if one.survey is None and one.problem is None]
     if unknown:
-        return _look_up(house, key, arrival, unknown, asked)
-    _hand_in(house, arrival, asked)
+        return _look_up(services, key, arrival, unknown, asked)
+    _hand_in(services, arrival, asked)
     return None
 
 
-async def _look_up(house: House, key: str, arrival: Arrival, unknown: Sequence[Arrived], asked: Asked) -> None:
+async def _look_up(
+    services: VisitorServices, key: str, arrival: Arrival, unknown: Sequence[Arrived], asked: Asked
+) -> None:
     site = arrival.site
     if any(one.event and not site.has(one.event.survey, one.event.revision) for one in unknown):
-        site = await house.live.sites.seek(key)  # once for all of them: it may have been published just now
+        site = await services.live.sites.seek(key)  # once for all of them: it may have been published just now
     for one in unknown:
-        await _find_survey(house, site, arrival, one)
-    _hand_in(house, arrival, asked)
+        await _find_survey(services, site, arrival, one)
+    _hand_in(services, arrival, asked)
 
 
-def _hand_in(house: House, arrival: Arrival, asked: Asked) -> None:
+def _hand_in(services: VisitorServices, arrival: Arrival, asked: Asked) -> None:
     if arrival.events[0].problem and all(one.problem for one in arrival.events):
         raise arrival.events[0].problem
-    house.intake.hand_in(arrival, partial(_answer, house, arrival, asked))
+    services.intake.hand_in(arrival, partial(_answer, services, arrival, asked))
 
 
-def _answer(house: House, arrival: Arrival, asked: Asked, receipt: Receipt | Problem) -> None:
+def _answer(services: VisitorServices, arrival: Arrival, asked: Asked, receipt: Receipt | Problem) -> None:
     if isinstance(receipt, Problem):
         asked.reply(*problem_answer(receipt))
         return
     if arrival.site.webhooks:
-        house.wake_worker()
-    asked.reply(_TAKEN, _reply(house, arrival, receipt).encode())
+        services.wake_worker()
+    asked.reply(_TAKEN, _reply(services, arrival, receipt).encode())
 
 
-class Directly:
+class DirectRoutes:
     """Answers the two addresses for the server's protocol; errors are rendered here as well."""
 
     _HOT: Mapping[bytes, tuple[re.Pattern[bytes], Hot]] = {
@@ -150,8 +154,8 @@ class Directly:
         b"GET": (re.compile(rb"/w/([a-z0-9]{1,32})\.js(?:\?.*)?"), site_script),
     }
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, services: VisitorServices) -> None:
+        self._house = services
         self._waiting: set[asyncio.Task[None]] = set()
 
     def __call__(self, method: bytes, target: bytes) -> Begin | None:
@@ -204,7 +208,9 @@ def ordinary(hot: Hot, *, has_body: bool) -> Callable[[Request], Awaitable[Respo
         address = request.client.host if request.client else ""
         body = await read_body(request) if has_body else b""
         later = hot(
-            house_of(request), request.path_params["site"], Asked(address, dict(request.scope["headers"]), body, reply)
+            visitor_services_of(request),
+            request.path_params["site"],
+            Asked(address, dict(request.scope["headers"]), body, reply),
         )
         if later:
             await later
@@ -213,11 +219,11 @@ def ordinary(hot: Hot, *, has_body: bool) -> Callable[[Request], Awaitable[Respo
     return endpoint
 
 
-def _arrival(house: House, site: OpenSite, envelope: Envelope, asked: Asked) -> Arrival:
+def _arrival(services: VisitorServices, site: OpenSite, envelope: Envelope, asked: Asked) -> Arrival:
     """An envelope with what can be said of its events at once; the surveys of some may have to be looked up."""
     token, anonymous = envelope.visitor, envelope.anonymous
-    visitor = house.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
-    check_visitor = partial(house.limits.check_visitor, count=len(envelope.events))
+    visitor = services.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
+    check_visitor = partial(services.limits.check_visitor, count=len(envelope.events))
     if visitor:
         check_visitor(visitor.hex)
     events = []
@@ -232,56 +238,56 @@ def _arrival(house: House, site: OpenSite, envelope: Envelope, asked: Asked) -> 
         one.name = value["id"]
         one.survey = site.at_hand(one.event.survey, one.event.revision)
         if one.survey is not None:
-            check(one, site, house.signing, anonymous)
+            check(one, site, services.signing, anonymous)
     device = read_user_agent(asked.headers.get(b"user-agent", b"").decode("latin-1"))
-    may_name = partial(house.limits.may_name, asked.address)
+    may_name = partial(services.limits.may_name, asked.address)
     return Arrival(site, visitor.hex if visitor else None, anonymous, device, events, may_name, check_visitor)
 
 
-async def _find_survey(house: House, site: OpenSite, arrival: Arrival, one: Arrived) -> None:
+async def _find_survey(services: VisitorServices, site: OpenSite, arrival: Arrival, one: Arrived) -> None:
     """Have the survey of an event at hand, or its problem."""
     assert one.event is not None
     try:
-        one.survey = await house.live.find(site, one.event.survey, one.event.revision)
+        one.survey = await services.live.find(site, one.event.survey, one.event.revision)
     except Problem as problem:
         one.problem = problem
         return
     if one.survey is None:
         one.problem = NotFound(faults=[Fault(f"{one.at}/survey", "names no published survey of this site")])
     else:
-        check(one, arrival.site, house.signing, arrival.anonymous)
+        check(one, arrival.site, services.signing, arrival.anonymous)
 
 
-def _reply(house: House, arrival: Arrival, receipt: Receipt) -> str:
+def _reply(services: VisitorServices, arrival: Arrival, receipt: Receipt) -> str:
     """JSON; put together by hand, because ids and tokens have nothing in them to be escaped."""
     body = '{"stored":["' + '","'.join(receipt.stored) + '"]'
     if receipt.refused:
         body += ',"refused":' + json.dumps({name: problem.as_json() for name, problem in receipt.refused.items()})
     if receipt.visitor and not arrival.anonymous and receipt.visitor != arrival.visitor:
-        body += f',"visitor":"{house.signing.visitor_token(arrival.site.id, receipt.visitor)}"'
+        body += f',"visitor":"{services.signing.visitor_token(arrival.site.id, receipt.visitor)}"'
     return body + "}"
 
 
 async def survey_script(request: Request) -> Response:
     """The loader with one published survey alone, for the survey's own page."""
     name = f"{request.path_params['site']}-{request.path_params['survey']}"
-    return await (await house_of(request).live.scripts.get(name)).packed.response(request)
+    return await (await visitor_services_of(request).live.scripts.get(name)).packed.response(request)
 
 
 async def site_config(request: Request) -> Response:
     """What the tag's script holds, for loaders that ask for it, in the format that theirs is."""
     number = format_asked(request.query_params.get("format"))
-    config = await house_of(request).live.configs.get(f"{request.path_params['site']}?{number}")
+    config = await visitor_services_of(request).live.configs.get(f"{request.path_params['site']}?{number}")
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
 async def draft(request: Request) -> Response:
     """A survey as it was last saved, for a test on the site's own pages: a link that the editor makes leads here."""
-    house, token = house_of(request), request.path_params["token"]
+    services, token = visitor_services_of(request), request.path_params["token"]
     number = format_asked(request.query_params.get("format"))
-    async with house.database.read() as connection:
+    async with services.database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-        survey_id = house.signing.read_test(site.id, token, now=house.clock())
+        survey_id = services.signing.read_test(site.id, token, now=services.clock())
         if survey_id is None:
             raise NotFound("This test link is too old, or was cut off.")
         survey = await get_survey(connection, site.id, survey_id)
@@ -302,10 +308,10 @@ async def metrics(request: Request) -> Response:
     """For Prometheus, with an API token: not open to the world."""
     if not (await require_token(request)).is_everywhere():
         raise Forbidden("This takes a token for every site.")
-    house = house_of(request)
-    async with house.database.read() as connection:
+    services = visitor_services_of(request)
+    async with services.database.read() as connection:
         jobs = await backlog(connection)
-    return Response(house.measures.text(waiting=house.intake.waiting, jobs=jobs), media_type=CONTENT_TYPE)
+    return Response(services.measures.text(waiting=services.intake.waiting, jobs=jobs), media_type=CONTENT_TYPE)
 
 
 async def healthz(request: Request) -> Response:  # noqa: ARG001
@@ -314,7 +320,7 @@ async def healthz(request: Request) -> Response:  # noqa: ARG001
 
 async def readyz(request: Request) -> Response:
     """Whether an answer could be stored right now. Raises `Unavailable`."""
-    await house_of(request).readiness.check()
+    await visitor_services_of(request).readiness.check()
     return PlainTextResponse("ready\n")
 
 

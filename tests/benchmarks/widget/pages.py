@@ -30,7 +30,7 @@ PLAIN = """<!doctype html>
 </head>
 <body>
 <h1>Thank you for your order</h1>
-<p>It leaves our house tomorrow.</p>
+<p>It leaves our app tomorrow.</p>
 </body>
 </html>
 """

@@ -20,7 +20,7 @@ from collector.web.visitors.script import as_text, config_of, in_format
 
 
 @dataclass(frozen=True)
-class Desk:
+class Editing:
     """What someone works at: a survey of a site, and which tab of it."""
 
     user: User
@@ -54,7 +54,9 @@ class Desk:
         return f"/admin/{self.site.key}/{self.survey.id}"
 
 
-async def desk_of(request: Request, connection: AsyncConnection, user: User, survey: Survey | None = None) -> Desk:
+async def editing_of(
+    request: Request, connection: AsyncConnection, user: User, survey: Survey | None = None
+) -> Editing:
     """Raises `NotFound` for a tab or a language that there is not, and what `site_for` does."""
     tab = request.path_params.get("tab", "survey")
     if tab not in TAB_WORDS:
@@ -65,18 +67,18 @@ async def desk_of(request: Request, connection: AsyncConnection, user: User, sur
     language = request.query_params.get("language", spoken[0] if spoken else None) if tab == "translations" else None
     if language is not None and language not in spoken:
         raise NotFound("This survey has no such translation.")
-    return Desk(user, site, survey, tab, language, await has_changes(connection, survey))
+    return Editing(user, site, survey, tab, language, await has_changes(connection, survey))
 
 
-def drawn(desk: Desk) -> dict[str, str]:
+def drawn(editing: Editing) -> dict[str, str]:
     """What the preview draws, and the patterns that an address is tried against."""
-    survey, where = desk.survey, desk.survey.document.where
+    survey, where = editing.survey, editing.survey.document.where
     patterns = {
         name: [[pattern, in_format(compile_pattern(pattern))] for pattern in lines]
         for name, lines in (("shows", where.include), ("never", where.exclude))
     }
     return {
-        "config": config_of(desk.site, [as_if_published(survey)], own_page=True),
-        "language": desk.language or survey.document.language,
+        "config": config_of(editing.site, [as_if_published(survey)], own_page=True),
+        "language": editing.language or survey.document.language,
         "patterns": as_text(patterns),
     }
