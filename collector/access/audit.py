@@ -127,7 +127,7 @@ async def record(
     subject: str | None = None,
     *,
     now: datetime,
-    site_id: UUID | None = None,
+    site_id: int | None = None,
 ) -> None:
     """Note an act; ``subject`` names what it was done to."""
     values = {"who": storable(who), "act": act, "subject": subject and storable(subject[:LONGEST])}
@@ -141,7 +141,7 @@ async def record_often(
     subject: str | None = None,
     *,
     now: datetime,
-    site_id: UUID | None = None,
+    site_id: int | None = None,
 ) -> None:
     """Note an act that may come many times: once for all within `TOGETHER`, with how often."""
     begin = UUID(int=int((now - TOGETHER).timestamp() * 1000) << 80)  # ids are in order of time

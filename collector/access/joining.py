@@ -32,7 +32,7 @@ class JoinLink:
     name: str
     email: str
     role: Role
-    site_id: UUID | None
+    site_id: int | None
     site: str | None
     expires_at: datetime
 
@@ -73,7 +73,7 @@ async def make_join_link(
 
 
 async def list_join_links(
-    connection: AsyncConnection, owned: Collection[UUID], *, everywhere: bool, now: datetime
+    connection: AsyncConnection, owned: Collection[int], *, everywhere: bool, now: datetime
 ) -> Sequence[JoinLink]:
     """Those that were not accepted yet, by address: to these sites, and with ``everywhere`` all."""
     query = _open(now).order_by(links.c.email, links.c.created_at)

@@ -31,14 +31,14 @@ def allows(role: Role | None, needed: Role) -> bool:
     return role is not None and ROLES.index(role) >= ROLES.index(needed)
 
 
-async def role_on(connection: AsyncConnection, user: User, site_id: UUID) -> Role | None:
+async def role_on(connection: AsyncConnection, user: User, site_id: int) -> Role | None:
     """The highest of what the user may do everywhere, on this site, and here by a team: now, whatever was known as
     their request came."""
     everywhere = (await connection.execute(select(users.c.role).where(users.c.id == user.id))).scalar_one_or_none()
     return _highest([everywhere, *(await _own_roles(connection, user)).get(site_id, ())])
 
 
-async def _own_roles(connection: AsyncConnection, user: User) -> dict[UUID, list[Role]]:
+async def _own_roles(connection: AsyncConnection, user: User) -> dict[int, list[Role]]:
     """By site, the roles that they have there themselves and by their teams."""
     own = select(members.c.site_id, members.c.role).where(members.c.user_id == user.id)
     by_team = (
@@ -46,7 +46,7 @@ async def _own_roles(connection: AsyncConnection, user: User) -> dict[UUID, list
         .join(team_users, team_users.c.team_id == team_roles.c.team_id)
         .where(team_users.c.user_id == user.id)
     )
-    found: dict[UUID, list[Role]] = {}
+    found: dict[int, list[Role]] = {}
     for row in await connection.execute(union_all(own, by_team)):
         found.setdefault(row.site_id, []).append(row.role)
     return found
@@ -135,7 +135,7 @@ async def list_users(connection: AsyncConnection) -> Sequence[Member]:
     return [Member(row.id, row.email, row.role, row.otp_salt is not None) for row in rows]
 
 
-async def list_members(connection: AsyncConnection, site_id: UUID) -> Sequence[Member]:
+async def list_members(connection: AsyncConnection, site_id: int) -> Sequence[Member]:
     """Those with a role of their own on a site."""
     query = (
         select(users.c.id, users.c.email, members.c.role)

@@ -31,27 +31,27 @@ class Signing:
         self._signer = lru_cache(maxsize=1024)(self._make_signer)
         self._visitors = lru_cache(maxsize=1024)(self._make_visitor_signer)
 
-    def visitor_token(self, site_id: UUID, visitor: str) -> str:
+    def visitor_token(self, site_key: str, visitor: str) -> str:
         """What a browser keeps to be known again by: 45 characters safe in a cookie, valid on one site alone.
 
         ``visitor`` is the visitor's id in hex.
         """
-        return self._visitors(site_id)(_base64(bytes.fromhex(visitor)))
+        return self._visitors(site_key)(_base64(bytes.fromhex(visitor)))
 
-    def read_visitor(self, site_id: UUID, token: str) -> UUID | None:
+    def read_visitor(self, site_key: str, token: str) -> UUID | None:
         """The visitor of a token made for this site, or None if it was not."""
         value = token.partition(".")[0].encode() if token.isascii() else b""
-        if not (value and hmac.compare_digest(self._visitors(site_id)(value), token)):
+        if not (value and hmac.compare_digest(self._visitors(site_key)(value), token)):
             return None
         return UUID(bytes=urlsafe_b64decode(value + b"=="))
 
-    def identify_secret(self, site_id: UUID) -> str:
+    def identify_secret(self, site_key: str) -> str:
         """What the site owner's server signs e-mail addresses with for ``identify()``."""
-        return self._derive(f"identify:{site_id}")
+        return self._derive(f"identify:{site_key}")
 
-    def is_identity(self, site_id: UUID, email: str, signature: str) -> bool:
+    def is_identity(self, site_key: str, email: str, signature: str) -> bool:
         """Whether the site owner's server vouched for this address: HMAC-SHA-256 in lower-case hex."""
-        expected = hmac.new(self.identify_secret(site_id).encode(), email.strip().lower().encode(), hashlib.sha256)
+        expected = hmac.new(self.identify_secret(site_key).encode(), email.strip().lower().encode(), hashlib.sha256)
         return hmac.compare_digest(expected.hexdigest().encode(), signature.encode())
 
     def webhook_secret(self, webhook_id: UUID) -> str:
@@ -82,14 +82,14 @@ class Signing:
         """What guesses at something are counted under, in hex: the store holds no address that somebody typed."""
         return hmac.new(self._secret.encode(), f"tevreden.guess:{kind}:{name}".encode(), hashlib.sha256).hexdigest()
 
-    def test_token(self, site_id: UUID, survey_id: UUID, until: datetime) -> str:
+    def test_token(self, site_key: str, survey_id: UUID, until: datetime) -> str:
         """What shows a draft on the site's own pages until a moment; it opens nothing else."""
-        return self._signer("test", site_id).sign(f"{survey_id.hex}-{int(until.timestamp())}").decode()
+        return self._signer("test", site_key).sign(f"{survey_id.hex}-{int(until.timestamp())}").decode()
 
-    def read_test(self, site_id: UUID, token: str, *, now: datetime) -> UUID | None:
+    def read_test(self, site_key: str, token: str, *, now: datetime) -> UUID | None:
         """The survey of a test token made for this site, or None if it was not, or is too old."""
         try:
-            survey, _, until = self._signer("test", site_id).unsign(token.encode()).decode().partition("-")
+            survey, _, until = self._signer("test", site_key).unsign(token.encode()).decode().partition("-")
         except (BadSignature, UnicodeError):
             return None
         return UUID(survey) if int(until) > now.timestamp() else None
@@ -127,14 +127,14 @@ class Signing:
     def demo_token(self) -> str:
         return API_TOKEN_PREFIX + self._derive("demo-token")[:43]
 
-    def _make_signer(self, purpose: str, site_id: UUID | None = None) -> Signer:
-        signer = Signer(self._secret, salt=f"tevreden.{purpose}.{site_id or ''}", digest_method=hashlib.sha256)
+    def _make_signer(self, purpose: str, site_key: str | None = None) -> Signer:
+        signer = Signer(self._secret, salt=f"tevreden.{purpose}.{site_key or ''}", digest_method=hashlib.sha256)
         # the key is derived once here, and not again with every token
         return Signer(signer.derive_key(), key_derivation="none", digest_method=hashlib.sha256)
 
-    def _make_visitor_signer(self, site_id: UUID) -> Callable[[bytes], str]:
+    def _make_visitor_signer(self, site_key: str) -> Callable[[bytes], str]:
         """Half a signature is enough (RFC 2104, 5): every answer carries it, and every new visitor costs one."""
-        keyed = hmac.new(self._signer("visitor", site_id).derive_key(), digestmod="sha256")
+        keyed = hmac.new(self._signer("visitor", site_key).derive_key(), digestmod="sha256")
 
         def sign(value: bytes) -> str:
             own = keyed.copy()

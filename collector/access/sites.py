@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.audit import record
 from collector.access.signing import is_key, new_site_key
 from collector.db.changes import note_change
-from collector.db.schema import new_id, sites
+from collector.db.schema import sites
 from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
@@ -44,10 +43,22 @@ class SiteSettings:
             raise Invalid(faults=[Fault("/kept_parameters", told)])
         return cls(consent_required, kept)
 
+    def stored(self) -> dict[str, Any]:
+        """What is not at its default, as JSON."""
+        kept = {"kept_parameters": sorted(self.kept_parameters)} if self.kept_parameters else {}
+        return kept | ({"consent_required": True} if self.consent_required else {})
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> SiteSettings:
+        """Of what `stored` gave."""
+        return cls(stored.get("consent_required", False), frozenset(stored.get("kept_parameters", ())))
+
 
 @dataclass(frozen=True)
 class Site:
-    id: UUID
+    """``id`` is the number that tables name it by; nobody outside sees it."""
+
+    id: int
     key: str
     name: str
     created_at: datetime
@@ -57,11 +68,12 @@ class Site:
 async def create_site(connection: AsyncConnection, name: str, *, by: str, now: datetime) -> Site:
     """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
     name = readable_name(name)
-    site = Site(new_id(), new_site_key(), name, now, SiteSettings())
+    key = new_site_key()
     try:
-        await connection.execute(insert(sites).values(id=site.id, key=site.key, name=site.name, created_at=now))
+        made = await connection.execute(insert(sites).values(key=key, name=name, created_at=now).returning(sites.c.id))
     except IntegrityError:
         raise Conflict(faults=[Fault("/name", "another site has this name already")]) from None
+    site = Site(made.scalar_one(), key, name, now, SiteSettings())
     await record(connection, by, "site.added", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)  # its key may have been asked for before
     return site
@@ -71,14 +83,13 @@ async def change_site(
     connection: AsyncConnection, site: Site, settings: SiteSettings, *, by: str, now: datetime
 ) -> Site:
     """Give a site other settings."""
-    values = {"consent_required": settings.consent_required, "kept_parameters": sorted(settings.kept_parameters)}
-    await connection.execute(update(sites).where(sites.c.id == site.id).values(values))
+    await connection.execute(update(sites).where(sites.c.id == site.id).values(settings=settings.stored()))
     await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
     return replace(site, settings=settings)
 
 
-async def note_site_change(connection: AsyncConnection, site_id: UUID) -> None:
+async def note_site_change(connection: AsyncConnection, site_id: int) -> None:
     """Something that visitors see of a site changes with this transaction."""
     note_change(connection, (await connection.execute(select(sites.c.key).where(sites.c.id == site_id))).scalar_one())
 
@@ -96,7 +107,7 @@ async def site_by_key(connection: AsyncConnection, key: str) -> Site:
     return _site(row)
 
 
-async def site_by_id(connection: AsyncConnection, site_id: UUID) -> Site:
+async def site_by_id(connection: AsyncConnection, site_id: int) -> Site:
     """Raises `NotFound`."""
     row = (await connection.execute(select(sites).where(sites.c.id == site_id))).one_or_none()
     if row is None:
@@ -113,5 +124,4 @@ async def only_site(connection: AsyncConnection) -> Site:
 
 
 def _site(row: Row[Any]) -> Site:
-    settings = SiteSettings(row.consent_required, frozenset(row.kept_parameters))
-    return Site(row.id, row.key, row.name, row.created_at, settings)
+    return Site(row.id, row.key, row.name, row.created_at, SiteSettings.of(row.settings))

@@ -34,7 +34,7 @@ class Token:
 
     id: UUID
     name: str
-    site_id: UUID | None
+    site_id: int | None
     scope: Scope
     created_at: datetime
     seen_at: datetime | None
@@ -60,7 +60,7 @@ async def add_token(
     now: datetime,
     token: str | None = None,
     by: str = COMMAND_LINE,
-    site_id: UUID | None = None,
+    site_id: int | None = None,
     scope: Scope = "write",
     maker_id: UUID | None = None,
 ) -> str:
@@ -123,7 +123,7 @@ def _token(row: Row[Any]) -> Token:
 # ---- who made them
 
 
-async def token_role(connection: AsyncConnection, token: Token, site_id: UUID) -> Role | None:
+async def token_role(connection: AsyncConnection, token: Token, site_id: int) -> Role | None:
     """What a token may do on a site: what its scope allows, and its maker now. None for nothing at all."""
     if token.site_id not in (None, site_id):
         return None

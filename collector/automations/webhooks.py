@@ -18,22 +18,24 @@ from collector.db.outbox import forget_target
 from collector.db.schema import new_id, sites, webhooks
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
+KIND = "webhook"
+"""The kind of job that delivers one event to one webhook."""
 MOST = 20
 """Webhooks of one site."""
-Place = tuple[UUID, UUID]
+Place = tuple[int, UUID]
 """The ids of a site and of one of its webhooks."""
 
 
 @dataclass(frozen=True)
 class Webhook:
-    site_id: UUID
+    site_id: int
     id: UUID
     url: str
     created_at: datetime
 
 
 async def create_webhook(
-    connection: AsyncConnection, site_id: UUID, url: str, *, by: str, now: datetime, networks: Sequence[Network] = ()
+    connection: AsyncConnection, site_id: int, url: str, *, by: str, now: datetime, networks: Sequence[Network] = ()
 ) -> Webhook:
     """Send a site's events to an address from now on; ``networks`` are those that may be called though not public.
 
@@ -53,13 +55,13 @@ async def create_webhook(
     return webhook
 
 
-async def list_webhooks(connection: AsyncConnection, site_id: UUID) -> list[Webhook]:
+async def list_webhooks(connection: AsyncConnection, site_id: int) -> list[Webhook]:
     """Oldest first."""
     query = select(webhooks).where(webhooks.c.site_id == site_id).order_by(webhooks.c.id)
     return [Webhook(row.site_id, row.id, row.url, row.created_at) for row in await connection.execute(query)]
 
 
-async def get_webhook(connection: AsyncConnection, site_id: UUID, webhook_id: UUID) -> Webhook:
+async def get_webhook(connection: AsyncConnection, site_id: int, webhook_id: UUID) -> Webhook:
     """Raises `NotFound`."""
     query = select(webhooks).where(webhooks.c.site_id == site_id, webhooks.c.id == webhook_id)
     row = (await connection.execute(query)).one_or_none()
@@ -76,6 +78,15 @@ async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) 
         (row.site_id, row.id): Webhook(row.site_id, row.id, row.url, row.created_at)
         for row in await connection.execute(query)
     }
+
+
+async def webhooks_of(connection: AsyncConnection, site_ids: Collection[int]) -> dict[int, list[UUID]]:
+    """The ids of the webhooks of some sites, oldest first."""
+    query = select(webhooks.c.site_id, webhooks.c.id).where(webhooks.c.site_id.in_(site_ids))
+    found: dict[int, list[UUID]] = {}
+    for row in await connection.execute(query.order_by(webhooks.c.site_id, webhooks.c.id)):
+        found.setdefault(row.site_id, []).append(row.id)
+    return found
 
 
 async def delete_webhook(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.schema import devices, guesses, installation, links, metadata, sessions, tokens
 from collector.db.sqlite import FileLock, SQLite
-from collector.db.store import HEAD, Database, cause_of, later_revision
+from collector.db.store import HEAD, TOO_OLD, Database, cause_of, is_too_old, later_revision
 from collector.errors import BackupError, Unavailable
 
 PART = 1000
@@ -197,4 +197,6 @@ def _check(backup: Path) -> None:
         sound, revisions = False, []
     if not sound or not revisions:
         raise BackupError(f"{backup} is no sound backup of Tevreden")
+    if any(map(is_too_old, revisions)):
+        raise BackupError(f"{backup} {TOO_OLD}")
     _refuse_later(f"the tables in {backup}", next((one for one in revisions if one > HEAD), None))

@@ -14,10 +14,23 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import jobs, new_hex_id, new_id, payloads, sites
+from collector.db.schema import jobs, new_hex_id, new_id, payloads
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
@@ -29,32 +42,90 @@ WAITS = (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200)
 KEPT = timedelta(days=30)
 """How long a job that is over can be looked up."""
 
-Status = Literal["waiting", "done", "failed"]
-COLUMNS = (
-    *("site_id", "id", "kind", "target_id", "subject_id", "payload", "payload_id"),
-    *("status", "attempts", "due_at", "created_at"),
+Status = Literal["new", "waiting", "done", "failed"]
+EVENT = "event"
+"""What has happened, until it is known who wants to hear of it."""
+
+put_jobs = Insert(
+    jobs, ("site_id", "id", "kind", "subject_id", "payload", "status", "attempts", "due_at", "created_at")
 )
 
-put_jobs = Insert(jobs, COLUMNS)
-put_payloads = Insert(payloads, ("site_id", "id", "subject_id", "body", "created_at"))
+
+def new_event(site_id: int, subject_id: str, body: str, now: datetime) -> tuple[Any, ...]:
+    """A row for `put_jobs`: ``body`` is what is sent to whoever wants to hear of it, ``subject_id`` in hex what it is
+    about."""
+    return (site_id, new_hex_id(), EVENT, subject_id, body, "new", 0, now, now)
 
 
-def new_job(
-    site_id: str, kind: str, target_id: str, subject_id: str, payload: str, now: datetime, payload_id: str | None = None
-) -> tuple[Any, ...]:
-    """A row for `put_jobs`, due at once. Ids are hex."""
-    return (site_id, new_hex_id(), kind, target_id, subject_id, payload, payload_id, "waiting", 0, now, now)
+@dataclass(frozen=True)
+class Event:
+    """What has happened, as it was written down."""
+
+    site_id: int
+    id: UUID
+    subject_id: UUID
+    body: str
+    at: datetime
 
 
-def new_jobs(
-    site_id: str, kind: str, targets: Sequence[str], subject_id: str, payload: str, now: datetime
-) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Rows for `put_payloads` and `put_jobs`, a job for each target. What is sent stands on the disk once."""
-    if len(targets) == 1:
-        return [], [new_job(site_id, kind, targets[0], subject_id, payload, now)]
-    shared = new_hex_id()
-    each = [new_job(site_id, kind, target, subject_id, "", now, shared) for target in targets]
-    return [(site_id, shared, subject_id, payload, now)], each
+async def take_events(connection: AsyncConnection, *, most: int) -> list[Event]:
+    """Take away what nobody was told of yet, so many at once, to put jobs in its place within this transaction."""
+    query = (
+        select(jobs.c.site_id, jobs.c.id, jobs.c.subject_id, jobs.c.payload, jobs.c.created_at)
+        .where(_is("new"))
+        .order_by(jobs.c.site_id, jobs.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    taken = [Event(*row) for row in await connection.execute(query)]
+    if taken:
+        here = (jobs.c.site_id == bindparam("its_site")) & (jobs.c.id == bindparam("its_id"))
+        await connection.execute(
+            delete(jobs).where(here), [{"its_site": one.site_id, "its_id": one.id} for one in taken]
+        )
+    return taken
+
+
+async def put_in_place(
+    connection: AsyncConnection,
+    kind: str,
+    targets: Mapping[int, Sequence[UUID]],
+    events: Sequence[Event],
+    now: datetime,
+) -> int:
+    """A job for each target that an event's site has, due at once; how many. What several send is stored once."""
+    shared, each = [], []
+    for event in events:
+        theirs = targets.get(event.site_id, ())
+        payload_id = new_id() if len(theirs) > 1 else None
+        if payload_id:
+            about = {"site_id": event.site_id, "id": payload_id, "subject_id": event.subject_id}
+            shared.append({**about, "body": event.body, "created_at": event.at})
+        each += [
+            {
+                "site_id": event.site_id,
+                "id": new_id(),
+                "kind": kind,
+                "target_id": target,
+                "subject_id": event.subject_id,
+                "payload": "" if payload_id else event.body,
+                "payload_id": payload_id,
+                "status": "waiting",
+                "attempts": 0,
+                "due_at": now,
+                "created_at": event.at,
+            }
+            for target in theirs
+        ]
+    for table, rows in ((payloads, shared), (jobs, each)):
+        if rows:
+            await connection.execute(insert(table), rows)
+    return len(each)
+
+
+def _is(status: str) -> ColumnElement[bool]:
+    """Written out, because an index of the jobs in one status is used for no other way of asking."""
+    return jobs.c.status == literal_column(f"'{status}'")
 
 
 _WITH_PAYLOAD = jobs.outerjoin(payloads, and_(payloads.c.site_id == jobs.c.site_id, payloads.c.id == jobs.c.payload_id))
@@ -71,7 +142,7 @@ def _whole_jobs() -> Select[Any]:
 class Job:
     """One job that this worker holds the lease of."""
 
-    site_id: UUID
+    site_id: int
     id: UUID
     kind: str
     target_id: UUID | None
@@ -82,9 +153,17 @@ class Job:
 
 
 async def is_due(connection: AsyncConnection, *, now: datetime) -> bool:
-    """Whether there is anything to claim."""
-    due = exists().where(_due_of(sites.c.id, now))
-    return (await connection.execute(select(sites.c.id).where(due).limit(1))).first() is not None
+    """Whether there is anything to tell or to claim."""
+    told = (await connection.execute(select(jobs.c.id).where(_is("new")).limit(1))).first()
+    return told is not None or (await connection.execute(_sites_with_work(now).limit(1))).first() is not None
+
+
+def _sites_with_work(now: datetime) -> Select[Any]:
+    """The sites that have something due, from one to the next by the index: those without are not looked at."""
+    first = select(func.min(jobs.c.site_id).label("site_id")).where(_is("waiting")).cte("served", recursive=True)
+    following = select(func.min(jobs.c.site_id)).where(_is("waiting"), jobs.c.site_id > first.c.site_id)
+    every = first.union_all(select(following.scalar_subquery()).where(first.c.site_id.is_not(None)))
+    return select(every.c.site_id).where(every.c.site_id.is_not(None), exists().where(_due_of(every.c.site_id, now)))
 
 
 async def claim(
@@ -93,7 +172,7 @@ async def claim(
     now: datetime,
     most: int,
     share: int,
-    shares: Mapping[UUID, int],
+    shares: Mapping[int, int],
     running: Collection[UUID] = (),
 ) -> list[Job]:
     """Take up to ``most`` jobs that are due, at most ``share`` of one site; less what ``shares`` says it has already.
@@ -101,8 +180,7 @@ async def claim(
     ``running`` are jobs that the caller is still at: they are not due to it, whatever became of the clock. No site
     waits for another's queue to empty: each that has something due gets its part in turn.
     """
-    due = exists().where(_due_of(sites.c.id, now))
-    waiting = list((await connection.execute(select(sites.c.id).where(due))).scalars())
+    waiting = list((await connection.execute(_sites_with_work(now))).scalars())
     random.shuffle(waiting)
     await _give_up_the_hopeless(connection, waiting, running, now)
     lease, claimed = new_id(), list[Job]()
@@ -132,17 +210,17 @@ async def claim(
 
 
 async def _give_up_the_hopeless(
-    connection: AsyncConnection, waiting: Collection[UUID], running: Collection[UUID], now: datetime
+    connection: AsyncConnection, waiting: Collection[int], running: Collection[UUID], now: datetime
 ) -> None:
     """A job that every worker dies of must not go on for ever."""
-    tried = and_(jobs.c.status == "waiting", jobs.c.due_at <= now, jobs.c.attempts >= MOST_ATTEMPTS)
+    tried = and_(_is("waiting"), jobs.c.due_at <= now, jobs.c.attempts >= MOST_ATTEMPTS)
     here = jobs.c.site_id.in_(waiting), tried, jobs.c.id.not_in(running)
     end = {"status": "failed", "reason": "no worker lived to say how it went", "lease": None, "finished_at": now}
     await connection.execute(update(jobs).where(*here).values(end))
 
 
 def _due_of(site_id: Any, now: datetime) -> ColumnElement[bool]:
-    return and_(jobs.c.site_id == site_id, jobs.c.status == "waiting", jobs.c.due_at <= now)
+    return and_(jobs.c.site_id == site_id, _is("waiting"), jobs.c.due_at <= now)
 
 
 @dataclass(frozen=True)
@@ -191,7 +269,7 @@ async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, no
     )
 
 
-async def redo(connection: AsyncConnection, site_id: UUID, job_id: UUID, *, now: datetime) -> None:
+async def redo(connection: AsyncConnection, site_id: int, job_id: UUID, *, now: datetime) -> None:
     """Try again, under the same id, what was done or given up. Raises `NotFound`, or `Conflict` while it waits."""
     await get_job(connection, site_id, job_id)
     over = jobs.c.site_id == site_id, jobs.c.id == job_id, jobs.c.status != "waiting"
@@ -201,7 +279,7 @@ async def redo(connection: AsyncConnection, site_id: UUID, job_id: UUID, *, now:
         raise Conflict("It has not been given up: it is tried again by itself.")
 
 
-async def get_job(connection: AsyncConnection, site_id: UUID, job_id: UUID) -> Row[Any]:
+async def get_job(connection: AsyncConnection, site_id: int, job_id: UUID) -> Row[Any]:
     """Raises `NotFound`."""
     row: Row[Any] | None = (
         await connection.execute(_whole_jobs().where(jobs.c.site_id == site_id, jobs.c.id == job_id))
@@ -212,7 +290,7 @@ async def get_job(connection: AsyncConnection, site_id: UUID, job_id: UUID) -> R
 
 
 async def list_jobs(
-    connection: AsyncConnection, site_id: UUID, target_id: UUID, *, limit: int, cursor: str | None = None
+    connection: AsyncConnection, site_id: int, target_id: UUID, *, limit: int, cursor: str | None = None
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """Newest first, with the cursor of the next page or None. Raises `Invalid` for a cursor that is none of ours."""
     query = _whole_jobs().where(jobs.c.site_id == site_id, jobs.c.target_id == target_id)
@@ -230,26 +308,27 @@ def _read_cursor(cursor: str) -> UUID:
         raise Invalid(faults=[Fault("?cursor", "must be the next of an earlier list")]) from None
 
 
-async def forget_subject(connection: AsyncConnection, site_id: UUID, subject_id: UUID) -> None:
+async def forget_subject(connection: AsyncConnection, site_id: int, subject_id: UUID) -> None:
     """Remove every job about something that is removed itself."""
     await _forget(connection, site_id, jobs.c.subject_id == subject_id)
     mine = payloads.c.site_id == site_id, payloads.c.subject_id == subject_id
     await connection.execute(delete(payloads).where(*mine))
 
 
-async def forget_target(connection: AsyncConnection, site_id: UUID, target_id: UUID) -> None:
+async def forget_target(connection: AsyncConnection, site_id: int, target_id: UUID) -> None:
     """Remove every job for a place that nothing is sent to any more."""
     await _forget(connection, site_id, jobs.c.target_id == target_id)
 
 
-async def _forget(connection: AsyncConnection, site_id: UUID, which: ColumnElement[bool]) -> None:
+async def _forget(connection: AsyncConnection, site_id: int, which: ColumnElement[bool]) -> None:
     held = select(jobs.c.id).where(jobs.c.site_id == site_id, which).order_by(jobs.c.id).with_for_update()
     await connection.execute(delete(jobs).where(jobs.c.site_id == site_id, jobs.c.id.in_(held)))
 
 
 async def sweep(connection: AsyncConnection, *, now: datetime) -> int:
     """Remove jobs that have been over for long, and what none of them sends any more; how many jobs there were."""
-    removed = (await connection.execute(delete(jobs).where(jobs.c.finished_at < now - KEPT))).rowcount
+    over = jobs.c.finished_at.is_not(None), jobs.c.finished_at < now - KEPT
+    removed = (await connection.execute(delete(jobs).where(*over))).rowcount
     same = jobs.c.site_id == payloads.c.site_id, jobs.c.subject_id == payloads.c.subject_id
     sent = exists().where(*same, jobs.c.payload_id == payloads.c.id)
     await connection.execute(delete(payloads).where(payloads.c.created_at < now - KEPT, ~sent))
@@ -258,8 +337,8 @@ async def sweep(connection: AsyncConnection, *, now: datetime) -> int:
 
 async def backlog(connection: AsyncConnection) -> dict[str, int]:
     """How many jobs wait, and how many were given up, over all sites."""
-    query = select(jobs.c.status, func.count()).where(jobs.c.status != "done").group_by(jobs.c.status)
-    found = {"waiting": 0, "failed": 0}
-    for status, count in await connection.execute(query):
-        found[status] = count
+    found = {}
+    for status in ("waiting", "failed"):
+        counted = select(func.count()).select_from(jobs).where(_is(status))
+        found[status] = (await connection.execute(counted)).scalar_one()
     return found

@@ -1,21 +1,25 @@
 """All tables. What a database adds of its own (partitions, an index's condition) stands in the migrations: an option of
 PostgreSQL's here would load its dialect with every start.
 
-Primary keys are ``(site_id, id)`` with UUIDv7 made in the program, and every unique key and query of what belongs to a
-site carries ``site_id``, so that a cluster can shard by site. People who sign in, their sessions and API tokens belong
-to the installation and have an ``id`` alone.
+Every key and query of what belongs to a site carries ``site_id``, so that a cluster can shard by site. Users, their
+sessions and API tokens belong to the installation and have an ``id`` alone.
+
+Keys are narrow, because every answer carries several: a site is a small number that nobody outside sees, a survey a
+number within its site beside its public id, and public ids are UUIDv7 in 16 bytes. Moments are whole microseconds on
+SQLite.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -24,6 +28,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -31,11 +36,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    false,
     text,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _chances: list[int] = []
 """The lower 80 bits of ids to come: asking the system for the random ones all at once costs as much as for one."""
@@ -60,29 +64,65 @@ def new_hex_id() -> str:
     return "%032x" % (time.time_ns() // 1_000_000 << 80 | _chances.pop())
 
 
+class Id(TypeDecorator[UUID]):
+    """A UUID in 16 bytes on every database, in the order of its digits."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value.bytes if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:  # noqa: ARG002
+        return UUID(bytes=value) if isinstance(value, bytes) else value
+
+
 class Instant(TypeDecorator[datetime]):
-    """An aware moment in UTC on every database; SQLite alone would hand back naive ones."""
+    """An aware moment in UTC, to the microsecond; on SQLite the microseconds since 1970."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a stored moment needs a time zone")
-        return value.astimezone(UTC)
+        return microseconds(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return from_microseconds(value) if isinstance(value, int) else value.astimezone(UTC)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(value: datetime) -> int:
+    """Since 1970, of an aware moment."""
+    since = value - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_microseconds(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
 
 
 def moment(value: datetime) -> str:
     """A moment as it is written everywhere: RFC 3339 in UTC, to the millisecond."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _index_of_some(name: str, *columns: str, only: str) -> Index:
+    """An index of the rows for which a condition holds."""
+    return Index(name, *columns, sqlite_where=text(only))
 
 
 metadata = MetaData(
@@ -97,21 +137,23 @@ metadata = MetaData(
 sites = Table(
     "sites",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("key", String(32), nullable=False, unique=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
-    # every visitor must have agreed before a survey shows, whatever a tag says
-    Column("consent_required", Boolean, nullable=False, server_default=false()),
-    # the query parameters that are stored with a page's address; all others are dropped
-    Column("kept_parameters", JSON, nullable=False, server_default="[]"),
+    Column("settings", JSON, nullable=False, server_default="{}"),  # what is not at its default: `access.sites`
+    Column("surveys_made", Integer, nullable=False, server_default="0"),  # the number of the last survey
+    Column("identify_version", SmallInteger, nullable=False, server_default="1"),  # of the secret that is good
+    Column("identify_until", Instant, nullable=True),  # until when the one before it is good as well
+    sqlite_autoincrement=True,  # no number is given twice
 )
 
 surveys = Table(
     "surveys",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # within its site; nobody outside sees it
+    Column("id", Id, nullable=False),
     Column("key", String(16), nullable=False),
     Column("name", String(200), nullable=False),
     Column("status", String(16), nullable=False),
@@ -119,6 +161,7 @@ surveys = Table(
     Column("revision", Integer, nullable=True),  # the live one; null until the first publish
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("site_id", "id"),
     UniqueConstraint("site_id", "key"),
     UniqueConstraint("site_id", "name"),
 )
@@ -126,12 +169,12 @@ surveys = Table(
 revisions = Table(
     "revisions",
     metadata,
-    Column("site_id", Uuid, primary_key=True),
-    Column("survey_id", Uuid, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("survey_number", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("document", JSON, nullable=False),
     Column("published_at", Instant, nullable=False),
-    ForeignKeyConstraint(["site_id", "survey_id"], ["surveys.site_id", "surveys.id"]),
+    ForeignKeyConstraint(["site_id", "survey_number"], ["surveys.site_id", "surveys.number"]),
 )
 
 # What is known of where and how something was shown or answered; the same on impressions and responses.
@@ -139,6 +182,13 @@ revisions = Table(
 
 def _circumstances() -> list[Column[Any]]:
     return [
+        Column("contact_id", Integer, nullable=True),  # whom the site knows the visitor as
+        Column(
+            "invitation_id", Integer, nullable=True
+        ),  # what asked them to answer, if they did not come by themselves
+        Column("delivery", String(8), nullable=True),  # how it reached them; nothing on a page of the site
+        Column("agent", Integer, nullable=True),  # the user whom the contact had to do with
+        Column("conversation", String(200), nullable=True),  # in chat
         Column("page", Text, nullable=True),
         Column("page_label", String(200), nullable=True),  # what the results count the page as
         Column("language", String(35), nullable=True),
@@ -149,6 +199,14 @@ def _circumstances() -> list[Column[Any]]:
     ]
 
 
+def _looked_up(table: str, moment: str) -> list[Index]:
+    """By whom and what it belongs to, for the few rows that have it."""
+    return [
+        _index_of_some(f"ix_{table}_{name}", "site_id", f"{name}_id", moment, only=f"{name}_id IS NOT NULL")
+        for name in ("contact", "invitation", "visitor")
+    ]
+
+
 # What comes with every answer has no foreign keys: checking them costs more than storing the answer, and a survey that
 # was published once is never removed.
 
@@ -156,41 +214,44 @@ def _circumstances() -> list[Column[Any]]:
 impressions = Table(
     "impressions",
     metadata,
-    Column("site_id", Uuid, primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("survey_id", Uuid, nullable=False),
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True),
+    Column("survey_number", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("visitor_id", Uuid, nullable=True),
+    Column("visitor_id", Id, nullable=True),
     Column("shown_at", Instant, nullable=False),
     Column("dismissed_at", Instant, nullable=True),
     Column("answered_at", Instant, nullable=True),
-    Column("secret_hash", String(32), nullable=True),  # of the secret of the browser that it was shown in
+    Column("secret_hash", Id, nullable=True),  # of the secret of the browser that it was shown in
     *_circumstances(),
+    *_looked_up("impressions", "shown_at"),
 )
 
 responses = Table(
     "responses",
     metadata,
-    Column("site_id", Uuid, primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("survey_id", Uuid, nullable=False),
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True),
+    Column("survey_number", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("impression_id", Uuid, nullable=True),
-    Column("visitor_id", Uuid, nullable=True),
+    Column("impression_id", Id, nullable=True),
+    Column("visitor_id", Id, nullable=True),
     Column("state", Integer, nullable=False),
     Column("complete", Boolean, nullable=False),
-    Column("score", SmallInteger, nullable=False),
-    Column("group", String(8), nullable=False),
+    Column("score", SmallInteger, nullable=True),  # nothing where only further questions are answered
+    Column("group", String(8), nullable=True),
+    Column("answers", JSON(none_as_null=True), nullable=True),  # to further questions, by their ids
     Column("comment", Text, nullable=True),
     Column("email", String(254), nullable=True),
     Column("email_verified", Boolean, nullable=False),
     Column("consent_text", Text, nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    Column("secret_hash", String(32), nullable=True),  # of the secret of the browser that sent it
+    Column("secret_hash", Id, nullable=True),  # of the secret of the browser that sent it
     *_circumstances(),
+    *_looked_up("responses", "created_at"),
     Index(None, "site_id", "created_at", "id"),
-    Index(None, "site_id", "survey_id", "created_at", "id"),
+    Index(None, "site_id", "survey_number", "created_at", "id"),
 )
 
 PARTITIONED = (impressions, responses)
@@ -210,9 +271,9 @@ def _counter(name: str) -> Column[Any]:
 rollups = Table(
     "rollups",
     metadata,
-    Column("site_id", Uuid, primary_key=True),
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
     Column("dimension", String(8), primary_key=True),
-    Column("survey_id", Uuid, primary_key=True),
+    Column("survey_number", Integer, primary_key=True, autoincrement=False),
     Column("day", Date, primary_key=True),
     Column("value", String(200), primary_key=True),
     Column("lane", SmallInteger, primary_key=True, autoincrement=False),
@@ -223,47 +284,55 @@ rollups = Table(
 webhooks = Table(
     "webhooks",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("url", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("secret_version", SmallInteger, nullable=False, server_default="1"),  # of what signs its messages
+    Column("secret_until", Instant, nullable=True),  # until when the one before it signs as well
 )
 
 # The outbox: what must happen because of something that was stored, written in the same transaction.
 jobs = Table(
     "jobs",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True),
     Column("kind", String(32), nullable=False),
-    Column("target_id", Uuid, nullable=True),  # the webhook
-    Column("subject_id", Uuid, nullable=True),  # the response
+    Column("target_id", Id, nullable=True),  # the webhook
+    Column("subject_id", Id, nullable=True),  # the response
     Column("payload", Text, nullable=False),
-    Column("payload_id", Uuid, nullable=True),  # where it stands, if several jobs have the same one
-    Column("status", String(8), nullable=False),  # waiting, done or failed
+    Column("payload_id", Id, nullable=True),  # where it stands, if several jobs have the same one
+    Column("dedupe_key", String(200), nullable=True),  # of those that wait, one for each
+    Column("status", String(8), nullable=False),  # new until it is known who wants it; waiting, done or failed
     Column("attempts", SmallInteger, nullable=False),
     Column("due_at", Instant, nullable=False),
-    Column("lease", Uuid, nullable=True),  # who is at it until due_at
+    Column("lease", Id, nullable=True),  # who is at it until due_at
     Column("reason", Text, nullable=True),  # why the last try failed
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant, nullable=True),
+    _index_of_some("ix_jobs_new", "site_id", "id", only="status = 'new'"),
+    _index_of_some("ix_jobs_waiting", "site_id", "due_at", only="status = 'waiting'"),
+    _index_of_some("ix_jobs_failed", "site_id", "id", only="status = 'failed'"),
     Index(
-        "ix_jobs_waiting",
+        "ix_jobs_dedupe",
         "site_id",
-        "due_at",
-        sqlite_where=text("status = 'waiting'"),
+        "dedupe_key",
+        unique=True,
+        sqlite_where=text("dedupe_key IS NOT NULL AND status = 'waiting'"),
     ),
-    Index(None, "site_id", "target_id", "id"),
-    Index(None, "site_id", "subject_id"),
+    _index_of_some("ix_jobs_over", "finished_at", only="finished_at IS NOT NULL"),
+    _index_of_some("ix_jobs_target", "site_id", "target_id", "id", only="target_id IS NOT NULL"),
+    _index_of_some("ix_jobs_subject", "site_id", "subject_id", only="subject_id IS NOT NULL"),
 )
 
 # What several jobs send, kept once.
 payloads = Table(
     "payloads",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("subject_id", Uuid, nullable=False),  # the response
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True),
+    Column("subject_id", Id, nullable=False),  # the response
     Column("body", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Index(None, "site_id", "subject_id"),
@@ -272,7 +341,7 @@ payloads = Table(
 users = Table(
     "users",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("email", String(254), nullable=False, unique=True),
     Column("password_hash", String(200), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -287,7 +356,7 @@ users = Table(
 recovery_codes = Table(
     "recovery_codes",
     metadata,
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("hash", String(64), primary_key=True),
 )
 
@@ -295,15 +364,15 @@ recovery_codes = Table(
 members = Table(
     "members",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(8), nullable=False),
 )
 
 teams = Table(
     "teams",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
 )
@@ -311,16 +380,16 @@ teams = Table(
 team_users = Table(
     "team_users",
     metadata,
-    Column("team_id", Uuid, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("team_id", Id, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
 )
 
 # What everybody in a team may do on one site.
 team_roles = Table(
     "team_roles",
     metadata,
-    Column("site_id", Uuid, ForeignKey("sites.id"), primary_key=True),
-    Column("team_id", Uuid, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), primary_key=True),
+    Column("team_id", Id, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(8), nullable=False),
 )
 
@@ -328,7 +397,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("hash", String(64), primary_key=True),
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=True),
@@ -341,7 +410,7 @@ devices = Table(
     "devices",
     metadata,
     Column("hash", String(64), primary_key=True),
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
@@ -373,19 +442,19 @@ links = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("email", String(254), nullable=True),
-    Column("site_id", Uuid, nullable=True),
+    Column("site_id", Integer, nullable=True),
     Column("role", String(8), nullable=True),
-    Column("user_id", Uuid, nullable=True),  # whom it is for, who has an account
-    Column("by_user_id", Uuid, nullable=True),  # who made it
+    Column("user_id", Id, nullable=True),  # whom it is for, who has an account
+    Column("by_user_id", Id, nullable=True),  # who made it
 )
 
 # Who did what. People and what they did it to are written as they were called then: either may be gone by now.
 audit = Table(
     "audit",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("site_id", Uuid, nullable=True),  # nothing where it concerns the installation
+    Column("site_id", Integer, nullable=True),  # nothing where it concerns the installation
     Column("who", String(254), nullable=False),
     Column("act", String(32), nullable=False),
     Column("subject", String(500), nullable=True),
@@ -395,13 +464,13 @@ audit = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("hash", String(64), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
-    Column("site_id", Uuid, nullable=True),  # nothing where it is good for every site
+    Column("site_id", Integer, nullable=True),  # nothing where it is good for every site
     Column("scope", String(8), nullable=False, server_default="write"),
     Column("made_by", String(254), nullable=True),  # as they were called then
-    Column("maker_id", Uuid, nullable=True, index=True),  # whose rights bound it; nothing for the command line
+    Column("maker_id", Id, nullable=True, index=True),  # whose rights bound it; nothing for the command line
     Column("seen_at", Instant, nullable=True),
 )

@@ -15,10 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.db.changes import Changed, begin_noting
 from collector.db.migrations.upgrade import upgrade
 from collector.db.verbs import Call, Result, Steps, Touch
-from collector.errors import Unavailable
+from collector.errors import SettingsError, Unavailable
 
-HEAD = "0007"
+HEAD = "0100"
 """The newest migration."""
+FIRST = "0100"
+"""The oldest whose tables can be brought up to date."""
+TOO_OLD = (
+    "was made by a version before the first release, whose tables cannot be brought up to date: "
+    "export its responses with that version, and begin with a new one"
+)
 
 log = structlog.get_logger()
 
@@ -115,7 +121,10 @@ def migrate(connection: Connection) -> None:
     """Bring the tables up to date within the transaction of ``connection``.
 
     Those of a later release are left as they are: migrations only add, so this one goes on with what it knows of them.
+    Raises `SettingsError` for those of a version before the first release.
     """
+    if is_too_old(_revision(connection)):
+        raise SettingsError(f"the database {TOO_OLD}")
     if later := later_revision(connection):
         log.warning("the tables are those of a later release; going on with what this one knows", revision=later)
     elif _revision(connection) != HEAD:
@@ -126,6 +135,10 @@ def later_revision(connection: Connection) -> str | None:
     """The revision of the tables if a later release made them; migrations are numbered in the order they were made."""
     revision = _revision(connection)
     return revision if revision and revision > HEAD else None
+
+
+def is_too_old(revision: str | None) -> bool:
+    return revision is not None and revision < FIRST
 
 
 def _revision(connection: Connection) -> str | None:

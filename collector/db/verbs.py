@@ -11,20 +11,19 @@ datetimes in UTC.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table, Uuid
+from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from collector.db.schema import Instant
+from collector.db.schema import Id, Instant, from_microseconds, microseconds
 
 Rows = Sequence[tuple[Any, ...]]
 Result = TypeVar("Result")
@@ -84,10 +83,8 @@ class _Columns:
         self.marks = ", ".join("?" * len(names))
         self._types = [_postgres_type(column.type) for column in self.columns]
         self._literals = [_LITERALS.get(kind, str) for kind in self._types]
-        self._texts = [
-            (place, _sqlite_text(column.type))
-            for place, column in enumerate(self.columns)
-            if isinstance(column.type, Instant | Date)
+        self._sqlite_writers = [
+            (place, write) for place, c in enumerate(self.columns) if (write := _SQLITE_WRITERS.get(type(c.type)))
         ]
         self._readers = [
             (place, reader) for place, c in enumerate(self.columns) if (reader := _READERS.get(type(c.type)))
@@ -125,11 +122,9 @@ class _Columns:
         return [str(min(values)), str(max(values))]
 
     def to_sqlite(self, rows: Rows) -> Rows:
-        """SQLite keeps moments and days as text."""
-        if not self._texts:
-            return rows
+        """SQLite keeps ids as bytes, moments as numbers and days as text."""
         columns = list(zip(*rows, strict=True))
-        for place, write in self._texts:
+        for place, write in self._sqlite_writers:
             columns[place] = tuple(_each_once(columns[place], write, None))
         return list(zip(*columns, strict=True))
 
@@ -144,6 +139,10 @@ class _Columns:
         return out
 
 
+_AT_ONCE = (1, 10, 100)
+"""How many rows one statement of SQLite's looks for."""
+
+
 class Find(Verb):
     """Rows by their key."""
 
@@ -152,12 +151,12 @@ class Find(Verb):
         self._table = table
         self.width = len(keys) + 2
 
-    @cached_property
-    def _for_sqlite(self) -> str:
+    def _for_sqlite(self, most: int) -> str:
+        """For so many rows that agree in all of the key but its last column."""
         *first, last = (_quote(column.name) for column in self._keys.columns)
         match = " AND ".join(f"{name} = ?" for name in first)
-        every = "SELECT value FROM json_each(?)"
-        return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match} AND {last} IN ({every})"  # noqa: S608
+        marks = ", ".join("?" * most)
+        return f"SELECT {self._wanted.names} FROM {self._table.name} WHERE {match} AND {last} IN ({marks})"  # noqa: S608
 
     def postgres(self, first: int) -> str:
         names = f"{self._wanted.names}, xmin AS version"
@@ -173,11 +172,15 @@ class Find(Verb):
 
     def sqlite(self, connection: sqlite3.Connection, rows: Rows) -> Rows:
         together: dict[tuple[Any, ...], list[Any]] = {}
-        for *first, last in rows:
+        for *first, last in self._keys.to_sqlite(rows):
             together.setdefault(tuple(first), []).append(last)
         found: list[tuple[Any, ...]] = []
         for key, every in together.items():
-            found += connection.execute(self._for_sqlite, (*key, json.dumps(every))).fetchall()
+            for start in range(0, len(every), _AT_ONCE[-1]):
+                some = every[start : start + _AT_ONCE[-1]]
+                most = next(size for size in _AT_ONCE if size >= len(some))  # few statements, prepared once each
+                filled = [*some, *some[:1] * (most - len(some))]
+                found += connection.execute(self._for_sqlite(most), (*key, *filled)).fetchall()
         return self.read(found)
 
 
@@ -302,7 +305,7 @@ class Touch(Writer):
         return []
 
 
-def _each_once(column: Iterable[Any], write: Callable[[Any], str], nothing: str | None) -> Iterator[Any]:
+def _each_once(column: Iterable[Any], write: Callable[[Any], Any], nothing: str | None) -> Iterator[Any]:
     """The values of a column written, each of them once: most rows of a batch agree in most columns."""
     written = {value: nothing if value is None else write(value) for value in set(column)}
     return map(written.__getitem__, column)
@@ -315,7 +318,7 @@ def _array(column: tuple[Any, ...], write: Callable[[Any], str]) -> str:
 
 def _postgres_type(kind: TypeEngine[Any]) -> str:
     names: dict[type[TypeEngine[Any]], str] = {
-        Uuid: "uuid",
+        Id: "uuid",
         Instant: "timestamptz",
         Date: "date",
         Boolean: "boolean",
@@ -339,21 +342,20 @@ _LITERALS: dict[str, Callable[[Any], str]] = {
 """How a value stands in the literal of an array."""
 
 
-def sqlite_moment(value: datetime) -> str:
-    """A moment as SQLAlchemy keeps it on SQLite."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _sqlite_text(kind: TypeEngine[Any]) -> Callable[[Any], str]:
-    return sqlite_moment if isinstance(kind, Instant) else date.isoformat
+_SQLITE_WRITERS: dict[type[Any], Callable[[Any], Any]] = {
+    Id: bytes.fromhex,
+    Instant: microseconds,
+    Date: date.isoformat,
+}
 
 
 def _id(value: Any) -> str:
-    return value if isinstance(value, str) else value.hex
+    found: str = value.hex() if isinstance(value, bytes) else value.hex
+    return found
 
 
 def _moment(value: Any) -> datetime:
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+    return from_microseconds(value) if isinstance(value, int) else value
 
 
-_READERS: dict[type[Any], Callable[[Any], Any]] = {Uuid: _id, Instant: _moment, Boolean: bool}
+_READERS: dict[type[Any], Callable[[Any], Any]] = {Id: _id, Instant: _moment, Boolean: bool}

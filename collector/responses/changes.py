@@ -9,22 +9,21 @@ from typing import Any, Literal
 from uuid import UUID
 
 from collector.db.schema import moment
+from collector.responses.open_sites import OpenSurvey
 
-KIND = "webhook"
-"""The kind of job that delivers one event to one webhook."""
 EventType = Literal["response.created", "response.updated"]
 
 
-def event_body(event: EventType, row: Mapping[str, Any], survey_key: str, survey_name: str, *, now: datetime) -> str:
+def event_body(event: EventType, row: Mapping[str, Any], survey: OpenSurvey, *, now: datetime) -> str:
     """What is sent of a response: the same fields as in the REST interface. Ids in ``row`` are hex.
 
     A try that failed may come after what is newer: the higher ``sequence`` is the newer state of a response.
     """
     data = {
         "id": _dashed(row["id"]),
-        "survey": _dashed(row["survey_id"]),
-        "survey_key": survey_key,
-        "survey_name": survey_name,
+        "survey": _dashed(survey.id),
+        "survey_key": survey.key,
+        "survey_name": survey.name,
         **{name: row[name] for name in _AS_THEY_ARE},
         "visitor": _dashed(row["visitor_id"]),
         "created_at": moment(row["created_at"]),

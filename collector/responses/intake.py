@@ -14,12 +14,12 @@ from hmac import compare_digest
 from typing import Any
 
 from collector.access.signing import Signing
-from collector.db.outbox import new_jobs, put_jobs, put_payloads
+from collector.db.outbox import new_event, put_jobs
 from collector.db.schema import impressions, new_hex_id, responses
 from collector.db.text import is_blank
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, Fault, Invalid, Problem
-from collector.responses.changes import KIND, EventType, event_body
+from collector.responses.changes import EventType, event_body
 from collector.responses.devices import Device
 from collector.responses.events import AnyEvent, Dismissal, Response
 from collector.responses.open_sites import OpenSite, OpenSurvey
@@ -79,7 +79,7 @@ def check(arrived: Arrived, site: OpenSite, signing: Signing, anonymous: bool) -
             arrived.content = _content(event, survey.revisions[event.revision], at)
             if event.identity and not anonymous:
                 claim = event.identity
-                verified = signing.is_identity(site.id, claim.email, claim.signature)
+                verified = signing.is_identity(site.key, claim.email, claim.signature)
                 arrived.content = {"email": claim.email, "email_verified": verified, **arrived.content}
     except Problem as problem:
         arrived.problem = problem
@@ -136,18 +136,17 @@ def take_in(arrivals: Sequence[Arrival], *, now: datetime, lane: int) -> Steps[T
         Call(_impressions.replace, batch.impressions.changed()),
         Call(_responses.insert, batch.responses.new()),
         Call(_responses.replace, batch.responses.changed()),
-        Call(put_payloads, batch.payloads),
         Call(put_jobs, batch.jobs),
         Call(add_to_rollups, batch.sums(lane).rows()),
     ]
     return Taken(receipts, batch.pages)
 
 
-def _keys(arrivals: Sequence[Arrival]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _keys(arrivals: Sequence[Arrival]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """The impressions and the responses that must be known to decide on some arrivals."""
     shown, answered = [], []
     for arrival in arrivals:
-        site = arrival.site.hex
+        site = arrival.site.id
         for one in arrival.events:
             if one.problem is not None or one.event is None:
                 continue
@@ -170,7 +169,6 @@ class _Batch:
         self.pages: list[tuple[OpenSurvey, str]] = []
         self._names: dict[str, set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
-        self.payloads: list[tuple[Any, ...]] = []
 
     def take(self, arrival: Arrival) -> Receipt | Problem:
         sender = _Sender(arrival)
@@ -214,7 +212,7 @@ class _Batch:
         shown = self.impressions.get(sender.site, event.id)
         if shown is None:
             shown = self._show(sender, event, event.id, survey, self._circumstances(sender, event, survey))
-        elif shown.values["survey_id"] != survey.id:
+        elif shown.values["survey_number"] != survey.number:
             raise Conflict(faults=[Fault(f"{one.at}/id", "is the impression of another survey")])
         elif not sender.sent(shown, event):
             raise _not_yours(one)
@@ -230,7 +228,7 @@ class _Batch:
         values = {
             "site_id": sender.site,
             "id": impression,
-            "survey_id": survey.id,
+            "survey_number": survey.number,
             "revision": event.revision,
             "visitor_id": sender.ensure_visitor(),
             "shown_at": self.now,
@@ -244,7 +242,7 @@ class _Batch:
         assert one.content is not None
         earlier = self.responses.get(sender.site, event.id)
         if earlier is not None:
-            if earlier.values["survey_id"] != survey.id:
+            if earlier.values["survey_number"] != survey.number:
                 raise Conflict(faults=[Fault(f"{one.at}/id", "is the response to another survey")])
             if not sender.sent(earlier, event):
                 raise _not_yours(one)
@@ -259,7 +257,7 @@ class _Batch:
             {
                 "site_id": sender.site,
                 "id": event.id,
-                "survey_id": survey.id,
+                "survey_number": survey.number,
                 "impression_id": self._answered(sender, event, survey, circumstances),
                 "visitor_id": sender.ensure_visitor(),
                 "email": None,
@@ -286,7 +284,7 @@ class _Batch:
         shown = self.impressions.get(sender.site, event.impression)
         if shown is None:
             shown = self._show(sender, event, event.impression, survey, circumstances)
-        elif shown.values["survey_id"] != survey.id or not sender.sent(shown, event):
+        elif shown.values["survey_number"] != survey.number or not sender.sent(shown, event):
             return None
         else:
             sender.adopt(shown)
@@ -295,14 +293,12 @@ class _Batch:
         return event.impression
 
     def _tell(self, site: OpenSite, survey: OpenSurvey, row: Row) -> None:
-        """Jobs for whoever wants to hear of an answer; nobody wants to hear of robots."""
-        if not site.webhooks or row.values["bot"]:
+        """One job for whoever wants to hear of an answer; nobody wants to hear of robots."""
+        if not site.listeners or row.values["bot"]:
             return
         kind: EventType = "response.created" if row.before is None else "response.updated"
-        body = event_body(kind, row.values, survey.key, survey.name, now=self.now)
-        payload, jobs = new_jobs(site.hex, KIND, site.webhooks, row.values["id"], body, self.now)
-        self.payloads += payload
-        self.jobs += jobs
+        body = event_body(kind, row.values, survey, now=self.now)
+        self.jobs.append(new_event(site.id, row.values["id"], body, self.now))
 
     def _circumstances(self, sender: _Sender, event: AnyEvent, survey: OpenSurvey) -> dict[str, Any]:
         device = sender.arrival.device
@@ -361,7 +357,7 @@ class _Sender:
 
     def __init__(self, arrival: Arrival) -> None:
         self.arrival = arrival
-        self.site = arrival.site.hex
+        self.site = arrival.site.id
         self.visitor = arrival.visitor
         self.anonymous = arrival.anonymous
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.sites import site_by_key
@@ -21,9 +19,11 @@ from collector.surveys.lifecycle import DELETED, get_revision
 
 @dataclass(slots=True)
 class OpenSurvey:
-    """A survey that was published once. Its id is hex."""
+    """A survey that was published once."""
 
+    number: int
     id: str
+    """In hex."""
     key: str
     name: str
     is_closed: bool
@@ -48,17 +48,15 @@ class OpenSurvey:
 
 @dataclass(slots=True)
 class OpenSite:
-    """A site with its surveys by their key, and the webhooks that hear of its answers; those by their id in hex."""
+    """A site with its surveys by their key."""
 
-    id: UUID
+    id: int
+    key: str
     surveys: dict[str, OpenSurvey]
-    webhooks: Sequence[str]
+    listeners: int
+    """How many webhooks hear of its answers."""
     kept_parameters: frozenset[str] = frozenset()
     """The query parameters that are stored with a page's address."""
-    hex: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hex = self.id.hex
 
     def has(self, key: str, revision: int) -> bool:
         """Whether a survey had this revision when the site was loaded."""
@@ -74,21 +72,23 @@ class OpenSite:
 async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSite | None, *, now: datetime) -> OpenSite:
     """The site as it is now; what never changes is taken over from ``earlier``. Raises `NotFound`."""
     site = await site_by_key(connection, key)
-    columns = surveys.c.id, surveys.c.key, surveys.c.name, surveys.c.status, surveys.c.revision
+    columns = surveys.c.number, surveys.c.id, surveys.c.key, surveys.c.name, surveys.c.status, surveys.c.revision
     query = select(*columns).where(surveys.c.site_id == site.id, surveys.c.revision.is_not(None))
     found: dict[str, OpenSurvey] = {}
     for row in await connection.execute(query):
-        survey = OpenSurvey(row.id.hex, row.key, row.name, row.status in ("archived", DELETED), row.revision)
+        survey = OpenSurvey(
+            row.number, row.id.hex, row.key, row.name, row.status in ("archived", DELETED), row.revision
+        )
         known = earlier.surveys.get(row.key) if earlier else None
         if known:
             survey.revisions, survey.labels, survey.named_in = known.revisions, known.labels, known.named_in
         else:
-            survey.labels = await names_since(connection, site.id, row.id, now.date().replace(day=1), MOST_NAMES)
+            survey.labels = await names_since(connection, site.id, row.number, now.date().replace(day=1), MOST_NAMES)
             survey.named_in = now.year, now.month
         found[row.key] = survey
-    listening = select(webhooks.c.id).where(webhooks.c.site_id == site.id).order_by(webhooks.c.id)
-    told = [one.hex for one in (await connection.execute(listening)).scalars()]
-    return OpenSite(site.id, found, told, site.settings.kept_parameters)
+    listening = select(func.count()).where(webhooks.c.site_id == site.id)
+    listeners = (await connection.execute(listening)).scalar_one()
+    return OpenSite(site.id, key, found, listeners, site.settings.kept_parameters)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

@@ -43,7 +43,7 @@ class Filter:
 
 async def list_responses(
     connection: AsyncConnection,
-    site_id: UUID,
+    site_id: int,
     wanted: Filter,
     *,
     limit: int,
@@ -108,11 +108,13 @@ def _back_to(edge: Row[Any]) -> ColumnElement[bool]:
 
 
 async def _edge(
-    connection: AsyncConnection, site_id: UUID, wanted: Filter, before: tuple[datetime, UUID] | None, count: int
+    connection: AsyncConnection, site_id: int, wanted: Filter, before: tuple[datetime, UUID] | None, count: int
 ) -> Row[Any] | None:
     """The last of so many responses, found by the index alone; None if there are no more than these."""
     bare = replace(wanted, group=None, commented=None, bot=None, words=None)
-    query = _restricted(select(responses.c.created_at, responses.c.id).where(responses.c.site_id == site_id), bare)
+    query = _restricted(
+        select(responses.c.created_at, responses.c.id).where(responses.c.site_id == site_id), site_id, bare
+    )
     rows = (await connection.execute(_newest_first(query, before).offset(count - 1).limit(2))).all()
     return rows[0] if len(rows) == 2 else None
 
@@ -125,7 +127,7 @@ def _newest_first(query: Select[Any], before: tuple[datetime, UUID] | None) -> S
     return query.where(or_(responses.c.created_at < at, and_(responses.c.created_at == at, responses.c.id < row_id)))
 
 
-async def get_response(connection: AsyncConnection, site_id: UUID, response_id: UUID) -> Row[Any]:
+async def get_response(connection: AsyncConnection, site_id: int, response_id: UUID) -> Row[Any]:
     """Raises `NotFound`."""
     query = _filtered(site_id, Filter()).where(responses.c.id == response_id)
     row: Row[Any] | None = (await connection.execute(query)).one_or_none()
@@ -152,21 +154,27 @@ async def history_of(connection: AsyncConnection, response: Row[Any]) -> History
     return History(shown.shown_at if shown else None, shown.dismissed_at if shown else None, sent)
 
 
-def _filtered(site_id: UUID, wanted: Filter) -> Select[Any]:
+def _filtered(site_id: int, wanted: Filter) -> Select[Any]:
     joined = responses.join(
-        surveys, and_(surveys.c.site_id == responses.c.site_id, surveys.c.id == responses.c.survey_id)
+        surveys, and_(surveys.c.site_id == responses.c.site_id, surveys.c.number == responses.c.survey_number)
     )
     query = (
-        select(responses, surveys.c.name.label("survey_name"), surveys.c.key.label("survey_key"))
+        select(
+            responses,
+            surveys.c.id.label("survey_id"),
+            surveys.c.name.label("survey_name"),
+            surveys.c.key.label("survey_key"),
+        )
         .select_from(joined)
         .where(responses.c.site_id == site_id, surveys.c.status != DELETED)
     )
-    return _restricted(query, wanted)
+    return _restricted(query, site_id, wanted)
 
 
-def _restricted(query: Select[Any], wanted: Filter) -> Select[Any]:
+def _restricted(query: Select[Any], site_id: int, wanted: Filter) -> Select[Any]:
     if wanted.survey_id is not None:
-        query = query.where(responses.c.survey_id == wanted.survey_id)
+        its = surveys.c.site_id == site_id, surveys.c.id == wanted.survey_id
+        query = query.where(responses.c.survey_number == select(surveys.c.number).where(*its).scalar_subquery())
     if wanted.group is not None:
         query = query.where(responses.c.group == wanted.group)
     if wanted.commented is not None:

@@ -28,16 +28,16 @@ LOOKED_AT = 5_000
 """Impressions that are looked at in one go: no index knows which survey they are of."""
 
 
-async def surveys_to_remove(connection: AsyncConnection, *, now: datetime) -> Sequence[tuple[UUID, UUID]]:
-    """The sites and ids of those that were deleted too long ago to be brought back."""
+async def surveys_to_remove(connection: AsyncConnection, *, now: datetime) -> Sequence[tuple[int, int]]:
+    """The sites and numbers of those that were deleted too long ago to be brought back."""
     due = surveys.c.status == DELETED, surveys.c.updated_at < now - KEPT_DELETED - GRACE
-    rows = await connection.execute(select(surveys.c.site_id, surveys.c.id).where(*due))
-    return [(row.site_id, row.id) for row in rows]
+    rows = await connection.execute(select(surveys.c.site_id, surveys.c.number).where(*due))
+    return [(row.site_id, row.number) for row in rows]
 
 
-async def remove_responses(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> int:
+async def remove_responses(connection: AsyncConnection, site_id: int, number: int) -> int:
     """Remove some of a survey's responses, with what was to be sent of them; how many, 0 once there are none."""
-    mine = responses.c.site_id == site_id, responses.c.survey_id == survey_id
+    mine = responses.c.site_id == site_id, responses.c.survey_number == number
     ids = (await connection.execute(select(responses.c.id).where(*mine).limit(AT_ONCE))).scalars().all()
     for table in (jobs, payloads):
         await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.subject_id.in_(ids)))
@@ -46,31 +46,31 @@ async def remove_responses(connection: AsyncConnection, site_id: UUID, survey_id
 
 
 async def impressions_after(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, after: UUID | None
+    connection: AsyncConnection, site_id: int, number: int, after: UUID | None
 ) -> tuple[Sequence[UUID], UUID | None]:
     """Some of a survey's impressions, in order of their ids, and after which to go on; None after the last."""
-    query = select(impressions.c.id, impressions.c.survey_id).where(impressions.c.site_id == site_id)
+    query = select(impressions.c.id, impressions.c.survey_number).where(impressions.c.site_id == site_id)
     if after:
         query = query.where(impressions.c.id > after)
     rows = (await connection.execute(query.order_by(impressions.c.id).limit(LOOKED_AT))).all()
-    return [row.id for row in rows if row.survey_id == survey_id], rows[-1].id if len(rows) == LOOKED_AT else None
+    return [row.id for row in rows if row.survey_number == number], rows[-1].id if len(rows) == LOOKED_AT else None
 
 
-async def remove_impressions(connection: AsyncConnection, site_id: UUID, ids: Sequence[UUID]) -> None:
+async def remove_impressions(connection: AsyncConnection, site_id: int, ids: Sequence[UUID]) -> None:
     for start in range(0, len(ids), AT_ONCE):
         some = impressions.c.id.in_(ids[start : start + AT_ONCE])
         await connection.execute(delete(impressions).where(impressions.c.site_id == site_id, some))
 
 
-async def remove_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> None:
+async def remove_survey(connection: AsyncConnection, site_id: int, number: int) -> None:
     """The survey itself, once its responses and impressions are gone."""
     for table in (rollups, revisions):
-        await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.survey_id == survey_id))
-    await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id))
+        await connection.execute(delete(table).where(table.c.site_id == site_id, table.c.survey_number == number))
+    await connection.execute(delete(surveys).where(surveys.c.site_id == site_id, surveys.c.number == number))
 
 
 async def delete_response(
-    connection: AsyncConnection, site_id: UUID, response_id: UUID, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, response_id: UUID, *, by: str, now: datetime
 ) -> None:
     """Remove a response with the impression that it came of, what was counted for both, and what was still to happen
     because of it. Raises `NotFound`."""

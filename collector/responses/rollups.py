@@ -22,14 +22,14 @@ Dimension = Literal["revision", "page", "device", "language"]
 DIMENSIONS: tuple[Dimension, ...] = ("revision", "page", "device", "language")
 """What results can be broken down by. Every answer counts once in each, so any one of them sums up to all."""
 
-KEYS = ("site_id", "dimension", "survey_id", "day", "value", "lane")
+KEYS = ("site_id", "dimension", "survey_number", "day", "value", "lane")
 NUMBERS = (*COUNTERS, *SCORE_COUNTERS)
 _PLACE = {name: place for place, name in enumerate(NUMBERS)}
 _IMPRESSIONS, _DISMISSALS = _PLACE["impressions"], _PLACE["dismissals"]
 _COMPLETED, _COMMENTS, _EMAILS = _PLACE["completed"], _PLACE["comments"], _PLACE["emails"]
 _ROBOTS, _FIRST_SCORE = _PLACE["robots"], _PLACE["score_0"]
 
-_kind = itemgetter("site_id", "survey_id", "revision", "page_label", "device", "language")
+_kind = itemgetter("site_id", "survey_number", "revision", "page_label", "device", "language")
 """Site, survey, and a value for each of `DIMENSIONS`."""
 
 add_to_rollups = Add(rollups, KEYS, NUMBERS)
@@ -151,45 +151,47 @@ class Span:
 ALWAYS = Span()
 
 
-async def total_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, span: Span = ALWAYS) -> Total:
+async def total_of(connection: AsyncConnection, site_id: int, survey_number: int, span: Span = ALWAYS) -> Total:
     """Everything that was counted for one survey."""
-    query = _one_survey(select(*EVERYTHING.sums), site_id, survey_id, span)
+    query = _one_survey(select(*EVERYTHING.sums), site_id, survey_number, span)
     return EVERYTHING.total((await connection.execute(query)).one())
 
 
-async def totals_by_survey(connection: AsyncConnection, site_id: UUID, wanted: Wanted) -> dict[UUID, Total]:
+async def totals_by_survey(connection: AsyncConnection, site_id: int, wanted: Wanted) -> dict[int, Total]:
     query = (
-        select(rollups.c.survey_id, *wanted.sums)
+        select(rollups.c.survey_number, *wanted.sums)
         .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0])
-        .group_by(rollups.c.survey_id)
+        .group_by(rollups.c.survey_number)
     )
-    return {survey_id: wanted.total(numbers) for survey_id, *numbers in await connection.execute(query)}
+    return {survey_number: wanted.total(numbers) for survey_number, *numbers in await connection.execute(query)}
 
 
 async def totals_by_value(
     connection: AsyncConnection,
-    site_id: UUID,
-    survey_id: UUID,
+    site_id: int,
+    survey_number: int,
     dimension: Dimension,
     span: Span = ALWAYS,
     wanted: Wanted = EVERYTHING,
 ) -> dict[str, Total]:
     """One total for each value of a dimension."""
-    query = _one_survey(select(rollups.c.value, *wanted.sums), site_id, survey_id, span, dimension)
+    query = _one_survey(select(rollups.c.value, *wanted.sums), site_id, survey_number, span, dimension)
     rows = await connection.execute(query.group_by(rollups.c.value))
     return {value: wanted.total(numbers) for value, *numbers in rows}
 
 
 async def totals_by_day(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, span: Span = ALWAYS
+    connection: AsyncConnection, site_id: int, survey_number: int, span: Span = ALWAYS
 ) -> dict[date, Total]:
     """One total for each day on which anything was counted, in order."""
-    query = _one_survey(select(rollups.c.day, *EVERYTHING.sums), site_id, survey_id, span)
+    query = _one_survey(select(rollups.c.day, *EVERYTHING.sums), site_id, survey_number, span)
     rows = await connection.execute(query.group_by(rollups.c.day).order_by(rollups.c.day))
     return {day: EVERYTHING.total(numbers) for day, *numbers in rows}
 
 
-async def names_since(connection: AsyncConnection, site_id: UUID, survey_id: UUID, first: date, most: int) -> set[str]:
+async def names_since(
+    connection: AsyncConnection, site_id: int, survey_number: int, first: date, most: int
+) -> set[str]:
     """The pages that a survey's results name since a day, so many at most."""
     query = (
         select(rollups.c.value)
@@ -197,7 +199,7 @@ async def names_since(connection: AsyncConnection, site_id: UUID, survey_id: UUI
         .where(
             rollups.c.site_id == site_id,
             rollups.c.dimension == "page",
-            rollups.c.survey_id == survey_id,
+            rollups.c.survey_number == survey_number,
             rollups.c.day >= first,
             rollups.c.value != "",
         )
@@ -206,30 +208,30 @@ async def names_since(connection: AsyncConnection, site_id: UUID, survey_id: UUI
 
 
 async def answers_by_day(
-    connection: AsyncConnection, site_id: UUID, survey_ids: Sequence[UUID], span: Span
-) -> dict[UUID, dict[date, int]]:
+    connection: AsyncConnection, site_id: int, survey_numbers: Sequence[int], span: Span
+) -> dict[int, dict[date, int]]:
     """For each of these surveys, how many gave a score on each day on which anyone did."""
     answers = func.sum(sum((rollups.c[name] for name in SCORE_COUNTERS[1:]), rollups.c[SCORE_COUNTERS[0]]))
     query = (
-        select(rollups.c.survey_id, rollups.c.day, answers.label("answers"))
+        select(rollups.c.survey_number, rollups.c.day, answers.label("answers"))
         .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0], *_within(span))
-        .where(rollups.c.survey_id.in_(survey_ids))  # by name, so that no other days are read
-        .group_by(rollups.c.survey_id, rollups.c.day)
+        .where(rollups.c.survey_number.in_(survey_numbers))  # by name, so that no other days are read
+        .group_by(rollups.c.survey_number, rollups.c.day)
     )
-    found: dict[UUID, dict[date, int]] = {}
+    found: dict[int, dict[date, int]] = {}
     for row in await connection.execute(query):
         if row.answers:
-            found.setdefault(row.survey_id, {})[row.day] = int(row.answers)
+            found.setdefault(row.survey_number, {})[row.day] = int(row.answers)
     return found
 
 
 def _one_survey(
-    query: Select[Any], site_id: UUID, survey_id: UUID, span: Span, dimension: Dimension = DIMENSIONS[0]
+    query: Select[Any], site_id: int, survey_number: int, span: Span, dimension: Dimension = DIMENSIONS[0]
 ) -> Select[Any]:
     return query.where(
         rollups.c.site_id == site_id,
         rollups.c.dimension == dimension,
-        rollups.c.survey_id == survey_id,
+        rollups.c.survey_number == survey_number,
         *_within(span),
     )
 
@@ -241,7 +243,7 @@ def _within(span: Span) -> list[ColumnElement[bool]]:
 
 # ---- the same from the rows
 
-_BOTH = ("site_id", "survey_id", "revision", "page_label", "device", "language", "bot")
+_BOTH = ("site_id", "survey_number", "revision", "page_label", "device", "language", "bot")
 _SHOWN = [impressions.c[name] for name in (*_BOTH, "shown_at", "dismissed_at")]
 _ANSWERED = [responses.c[name] for name in (*_BOTH, "created_at", "score", "complete", "comment", "email")]
 
@@ -257,20 +259,20 @@ class Difference:
     counted: dict[str, int]
 
 
-async def recount(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> tuple[Sums, list[Difference]]:
+async def recount(connection: AsyncConnection, site_id: int, survey_number: int) -> tuple[Sums, list[Difference]]:
     """Count everything of one survey again; also where the sums that are kept differ from that."""
     counted = Sums(lane=0)
     for columns, count in ((_SHOWN, counted.count_impression), (_ANSWERED, counted.count_response)):
         table = columns[0].table
-        query = select(*columns).where(table.c.site_id == site_id, table.c.survey_id == survey_id)
+        query = select(*columns).where(table.c.site_id == site_id, table.c.survey_number == survey_number)
         async with connection.stream(query) as rows:
             async for part in rows.mappings().partitions(1000):
                 for row in part:
                     count(row)
     kept: dict[Key, list[int]] = {}
-    mine = rollups.c.site_id == site_id, rollups.c.survey_id == survey_id
+    mine = rollups.c.site_id == site_id, rollups.c.survey_number == survey_number
     for one in await connection.execute(select(rollups).where(*mine)):
-        numbers = kept.setdefault((site_id, one.dimension, survey_id, one.day, one.value), [0] * len(NUMBERS))
+        numbers = kept.setdefault((site_id, one.dimension, survey_number, one.day, one.value), [0] * len(NUMBERS))
         for place, name in enumerate(NUMBERS):
             numbers[place] += getattr(one, name)
     return counted, list(_differences(kept, counted.changes))
@@ -288,9 +290,11 @@ def _named(numbers: Sequence[int]) -> dict[str, int]:
     return {name: number for name, number in zip(NUMBERS, numbers, strict=True) if number}
 
 
-async def put_right(connection: AsyncConnection, site_id: UUID, survey_id: UUID, counted: Sums) -> None:
+async def put_right(connection: AsyncConnection, site_id: int, survey_number: int, counted: Sums) -> None:
     """Put what was counted in place of what is kept, within the transaction that counted it."""
-    await connection.execute(delete(rollups).where(rollups.c.site_id == site_id, rollups.c.survey_id == survey_id))
+    await connection.execute(
+        delete(rollups).where(rollups.c.site_id == site_id, rollups.c.survey_number == survey_number)
+    )
     rows = [dict(zip((*KEYS, *NUMBERS), row, strict=True)) for row in counted.rows()]
     if rows:
         await connection.execute(insert(rollups), rows)

@@ -11,13 +11,15 @@ from sqlalchemy import Table
 from collector.db.verbs import Find, Insert, Replace
 
 KEY = ("site_id", "id")
+NOT_YET = {"contact_id", "invitation_id", "delivery", "agent", "conversation", "answers"}
+"""What nothing that a browser sends says yet."""
 
 
 class Stored:
     """The columns of a table that the intake reads and writes."""
 
     def __init__(self, table: Table, changing: Sequence[str]) -> None:
-        self.names = [column.name for column in table.columns]
+        self.names = [column.name for column in table.columns if column.name not in NOT_YET]
         self.find = Find(table, KEY, self.names)
         self.insert = Insert(table, self.names)
         self.replace = Replace(table, KEY, changing)
@@ -46,14 +48,14 @@ class BatchRows:
 
     def __init__(self, stored: Stored) -> None:
         self._stored = stored
-        self._rows: dict[tuple[str, str], Row] = {}
+        self._rows: dict[tuple[int, str], Row] = {}
 
     def know(self, found: Sequence[tuple[Any, ...]]) -> None:
         for one in found:
             values = dict(zip(self._stored.names, one, strict=True))
             self._rows[values["site_id"], values["id"]] = Row(values, is_new=False)
 
-    def get(self, site: str, row: str) -> Row | None:
+    def get(self, site: int, row: str) -> Row | None:
         return self._rows.get((site, row))
 
     def add(self, values: dict[str, Any]) -> Row:

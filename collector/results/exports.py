@@ -62,7 +62,7 @@ PIECE = 256 * 1024
 async def _parts(database: Database, survey: Survey) -> AsyncIterator[Sequence[Row[Any]]]:
     """Every response, oldest first, some at a time: whoever takes them slowly keeps nobody else from reading."""
     columns = (responses.c[name] for name in COLUMNS)
-    mine = responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id
+    mine = responses.c.site_id == survey.site_id, responses.c.survey_number == survey.number
     query = select(*columns).where(*mine).order_by(responses.c.created_at, responses.c.id).limit(AT_ONCE)
     following = query
     while True:
@@ -79,7 +79,7 @@ async def _parts(database: Database, survey: Survey) -> AsyncIterator[Sequence[R
 
 async def count_responses(connection: AsyncConnection, survey: Survey) -> int:
     """How many an export of this moment has."""
-    mine = responses.c.site_id == survey.site_id, responses.c.survey_id == survey.id
+    mine = responses.c.site_id == survey.site_id, responses.c.survey_number == survey.number
     return (await connection.execute(select(func.count()).select_from(responses).where(*mine))).scalar_one()
 
 

@@ -74,7 +74,7 @@ class Comparison:
 
 async def results_of(connection: AsyncConnection, survey: Survey, span: Span = ALWAYS) -> Results:
     """The figures of one survey over all its revisions."""
-    return results_in(survey, await total_of(connection, survey.site_id, survey.id, span))
+    return results_in(survey, await total_of(connection, survey.site_id, survey.number, span))
 
 
 def results_in(survey: Survey, total: Total) -> Results:
@@ -101,7 +101,7 @@ async def compared(connection: AsyncConnection, survey: Survey, span: Span, tota
         return None
     days = (span.last - span.first).days + 1
     before = Span(span.first - timedelta(days=days), span.first - timedelta(days=1))
-    earlier = await total_of(connection, survey.site_id, survey.id, before)
+    earlier = await total_of(connection, survey.site_id, survey.number, before)
     metric, points = survey.document.metric, survey.document.points
     return Comparison(
         before,
@@ -145,7 +145,7 @@ async def breakdown(
     """One figure for each value of a dimension, those with the most answers first, and where there are more than so
     many, one for all others together: the lines always add up to everything."""
     wanted = for_figures(scores(survey.document.metric, survey.document.points))
-    totals = await totals_by_value(connection, survey.site_id, survey.id, dimension, span, wanted)
+    totals = await totals_by_value(connection, survey.site_id, survey.number, dimension, span, wanted)
     found = [_point(survey, value, total) for value, total in totals.items()]
     found.sort(key=lambda point: (-point.figure.total, -point.shown, point.name))
     if len(found) <= most + 1:  # one other can as well have the line itself

@@ -154,9 +154,9 @@ async def _check_sums(database: Database, *, repair: bool) -> int:
         async with database.write() if repair else database.read() as connection:
             if repair:
                 await hold_rollups(connection)
-            counted, differences = await recount(connection, survey.site_id, survey.id)
+            counted, differences = await recount(connection, survey.site_id, survey.number)
             if differences and repair:
-                await put_right(connection, survey.site_id, survey.id, counted)
+                await put_right(connection, survey.site_id, survey.number, counted)
         for one in differences:
             where = f"{one.day} {one.dimension} {one.value or 'other'}"
             typer.echo(f"{survey.name}, {where}: kept {one.kept}, counted {one.counted}")

@@ -14,6 +14,8 @@ import structlog
 
 from collector.access.guesses import forget_guesses
 from collector.access.signing import Signing
+from collector.automations.subscriptions import tell
+from collector.automations.webhooks import KIND as WEBHOOK
 from collector.automations.webhooks import Webhook, find_webhooks, message_id
 from collector.channels.outbound import Failed, Outbound, OutboundError, Refused
 from collector.channels.webhook import deliver
@@ -22,7 +24,6 @@ from collector.db.outbox import Job, Outcome, claim, failed, is_due, settle, swe
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
 from collector.responses import removal
-from collector.responses.changes import KIND as WEBHOOK
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""
@@ -48,7 +49,7 @@ class Worker:
     def __init__(self, database: Database, signing: Signing, outbound: Outbound, clock: Callable[[], datetime]) -> None:
         self._database, self._signing, self._outbound, self._clock = database, signing, outbound, clock
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._shares: Counter[UUID] = Counter()
+        self._shares: Counter[int] = Counter()
         self._awake = asyncio.Event()
         self._settling: GroupCommit[Outcome, None] = GroupCommit(self._settle, largest=200, most_waiting=AT_ONCE * 2)
 
@@ -127,6 +128,7 @@ class Worker:
                 return 0
         async with self._database.write() as connection:
             now = await self._database.now(connection, self._clock)
+            told = await tell(connection, now=now)
             claimed = await claim(
                 connection, now=now, most=room, share=SHARE, shares=self._shares, running=self._running
             )
@@ -137,7 +139,7 @@ class Worker:
             webhook = webhooks.get(places[job.id]) if job.id in places else None
             task = self._running[job.id] = asyncio.create_task(self._do(job, webhook))
             task.add_done_callback(partial(self._ended, job))
-        return len(claimed)
+        return told + len(claimed)
 
     def _ended(self, job: Job, _: asyncio.Task[None]) -> None:
         del self._running[job.id]

@@ -33,7 +33,7 @@ ACTS: Mapping[str, Callable[..., Awaitable[Survey]]] = {
 
 async def act_on(
     connection: AsyncConnection,
-    site_id: UUID,
+    site_id: int,
     survey_id: UUID,
     act: str,
     *,

@@ -66,7 +66,7 @@ def _put(document: dict[str, Any], place: str, value: Any) -> None:
 
 async def save_draft(
     connection: AsyncConnection,
-    site_id: UUID,
+    site_id: int,
     survey_id: UUID,
     changes: Mapping[str, Change],
     *,
@@ -137,7 +137,7 @@ async def _is_taken(connection: AsyncConnection, survey: Survey, name: object) -
 
 
 async def add_translation(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, question: str, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, language: str, question: str, *, by: str, now: datetime
 ) -> Survey:
     """Let the draft speak one more language. Raises `NotFound`, `Invalid`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
@@ -147,7 +147,7 @@ async def add_translation(
 
 
 async def remove_translation(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, language: str, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, language: str, *, by: str, now: datetime
 ) -> Survey:
     """Raises `NotFound`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.audit import Act, record
 from collector.access.signing import is_key, new_survey_key
 from collector.access.sites import note_site_change
-from collector.db.schema import new_id, revisions, surveys
+from collector.db.schema import new_id, revisions, sites, surveys
 from collector.errors import Conflict, Fault, NotFound
 from collector.surveys.document import SurveyDocument, stored_document
 
@@ -36,9 +36,11 @@ KEPT_DELETED = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Survey:
-    """``document`` is the draft as last saved; ``revision`` the live one's number, None before the first publish."""
+    """``document`` is the draft as last saved; ``revision`` the live one's number, None before the first publish;
+    ``number`` what tables name it by within its site, which nobody outside sees."""
 
-    site_id: UUID
+    site_id: int
+    number: int
     id: UUID
     key: str
     name: str
@@ -67,7 +69,7 @@ def as_if_published(survey: Survey) -> Revision:
 
 async def create_survey(
     connection: AsyncConnection,
-    site_id: UUID,
+    site_id: int,
     document: SurveyDocument,
     *,
     by: str,
@@ -75,9 +77,11 @@ async def create_survey(
     act: Act = "survey.created",
 ) -> Survey:
     """Save a new draft. Raises `Conflict` if the site has a survey of this name."""
-    survey = Survey(site_id, new_id(), new_survey_key(), document.name, "draft", document, None, now, now)
+    number, name = await _next_number(connection, site_id), document.name
+    survey = Survey(site_id, number, new_id(), new_survey_key(), name, "draft", document, None, now, now)
     values = {
         "site_id": site_id,
+        "number": survey.number,
         "id": survey.id,
         "key": survey.key,
         "name": survey.name,
@@ -94,7 +98,15 @@ async def create_survey(
     return survey
 
 
-async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Survey]:
+async def _next_number(connection: AsyncConnection, site_id: int) -> int:
+    """No number is given twice on a site, whatever became of the survey that had it."""
+    made = sites.c.surveys_made + 1
+    query = update(sites).where(sites.c.id == site_id).values(surveys_made=made).returning(sites.c.surveys_made)
+    number: int = (await connection.execute(query)).scalar_one()
+    return number
+
+
+async def list_surveys(connection: AsyncConnection, site_id: int) -> list[Survey]:
     """Newest first, archived ones last."""
     query = (
         select(surveys)
@@ -104,7 +116,7 @@ async def list_surveys(connection: AsyncConnection, site_id: UUID) -> list[Surve
     return [_survey(row) for row in await connection.execute(query)]
 
 
-async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool = False) -> Survey:
+async def get_survey(connection: AsyncConnection, site_id: int, survey_id: UUID, *, to_change: bool = False) -> Survey:
     """Raises `NotFound`. ``to_change`` keeps other processes from changing it until the transaction ends."""
     row = await _row_of(connection, site_id, survey_id, to_change=to_change)
     if row is None or row.status == DELETED:
@@ -112,7 +124,7 @@ async def get_survey(connection: AsyncConnection, site_id: UUID, survey_id: UUID
     return _survey(row)
 
 
-async def survey_to_act_on(connection: AsyncConnection, site_id: UUID, survey_id: UUID) -> Survey:
+async def survey_to_act_on(connection: AsyncConnection, site_id: int, survey_id: UUID) -> Survey:
     """As `get_survey` to change it, whether it is deleted or not. Raises `NotFound`."""
     row = await _row_of(connection, site_id, survey_id, to_change=True)
     if row is None:
@@ -120,13 +132,13 @@ async def survey_to_act_on(connection: AsyncConnection, site_id: UUID, survey_id
     return _survey(row)
 
 
-async def _row_of(connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, to_change: bool) -> Row[Any] | None:
+async def _row_of(connection: AsyncConnection, site_id: int, survey_id: UUID, *, to_change: bool) -> Row[Any] | None:
     query = select(surveys).where(surveys.c.site_id == site_id, surveys.c.id == survey_id)
     return (await connection.execute(query.with_for_update() if to_change else query)).one_or_none()
 
 
 async def replace_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, document: SurveyDocument, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, document: SurveyDocument, *, by: str, now: datetime
 ) -> Survey:
     """`save_survey`, as an act of its own in the log."""
     survey = await save_survey(connection, site_id, survey_id, document, now=now)
@@ -135,7 +147,7 @@ async def replace_survey(
 
 
 async def save_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, document: SurveyDocument, *, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, document: SurveyDocument, *, now: datetime
 ) -> Survey:
     """Save a new draft over the last; what is live stays as it is until the next publish.
 
@@ -159,7 +171,7 @@ async def save_survey(
 
 
 async def delete_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
     """Take it away with its answers; it can be brought back for `KEPT_DELETED`. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
@@ -190,7 +202,7 @@ class Deleted:
         return self.deleted_at + KEPT_DELETED
 
 
-async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datetime) -> list[Deleted]:
+async def list_deleted(connection: AsyncConnection, site_id: int, *, now: datetime) -> list[Deleted]:
     """What can be brought back, the last deleted first."""
     here = surveys.c.site_id == site_id, surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
     query = select(surveys).where(*here).order_by(surveys.c.updated_at.desc(), surveys.c.id)
@@ -198,7 +210,7 @@ async def list_deleted(connection: AsyncConnection, site_id: UUID, *, now: datet
 
 
 async def publish_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
     """Freeze the draft as the next revision and make it live; an unchanged one that is paused goes live again as it is.
 
@@ -214,7 +226,7 @@ async def publish_survey(
         await connection.execute(
             insert(revisions).values(
                 site_id=site_id,
-                survey_id=survey.id,
+                survey_number=survey.number,
                 number=number,
                 document=survey.document.as_json(),
                 published_at=now,
@@ -238,9 +250,7 @@ async def _require_room(connection: AsyncConnection, survey: Survey) -> None:
         )
 
 
-async def pause_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
-) -> Survey:
+async def pause_survey(connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime) -> Survey:
     """Show it no more until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status not in ("published", "paused"):
@@ -252,7 +262,7 @@ async def pause_survey(
 
 
 async def archive_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
     """Close it for good: it shows no more and takes no more answers. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
@@ -263,7 +273,7 @@ async def archive_survey(
 
 
 async def bring_back_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
+    connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
     """Take it out of the archive, or back after it was deleted: paused if it was published once, else a draft. If its
     name was taken meanwhile, it gets the first free one.
@@ -298,16 +308,14 @@ async def has_changes(connection: AsyncConnection, survey: Survey) -> bool:
     return live is not None and live != survey.document.model_copy(update={"name": live.name})
 
 
-async def clone_survey(
-    connection: AsyncConnection, site_id: UUID, survey_id: UUID, *, by: str, now: datetime
-) -> Survey:
+async def clone_survey(connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime) -> Survey:
     """A new draft with the same document under the first free name "… (2)", "… (3)" and so on. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id)
     document = survey.document.model_copy(update={"name": await free_name(connection, site_id, survey.name)})
     return await create_survey(connection, site_id, document, by=by, now=now, act="survey.cloned")
 
 
-async def free_name(connection: AsyncConnection, site_id: UUID, name: str) -> str:
+async def free_name(connection: AsyncConnection, site_id: int, name: str) -> str:
     """The name, or if the site has a survey of that name the first free one of "… (2)", "… (3)" and so on."""
     taken = {row.name for row in await connection.execute(select(surveys.c.name).where(surveys.c.site_id == site_id))}
     if name not in taken:
@@ -316,7 +324,7 @@ async def free_name(connection: AsyncConnection, site_id: UUID, name: str) -> st
     return next(free for number in count(2) if (free := f"{stem} ({number})") not in taken)
 
 
-async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: str, number: int | None) -> Revision:
+async def get_revision(connection: AsyncConnection, site_id: int, survey_key: str, number: int | None) -> Revision:
     """A frozen revision by the survey's public key; ``number`` None means the live one. Raises `NotFound`."""
     wanted = surveys.c.revision if number is None else number
     query = _revisions().where(surveys.c.site_id == site_id, surveys.c.key == survey_key, revisions.c.number == wanted)
@@ -326,7 +334,7 @@ async def get_revision(connection: AsyncConnection, site_id: UUID, survey_key: s
     return _revision(row)
 
 
-async def live_revisions(connection: AsyncConnection, site_id: UUID) -> list[Revision]:
+async def live_revisions(connection: AsyncConnection, site_id: int) -> list[Revision]:
     """Every published survey of the site at its live revision, the highest priority first, then the oldest."""
     query = (
         _revisions()
@@ -344,7 +352,7 @@ async def live_revisions(connection: AsyncConnection, site_id: UUID) -> list[Rev
 def _revisions() -> Any:
     columns = [surveys.c.id, surveys.c.key, surveys.c.status, revisions.c.number]
     joined = surveys.join(
-        revisions, and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_id == surveys.c.id)
+        revisions, and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_number == surveys.c.number)
     )
     return select(*columns, revisions.c.document).select_from(joined)
 
@@ -378,6 +386,7 @@ def _called(status: Status) -> str:
 def _survey(row: Row[Any]) -> Survey:
     return Survey(
         row.site_id,
+        row.number,
         row.id,
         row.key,
         row.name,

@@ -203,7 +203,7 @@ def _list(latest: Sequence[Any], following: str | None, values: Mapping[str, Any
 
 async def figures_of(connection: AsyncConnection, survey: Survey, view: View) -> dict[str, Any]:
     """What the head of the page says of a period."""
-    days = await totals_by_day(connection, survey.site_id, survey.id, view.span)
+    days = await totals_by_day(connection, survey.site_id, survey.number, view.span)
     total = Total()
     for one in days.values():
         total.add(one)

@@ -88,7 +88,7 @@ async def test(request: Request) -> Response:
         editing = await editing_of(request, connection, user)
         name, site_id = editing.survey.name, editing.site.id
         await record_often(connection, user.email, "survey.test.link", name, now=services.clock(), site_id=site_id)
-    token = services.signing.test_token(editing.site.id, editing.survey.id, services.clock() + TEST_LASTS)
+    token = services.signing.test_token(editing.site.key, editing.survey.id, services.clock() + TEST_LASTS)
     query = "&".join(filter(None, (parts.query, f"tevreden=test.{token}")))
     return await _review(request, user, typed, link=urlunsplit(parts._replace(query=query)))
 

@@ -69,8 +69,8 @@ async def _overview(request: Request, user: Any, name: str = "", wrong: str = ""
             wanted = for_figures(score for one in surveys for score in scores(one.document.metric, one.document.points))
             totals = await totals_by_survey(connection, site.id, wanted)
             days = Span(today - timedelta(days=SPARK_DAYS - 1), today)
-            lately = await answers_by_day(connection, site.id, [one.id for one in surveys], days)
-            lines = [_line(one, totals.get(one.id, Total()), lately.get(one.id, {}), today) for one in surveys]
+            lately = await answers_by_day(connection, site.id, [one.number for one in surveys], days)
+            lines = [_line(one, totals.get(one.number, Total()), lately.get(one.number, {}), today) for one in surveys]
             kept = [line for line in lines if line.survey.status != "archived"]
             may_edit = allows(role, "editor")
             deleted = await list_deleted(connection, site.id, now=now) if may_edit else []

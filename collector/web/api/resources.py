@@ -83,7 +83,7 @@ class SiteResource(Resource):
             key=site.key,
             name=site.name,
             tag=tag(public_url, site.key),
-            identify_secret=signing.identify_secret(site.id) if signing else None,
+            identify_secret=signing.identify_secret(site.key) if signing else None,
             consent_required=site.settings.consent_required,
             kept_parameters=sorted(site.settings.kept_parameters),
             created_at=site.created_at,

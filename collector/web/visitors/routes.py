@@ -109,9 +109,9 @@ async def _load_site(services: VisitorServices, key: str, envelope: Envelope, as
 def _take(services: VisitorServices, key: str, site: OpenSite, envelope: Envelope, asked: Asked) -> Later | None:
     services.limits.check_site(key, len(envelope.events))
     arrival = _arrival(services, site, envelope, asked)
-    if site.webhooks:
+    if site.listeners:
         answers = sum(isinstance(one.event, ResponseEvent) for one in arrival.events)
-        services.limits.check_jobs(asked.address, answers * len(site.webhooks))
+        services.limits.check_jobs(asked.address, answers * site.listeners)
     unknown = [one for one in arrival.events if one.survey is None and one.problem is None]
     if unknown:
         return _look_up(services, key, arrival, unknown, asked)
@@ -140,7 +140,7 @@ def _answer(services: VisitorServices, arrival: Arrival, asked: Asked, receipt: 
     if isinstance(receipt, Problem):
         asked.reply(*problem_answer(receipt))
         return
-    if arrival.site.webhooks:
+    if arrival.site.listeners:
         services.wake_worker()
     asked.reply(_TAKEN, _reply(services, arrival, receipt).encode())
 
@@ -222,7 +222,7 @@ def ordinary(hot: Hot, *, has_body: bool) -> Callable[[Request], Awaitable[Respo
 def _arrival(services: VisitorServices, site: OpenSite, envelope: Envelope, asked: Asked) -> Arrival:
     """An envelope with what can be said of its events at once; the surveys of some may have to be looked up."""
     token, anonymous = envelope.visitor, envelope.anonymous
-    visitor = services.signing.read_visitor(site.id, token) if isinstance(token, str) and not anonymous else None
+    visitor = services.signing.read_visitor(site.key, token) if isinstance(token, str) and not anonymous else None
     check_visitor = partial(services.limits.check_visitor, count=len(envelope.events))
     if visitor:
         check_visitor(visitor.hex)
@@ -264,7 +264,7 @@ def _reply(services: VisitorServices, arrival: Arrival, receipt: Receipt) -> str
     if receipt.refused:
         body += ',"refused":' + json.dumps({name: problem.as_json() for name, problem in receipt.refused.items()})
     if receipt.visitor and not arrival.anonymous and receipt.visitor != arrival.visitor:
-        body += f',"visitor":"{services.signing.visitor_token(arrival.site.id, receipt.visitor)}"'
+        body += f',"visitor":"{services.signing.visitor_token(arrival.site.key, receipt.visitor)}"'
     return body + "}"
 
 
@@ -287,7 +287,7 @@ async def draft(request: Request) -> Response:
     number = format_asked(request.query_params.get("format"))
     async with services.database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
-        survey_id = services.signing.read_test(site.id, token, now=services.clock())
+        survey_id = services.signing.read_test(site.key, token, now=services.clock())
         if survey_id is None:
             raise NotFound("This test link is too old, or was cut off.")
         survey = await get_survey(connection, site.id, survey_id)
