@@ -27,6 +27,7 @@ from sqlalchemy import Column, select
 from starlette.testclient import TestClient
 
 from collector.access import accounts
+from collector.db.schema import jobs
 from collector.run.app import create_app, open_services
 from collector.settings import Settings
 from tests.needs import do_without
@@ -237,6 +238,13 @@ class App:
     def come_from(self, address: str) -> None:
         """Send from now on what is sent from this address."""
         self.client._transport.client = (address, 50_000)  # type: ignore[attr-defined]
+
+    def await_told(self) -> None:
+        """Wait until whoever wants to hear of what was stored has a job for it."""
+        deadline = time.monotonic() + 30
+        while ("new",) in self.rows(jobs.c.status):
+            assert time.monotonic() < deadline, "the worker tells nobody"
+            time.sleep(0.02)  # the pause between two looks at a condition
 
     def rows(self, *columns: Column[Any]) -> list[tuple[Any, ...]]:
         """What the store holds in some columns of a table."""

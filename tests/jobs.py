@@ -13,21 +13,19 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.signing import Signing
 from collector.access.sites import create_site
-from collector.automations.webhooks import create_webhook
+from collector.automations.webhooks import KIND, create_webhook
 from collector.channels.outbound import Outbound
 from collector.db import outbox
 from collector.db.opening import open_database
-from collector.db.outbox import Job, Outcome, new_job, put_jobs
+from collector.db.outbox import Job, Outcome
 from collector.db.schema import jobs as table
 from collector.db.schema import new_id
 from collector.db.store import Database
-from collector.db.verbs import Call, Steps
-from collector.responses.changes import KIND
 from collector.run.worker import Worker
 from collector.settings import Settings
 from tests.conftest import SECRET
@@ -66,16 +64,16 @@ class Jobs:
 
         return self.portal.call(run)
 
-    def add_site(self) -> UUID:
+    def add_site(self) -> int:
         name = f"Site {next(_numbers)} with jobs"
         return self.write(lambda connection: create_site(connection, name, by="tests", now=NOW)).id
 
-    def add_webhook(self, site: UUID, url: str) -> UUID:
+    def add_webhook(self, site: int, url: str) -> UUID:
         return self.write(lambda one: create_webhook(one, site, url, by="tests", now=NOW, networks=HERE)).id
 
     def put(
         self,
-        site: UUID,
+        site: int,
         count_: int = 1,
         *,
         due: datetime = NOW,
@@ -84,17 +82,25 @@ class Jobs:
         kind: str = KIND,
     ) -> list[UUID]:
         """Jobs of one site, due one microsecond after the other and the last at ``due``; their ids in that order."""
-        target_id, subject_id = (target or new_id()).hex, (subject or new_id()).hex
+        target_id, subject_id = target or new_id(), subject or new_id()
+        ids = [new_id() for _ in range(count_)]
         rows = [
-            new_job(site.hex, kind, target_id, subject_id, '{"type": "test"}', due - timedelta(microseconds=left))
-            for left in reversed(range(count_))
+            {
+                "site_id": site,
+                "id": job_id,
+                "kind": kind,
+                "target_id": target_id,
+                "subject_id": subject_id,
+                "payload": '{"type": "test"}',
+                "status": "waiting",
+                "attempts": 0,
+                "due_at": due - timedelta(microseconds=left),
+                "created_at": due,
+            }
+            for left, job_id in zip(reversed(range(count_)), ids, strict=True)
         ]
-
-        def steps() -> Steps[None]:
-            yield [Call(put_jobs, rows)]
-
-        self.portal.call(self.database.batch, steps)
-        return [UUID(row[1]) for row in rows]
+        self.write(lambda connection: connection.execute(insert(table), rows))
+        return ids
 
     def claim(
         self,
@@ -102,7 +108,7 @@ class Jobs:
         *,
         most: int = 64,
         share: int = 16,
-        shares: Mapping[UUID, int] | None = None,
+        shares: Mapping[int, int] | None = None,
         running: Collection[UUID] = (),
     ) -> list[Job]:
         return self.write(
@@ -112,7 +118,7 @@ class Jobs:
     def settle(self, *outcomes: Outcome, now: datetime) -> None:
         self.write(lambda connection: outbox.settle(connection, outcomes, now=now))
 
-    def rows(self, site: UUID | None = None) -> dict[UUID, Row[Any]]:
+    def rows(self, site: int | None = None) -> dict[UUID, Row[Any]]:
         query = select(table) if site is None else select(table).where(table.c.site_id == site)
         found = self.write(lambda connection: connection.execute(query))
         return {row.id: row for row in found}

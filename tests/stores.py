@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
+from uuid import UUID
 
 import structlog
 from anyio.from_thread import start_blocking_portal
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.sites import list_sites
 from collector.db import opening
 from collector.db.postgres import PostgreSQL
-from collector.db.schema import metadata
+from collector.db.schema import metadata, surveys
 from collector.db.sqlite import SQLite
 from collector.db.store import Database
 from collector.responses.rollups import Difference, recount
@@ -84,13 +85,20 @@ def everything_in(url: str) -> Rows:
     return in_a_loop(read)
 
 
+async def number_of(connection: AsyncConnection, survey: dict[str, Any]) -> int:
+    """What tables call a survey within its site."""
+    query = select(surveys.c.number).where(surveys.c.id == UUID(survey["id"]))
+    number: int = (await connection.execute(query)).scalar_one()
+    return number
+
+
 async def differences_in(database: Database) -> list[Difference]:
     """Where the sums are not what the rows add up to: what ``tevreden check-data`` prints."""
     found: list[Difference] = []
     async with database.read() as connection:
         for site in await list_sites(connection):
             for survey in await list_surveys(connection, site.id):
-                found += (await recount(connection, site.id, survey.id))[1]
+                found += (await recount(connection, site.id, survey.number))[1]
     return found
 
 

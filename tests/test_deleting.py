@@ -17,7 +17,7 @@ from collector.responses import removal
 from collector.run.worker import Worker
 from collector.surveys.lifecycle import KEPT_DELETED
 from tests.conftest import USER, App
-from tests.stores import differences_in
+from tests.stores import differences_in, number_of
 from tests.test_access import acts, in_store, inside, post
 from tests.test_admin_surveys import owner, plain
 from tests.test_intake import impression, response
@@ -38,15 +38,16 @@ def answered(owner: App, *scores: int, **document: Any) -> dict[str, Any]:
         given = response(survey, impression=shown["id"], score=score, comment="Why not", page="https://shop.example/a")
         assert owner.send(shown, given).status_code == 200
     owner.site.call("POST", f"/surveys/{survey['id']}/pause")
-    return survey
+    number = in_store(owner, lambda connection: number_of(connection, survey))
+    return {**survey, "number": number}
 
 
 def left_of(owner: App, survey: dict[str, Any]) -> list[int]:
     """Rows of each table."""
 
     async def count(connection: Any) -> list[int]:
-        mine = UUID(survey["id"])
-        queries = (select(func.count()).select_from(one).where(one.c.survey_id == mine) for one in ABOUT)
+        mine = survey["number"]
+        queries = (select(func.count()).select_from(one).where(one.c.survey_number == mine) for one in ABOUT)
         return [(await connection.execute(query)).scalar_one() for query in queries]
 
     found: list[int] = in_store(owner, count)

@@ -392,11 +392,11 @@ def test_link_shows_the_draft_for_a_week(owner: App) -> None:
 
 def test_link_ends() -> None:
     signing = Signing(SECRET)
-    site, survey, now = UUID(int=1), UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC)
+    site, survey, now = "abcdefghjkmn", UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC)
     token = signing.test_token(site, survey, now + timedelta(days=7))
     assert signing.read_test(site, token, now=now + timedelta(days=6)) == survey
     assert signing.read_test(site, token, now=now + timedelta(days=7)) is None
-    assert signing.read_test(survey, token, now=now) is None
+    assert signing.read_test("bcdefghjkmnp", token, now=now) is None
     assert signing.read_test(site, "ä.ö", now=now) is None
 
 

@@ -29,6 +29,7 @@ from collector.web.api.routes import ALL as ENDPOINTS
 from tests.conftest import App, Process, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster
+from tests.stores import number_of
 from tests.test_intake import JSON, impression, response
 from tests.test_rollups import differences, in_app, open_services
 
@@ -147,14 +148,14 @@ def spoil(body: bytes, data: st.DataObject) -> bytes:
 
 def check_stored(app: App, survey: dict[str, Any], stored: set[str]) -> None:
     """What was said to be stored is there, and nothing else; only an impression that an answer names comes with it."""
-    mine = UUID(survey["id"])
 
     async def read() -> tuple[set[str], set[str], set[str]]:
         async with open_services(app).database.read() as connection:
-            shown = await connection.execute(select(impressions.c.id).where(impressions.c.survey_id == mine))
+            mine = await number_of(connection, survey)
+            shown = await connection.execute(select(impressions.c.id).where(impressions.c.survey_number == mine))
             given_ = (
                 await connection.execute(
-                    select(responses.c.id, responses.c.impression_id).where(responses.c.survey_id == mine)
+                    select(responses.c.id, responses.c.impression_id).where(responses.c.survey_number == mine)
                 )
             ).all()
             named = {str(row.impression_id) for row in given_ if row.impression_id}

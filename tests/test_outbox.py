@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.automations.webhooks import MOST
 from collector.db import outbox
@@ -26,12 +26,13 @@ from collector.db.outbox import (
     Job,
     Outcome,
     failed,
-    new_job,
-    new_jobs,
+    new_event,
+    put_in_place,
     put_jobs,
-    put_payloads,
+    take_events,
 )
 from collector.db.schema import new_id, payloads
+from collector.db.store import Contended
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound
 from tests.conftest import BROWSER_SECRET, App
@@ -180,7 +181,7 @@ def test_claims_at_the_same_moment_never_take_the_same_job(store: tuple[str, str
 
 
 def job_at(attempts: int) -> Job:
-    return Job(uuid4(), uuid4(), "webhook", uuid4(), "{}", attempts, uuid4())
+    return Job(1, uuid4(), "webhook", uuid4(), "{}", attempts, uuid4())
 
 
 @pytest.mark.parametrize("attempt", range(1, MOST_ATTEMPTS))
@@ -347,10 +348,10 @@ def test_transaction_that_is_undone_leaves_no_job(jobs: Jobs) -> None:
     site = jobs.add_site()
 
     def steps() -> Steps[None]:
-        rows = [new_job(one.hex, "webhook", new_id().hex, new_id().hex, "{}", NOW) for one in (site, new_id())]
+        rows = [new_event(site, new_id().hex, "{}", NOW)] * 2
         yield [Call(put_jobs, [row]) for row in rows]
 
-    with pytest.raises((sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)):  # there is no such site
+    with pytest.raises((sqlite3.IntegrityError, Contended)):  # they have the same id
         jobs.portal.call(jobs.database.batch, steps)
     assert jobs.rows() == {}
 
@@ -377,6 +378,7 @@ def survey(app: App) -> dict[str, Any]:
 
 def subjects(app: App) -> list[tuple[str, str]]:
     """What the jobs of the app's one webhook are about, oldest first."""
+    app.await_told()
     (webhook,) = app.site.call("GET", "/webhooks").json()["items"]
     found = app.site.call("GET", f"/webhooks/{webhook['id']}/deliveries", limit=200).json()["items"]
     return [(one["payload"]["type"], one["payload"]["data"]["id"]) for one in reversed(found)]
@@ -442,6 +444,7 @@ def test_what_is_sent_to_many_webhooks_is_kept_once(app: App, survey: dict[str, 
         assert made.status_code == 201, made.text
     given = answer(survey, comment=LONG)
     assert app.send(given).status_code == 200
+    app.await_told()
     listed = app.site.call("GET", "/webhooks").json()["items"]
     assert len(listed) == MOST
     for webhook in listed:
@@ -458,13 +461,17 @@ def test_what_is_sent_to_many_webhooks_is_kept_once(app: App, survey: dict[str, 
 
 
 def test_what_is_sent_is_kept_as_long_as_a_job_may_send_it(jobs: Jobs) -> None:
-    site, subject, targets = jobs.add_site(), new_id(), [new_id().hex, new_id().hex]
-    rows, each = new_jobs(site.hex, "webhook", targets, subject.hex, '{"type": "test"}', NOW)
+    site, subject, targets = jobs.add_site(), new_id(), [new_id(), new_id()]
 
     def steps() -> Steps[None]:
-        yield [Call(put_payloads, rows), Call(put_jobs, each)]
+        yield [Call(put_jobs, [new_event(site, subject.hex, '{"type": "test"}', NOW)])]
+
+    async def tell(connection: AsyncConnection) -> int:
+        events = await take_events(connection, most=10)
+        return await put_in_place(connection, "webhook", {site: targets}, events, NOW)
 
     jobs.portal.call(jobs.database.batch, steps)
+    assert jobs.write(tell) == 2
     claimed = jobs.claim(NOW)
     assert [job.payload for job in claimed] == ['{"type": "test"}'] * 2
     jobs.settle(Outcome(claimed[0], "done"), now=NOW)

@@ -29,6 +29,7 @@ from collector.web.admin import results as admin_results
 from collector.web.admin.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
 from collector.web.admin.results import STOP_POLLING, read_view
 from tests.conftest import App
+from tests.stores import number_of
 from tests.test_access import inside
 from tests.test_admin_surveys import owner, plain
 from tests.test_editor import SCRIPT
@@ -225,7 +226,7 @@ def count(owner: App, survey: dict[str, Any], days: Mapping[int, dict[int, int]]
     async def add() -> None:
         async with open_services(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
-            common = {"site_id": site.id, "survey_id": UUID(survey["id"]), "lane": 0, "value": "1"}
+            common = {"site_id": site.id, "survey_number": await number_of(connection, survey), "lane": 0, "value": "1"}
             for ago, scores in days.items():
                 values = {f"score_{score}": people for score, people in scores.items()}
                 rows = [
@@ -280,7 +281,7 @@ def count_pages(owner: App, survey: dict[str, Any], pages: Mapping[str, int]) ->
     async def add() -> None:
         async with open_services(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
-            common = {"site_id": site.id, "survey_id": UUID(survey["id"]), "lane": 0, "day": today}
+            common = {"site_id": site.id, "survey_number": await number_of(connection, survey), "lane": 0, "day": today}
             rows = [{**common, "dimension": "page", "value": one, "score_5": count} for one, count in pages.items()]
             rows.append({**common, "dimension": "revision", "value": "1", "score_5": sum(pages.values())})
             await connection.execute(insert(rollups), rows)

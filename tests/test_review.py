@@ -14,13 +14,13 @@ from collector.surveys.patterns import Compiled, compile_pattern
 from collector.surveys.review import EVERYWHERE, covers, findings_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SITE, FIRST, SECOND, THIRD = (UUID(int=number) for number in range(4))
+FIRST, SECOND, THIRD = (UUID(int=number) for number in range(1, 4))
 CONSENT = {"email_capture": {"consent_text": "You may write to me."}}
 
 
 def survey(**document: Any) -> Survey:
     read = read_document({"name": "Mine", "metric": "csat", "question": "?", **CONSENT, **document})
-    return Survey(SITE, SECOND, "abcdef", read.name, "draft", read, None, NOW, NOW)
+    return Survey(1, 2, SECOND, "abcdef", read.name, "draft", read, None, NOW, NOW)
 
 
 def live(survey_id: UUID = FIRST, **document: Any) -> Revision:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +27,7 @@ from collector.web.http.limits import NAMES_PER_ADDRESS
 from collector.web.visitors.services import VisitorServices as Services
 from tests.conftest import PERSON, App
 from tests.faults.times import times
-from tests.stores import differences_in, run_command
+from tests.stores import differences_in, number_of, run_command
 from tests.test_intake import impression, response
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
@@ -273,12 +273,15 @@ class Story:
 
     def check(self) -> None:
         self.send()
-        site, survey = self.app.site, UUID(self.survey["id"])
+        site = self.app.site
 
         async def kept() -> list[dict[str, Any]]:
             async with open_services(self.app).database.read() as connection:
                 site_id = (await site_by_key(connection, site.key)).id
-                return [await totals_by_value(connection, site_id, survey, one) for one in DIMENSIONS]
+                return [
+                    await totals_by_value(connection, site_id, await number_of(connection, self.survey), one)
+                    for one in DIMENSIONS
+                ]
 
         for dimension, totals in enumerate(in_app(self.app, kept)):
             found = {
@@ -325,7 +328,7 @@ def labels_of(app: App, survey: dict[str, Any]) -> dict[str, int]:
     async def read() -> dict[str, int]:
         async with open_services(app).database.read() as connection:
             site_id = (await site_by_key(connection, app.site.key)).id
-            totals = await totals_by_value(connection, site_id, UUID(survey["id"]), "page")
+            totals = await totals_by_value(connection, site_id, await number_of(connection, survey), "page")
             return {value: total.impressions for value, total in totals.items()}
 
     found: dict[str, int] = in_app(app, read)

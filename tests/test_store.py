@@ -44,7 +44,9 @@ def test_what_belongs_to_a_site_has_the_site_in_every_key() -> None:
             continue
         keys = [one for one in table.constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint)]
         assert all("site_id" in key.columns for key in keys), table.name
-        assert all(next(iter(index.columns)).name == "site_id" for index in table.indexes), table.name
+        for index in table.indexes:
+            if index.name != "ix_jobs_over":  # by which the worker tidies up for all sites
+                assert next(iter(index.columns)).name == "site_id", index.name
 
 
 def test_ids_are_version_seven_and_in_order_of_time() -> None:
@@ -77,7 +79,7 @@ def test_connections_are_held_safely(tmp_path: Path) -> None:
 def test_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         database = await SQLite.open(tmp_path / "a.db")
-        row = {"id": new_id(), "key": "k", "name": "n", "created_at": datetime.now(UTC)}
+        row = {"key": "k", "name": "n", "created_at": datetime.now(UTC)}
         with pytest.raises(RuntimeError):
             async with database.write() as connection:
                 await connection.execute(insert(sites).values(row))
@@ -95,14 +97,14 @@ def test_moments_come_back_aware_and_in_utc(tmp_path: Path) -> None:
     async def run() -> None:
         database = await SQLite.open(tmp_path / "a.db")
         async with database.write() as connection:
-            await connection.execute(insert(sites).values(id=new_id(), key="k", name="n", created_at=moment))
+            await connection.execute(insert(sites).values(key="k", name="n", created_at=moment))
         async with database.read() as connection:
             stored = (await connection.execute(select(sites.c.created_at))).scalar_one()
         assert (stored, stored.tzinfo) == (moment, UTC)
         with pytest.raises(StatementError, match="time zone"):
             async with database.write() as connection:
                 naive = moment.replace(tzinfo=None)
-                await connection.execute(insert(sites).values(id=new_id(), key="l", name="m", created_at=naive))
+                await connection.execute(insert(sites).values(key="l", name="m", created_at=naive))
         await database.close()
 
     in_a_loop(run)
@@ -122,7 +124,7 @@ def test_store_that_cannot_write_is_unavailable_and_recovers(tmp_path: Path) -> 
         with pytest.raises(Unavailable):  # as a full disk says it
             async with database.write() as connection:
                 for number in range(200):
-                    row = {"id": new_id(), "key": str(number), "name": "n" * 150 + str(number)}
+                    row = {"key": str(number), "name": "n" * 150 + str(number)}
                     await connection.execute(insert(sites).values(**row, created_at=datetime.now(UTC)))
         async with database.write() as connection:
             await connection.exec_driver_sql("PRAGMA max_page_count=1000000")

@@ -14,6 +14,7 @@ from collector.errors import Invalid
 from collector.surveys.document import read_document
 from collector.surveys.personal import fault_in, fill
 from tests.conftest import CONTRACT, App
+from tests.stores import number_of
 from tests.test_access import in_store, inside
 from tests.test_intake import impression
 
@@ -66,8 +67,8 @@ def test_token_that_is_refused_since_keeps_no_site_from_being_served(app: App) -
     survey, other = app.site.publish(), app.site.publish()
 
     async def write(connection: Any) -> None:
-        for table, own in ((schema.surveys, schema.surveys.c.id), (schema.revisions, schema.revisions.c.survey_id)):
-            mine = own == UUID(survey["id"])
+        for table, own in ((schema.surveys, schema.surveys.c.id), (schema.revisions, schema.revisions.c.survey_number)):
+            mine = own == (UUID(survey["id"]) if table is schema.surveys else await number_of(connection, survey))
             stored = (await connection.execute(select(table.c.document).where(mine))).scalar_one()
             changed = {**stored, "question": "Hi {contact.first_name}, how is {user.name}?"}
             await connection.execute(update(table).where(mine).values(document=changed))

@@ -25,19 +25,19 @@ from tests.postgres import Cluster
 from tests.stores import opened
 
 KEY = ("site_id", "id")
-SHOWN = ("survey_id", "revision", "shown_at", "device", "bot")
+SHOWN = ("survey_number", "revision", "shown_at", "device", "bot")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 12, 5, 0, 250_000, tzinfo=UTC)
-SITE = new_hex_id()
+SITE, SURVEY = 1, 2
 
 find = Find(impressions, KEY, ("id", "revision", "answered_at", "bot"))
 insert = Insert(impressions, (*KEY, *SHOWN))
 replace = Replace(impressions, KEY, ("revision", "answered_at"))
-add = Add(rollups, ("site_id", "dimension", "survey_id", "day", "value", "lane"), ("impressions", "robots"))
+add = Add(rollups, ("site_id", "dimension", "survey_number", "day", "value", "lane"), ("impressions", "robots"))
 
 
 def shown(name: str, *, bot: bool = False) -> tuple[Any, ...]:
-    return (SITE, name, SITE, 1, NOW, "phone", bot)
+    return (SITE, name, SURVEY, 1, NOW, "phone", bot)
 
 
 class Batches:
@@ -92,13 +92,13 @@ def test_several_things_are_found_at_once_each_by_its_own(batches: Batches) -> N
 def test_one_row_that_cannot_be_written_undoes_the_rest(batches: Batches) -> None:
     one, two = new_hex_id(), new_hex_id()
     with pytest.raises((sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)):
-        batches.write(Call(insert, [shown(one)]), Call(add, [(SITE, "page", SITE, NOW.date(), None, 0, 1, 0)]))
+        batches.write(Call(insert, [shown(one)]), Call(add, [(SITE, "page", SURVEY, NOW.date(), None, 0, 1, 0)]))
     assert batches.found(one, two) == []
 
 
 def test_numbers_are_added_to_what_is_there(batches: Batches) -> None:
     def key(value: str) -> tuple[Any, ...]:
-        return (SITE, "page", SITE, NOW.date(), value, 0)
+        return (SITE, "page", SURVEY, NOW.date(), value, 0)
 
     batches.write(Call(add, [(*key("b"), 1, 0), (*key("a"), 2, 1)]))
     batches.write(Call(add, [(*key("a"), 3, -1), (*key("c"), 1, 1)]))
@@ -164,8 +164,8 @@ on_postgres = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
         (True, "DELETE FROM impressions WHERE id = '{id}'", 1),
         (
             False,
-            "INSERT INTO impressions (site_id, id, survey_id, revision, shown_at, device, bot) "
-            "VALUES ('{site}', '{id}', '{site}', 4, now(), 'phone', false)",
+            "INSERT INTO impressions (site_id, id, survey_number, revision, shown_at, device, bot) "
+            "VALUES ({site}, '{id}', 2, 4, now(), 'phone', false)",
             5,
         ),
     ],

@@ -58,7 +58,7 @@ def jobs(store: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Jo
 
 
 @pytest.fixture
-def site(jobs: Jobs) -> UUID:
+def site(jobs: Jobs) -> int:
     return jobs.add_site()
 
 
@@ -66,7 +66,7 @@ URL = "https://receiver.example/"
 
 
 @pytest.fixture
-def webhook(jobs: Jobs, site: UUID) -> UUID:
+def webhook(jobs: Jobs, site: int) -> UUID:
     return jobs.add_webhook(site, URL)
 
 
@@ -82,7 +82,7 @@ def raising(error: Exception) -> Answer:
     return answer
 
 
-def test_what_is_due_is_done_and_what_is_not_is_left(jobs: Jobs, site: UUID, webhook: UUID) -> None:
+def test_what_is_due_is_done_and_what_is_not_is_left(jobs: Jobs, site: int, webhook: UUID) -> None:
     due = jobs.put(site, 20, target=webhook)
     (later,) = jobs.put(site, target=webhook, due=Clock()() + timedelta(hours=1))
     outside = Outside()
@@ -97,7 +97,7 @@ def test_what_is_due_is_done_and_what_is_not_is_left(jobs: Jobs, site: UUID, web
 
 
 def test_worker_that_is_woken_does_not_wait_for_its_next_look(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "POLL_SECONDS", 600.0)
     with jobs.working(Outside()) as one:
@@ -116,7 +116,7 @@ def test_worker_that_is_woken_does_not_wait_for_its_next_look(
     ],
 )
 def test_try_that_fails_is_written_down_with_its_reason(
-    jobs: Jobs, site: UUID, webhook: UUID, problem: Exception, status: str, reason: str
+    jobs: Jobs, site: int, webhook: UUID, problem: Exception, status: str, reason: str
 ) -> None:
     (wanted,) = jobs.put(site, target=webhook)
     with jobs.working(outside := Outside(raising(problem))):
@@ -127,7 +127,7 @@ def test_try_that_fails_is_written_down_with_its_reason(
 
 
 def test_failed_try_is_made_again_until_it_succeeds(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "WAITS", (0.01,) * len(outbox.WAITS))
     statuses = iter([500, 503, 200])
@@ -143,7 +143,7 @@ def test_failed_try_is_made_again_until_it_succeeds(
 
 
 def test_try_that_takes_too_long_has_failed(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "LONGEST_SECONDS", 0.05)
     (wanted,) = jobs.put(site, target=webhook)
@@ -153,14 +153,14 @@ def test_try_that_takes_too_long_has_failed(
     assert row.reason.startswith("it took longer than")
 
 
-def test_job_that_this_release_knows_nothing_of_is_tried_later(jobs: Jobs, site: UUID) -> None:
+def test_job_that_this_release_knows_nothing_of_is_tried_later(jobs: Jobs, site: int) -> None:
     (wanted,) = jobs.put(site, kind="fax")
     with jobs.working(Outside()):
         row = jobs.tried(wanted)
     assert (row.status, row.reason) == ("waiting", "this release knows no job of the kind fax")
 
 
-def test_job_for_a_webhook_that_is_gone_is_given_up(jobs: Jobs, site: UUID) -> None:
+def test_job_for_a_webhook_that_is_gone_is_given_up(jobs: Jobs, site: int) -> None:
     jobs.put(site)
     with jobs.working(outside := Outside()):
         jobs.wait_for(failed=1)
@@ -168,7 +168,7 @@ def test_job_for_a_webhook_that_is_gone_is_given_up(jobs: Jobs, site: UUID) -> N
     assert [row.reason for row in jobs.rows().values()] == ["This site has no such webhook."]
 
 
-def test_webhook_of_another_site_is_not_called(jobs: Jobs, site: UUID, webhook: UUID) -> None:
+def test_webhook_of_another_site_is_not_called(jobs: Jobs, site: int, webhook: UUID) -> None:
     """Not even when a job of that site is claimed at the same moment."""
     jobs.put(jobs.add_site(), target=webhook)
     (own,) = jobs.put(site, target=webhook)
@@ -180,7 +180,7 @@ def test_webhook_of_another_site_is_not_called(jobs: Jobs, site: UUID, webhook: 
 # Whose turn it is
 
 
-def test_site_whose_receiver_hangs_holds_its_share_and_no_more(jobs: Jobs, site: UUID) -> None:
+def test_site_whose_receiver_hangs_holds_its_share_and_no_more(jobs: Jobs, site: int) -> None:
     async def answer(url: str) -> int:
         return await for_ever(url) if url == "https://hangs.example/" else 200
 
@@ -195,7 +195,7 @@ def test_site_whose_receiver_hangs_holds_its_share_and_no_more(jobs: Jobs, site:
         assert outside.urls == {"https://hangs.example/": SHARE, "https://answers.example/": 120}
 
 
-def test_one_job_goes_before_the_many_of_another_site(jobs: Jobs, site: UUID, webhook: UUID) -> None:
+def test_one_job_goes_before_the_many_of_another_site(jobs: Jobs, site: int, webhook: UUID) -> None:
     async def answer(_: str) -> int:
         await asyncio.sleep(0.005)
         return 200
@@ -252,7 +252,7 @@ def clock(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.parametrize("days", [1, -1])
-def test_clock_off_by_a_day_does_nothing_twice(jobs: Jobs, site: UUID, webhook: UUID, clock: Clock, days: int) -> None:
+def test_clock_off_by_a_day_does_nothing_twice(jobs: Jobs, site: int, webhook: UUID, clock: Clock, days: int) -> None:
     released = asyncio.Event()
 
     async def answer(url: str) -> int:
@@ -284,7 +284,7 @@ async def _set(event: asyncio.Event) -> None:
 # Stopping, and what is away
 
 
-def test_worker_that_is_told_to_stop_ends_what_it_has_begun(jobs: Jobs, site: UUID, webhook: UUID) -> None:
+def test_worker_that_is_told_to_stop_ends_what_it_has_begun(jobs: Jobs, site: int, webhook: UUID) -> None:
     async def answer(_: str) -> int:
         await asyncio.sleep(0.1)  # a receiver that takes its time
         return 200
@@ -298,7 +298,7 @@ def test_worker_that_is_told_to_stop_ends_what_it_has_begun(jobs: Jobs, site: UU
 
 
 def test_what_could_not_be_ended_is_done_by_another_once_its_lease_is_over(
-    jobs: Jobs, site: UUID, webhook: UUID, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.05)
     (wanted,) = jobs.put(site, target=webhook, due=clock())
@@ -316,7 +316,7 @@ def test_what_could_not_be_ended_is_done_by_another_once_its_lease_is_over(
 
 
 def test_outcome_is_kept_while_the_store_is_away_and_the_job_not_done_again(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = 0
     open_, is_away = jobs.database.write, False
@@ -349,7 +349,7 @@ def test_outcome_is_kept_while_the_store_is_away_and_the_job_not_done_again(
 
 
 def test_store_that_is_away_stops_no_worker(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks, back = 0, jobs.database.read
 
@@ -371,7 +371,7 @@ def test_store_that_is_away_stops_no_worker(
         jobs.wait_for(done=1)
 
 
-def test_worker_sweeps_what_has_been_over_for_long(jobs: Jobs, site: UUID, webhook: UUID) -> None:
+def test_worker_sweeps_what_has_been_over_for_long(jobs: Jobs, site: int, webhook: UUID) -> None:
     (old,) = jobs.put(site, target=webhook)
     (claimed,) = jobs.claim(NOW)
     jobs.settle(Outcome(claimed, "done"), now=Clock()() - KEPT - timedelta(minutes=1))
@@ -382,7 +382,7 @@ def test_worker_sweeps_what_has_been_over_for_long(jobs: Jobs, site: UUID, webho
 
 
 def test_housekeeping_that_fails_stops_no_job(
-    jobs: Jobs, site: UUID, webhook: UUID, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_: datetime) -> None:
         raise RuntimeError("no partition can be made")

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.schema import devices, guesses, installation, links, metadata, sessions, tokens
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, TOO_OLD, Database, cause_of, is_too_old, later_revision
-from collector.errors import BackupError, Unavailable
+from collector.errors import BackupError, SettingsError, Unavailable
 
 PART = 1000
 """Rows copied at a time."""
@@ -27,6 +27,10 @@ PASSING = (sessions, links, devices, guesses)
 """What is in no backup and comes back with none: whoever was signed out or removed, and whatever link was used or
 withdrawn since, stays so."""
 MADE_BY_A_START = (*PASSING, installation)
+
+_GO_ON = text(
+    "SELECT setval(pg_get_serial_sequence('sites', 'id'), greatest(max(id), 1)) FROM sites HAVING count(*) > 0"
+)
 
 Progress = Callable[[str, int], None]
 """Told the table and how many of its rows are done."""
@@ -64,7 +68,7 @@ async def _back_up(database: Database, target: Path, unfinished: Path, progress:
     _remove(unfinished)  # of one that was killed
     try:
         _make_private(unfinished)
-        copy = await SQLite.open(unfinished)
+        copy = await _opened(unfinished)
         try:
             async with database.read() as source, copy.write() as sink:
                 # what this release does not know of would be missing from the copy
@@ -77,6 +81,13 @@ async def _back_up(database: Database, target: Path, unfinished: Path, progress:
     finally:
         with suppress(OSError):
             _remove(unfinished)
+
+
+async def _opened(file: Path) -> SQLite:
+    try:
+        return await SQLite.open(file)
+    except SettingsError as error:
+        raise OSError(0, str(error).rpartition(": ")[2]) from None
 
 
 def token_names(backup: Path) -> list[str]:
@@ -133,6 +144,8 @@ async def _copy(
                 await sink.execute(insert(table), [dict(row) for row in part])
                 done += len(part)
                 progress(table.name, done)
+    if sink.dialect.name == "postgresql":  # SQLite goes on from the highest number by itself
+        await sink.execute(_GO_ON)
 
 
 async def _holds_anything(connection: AsyncConnection) -> bool:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import jobs, new_hex_id, new_id, payloads
+from collector.db.schema import jobs, new_hex_id, new_id, new_id_beside, payloads
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
@@ -97,14 +97,14 @@ async def put_in_place(
     shared, each = [], []
     for event in events:
         theirs = targets.get(event.site_id, ())
-        payload_id = new_id() if len(theirs) > 1 else None
+        payload_id = new_id_beside(event.id) if len(theirs) > 1 else None
         if payload_id:
             about = {"site_id": event.site_id, "id": payload_id, "subject_id": event.subject_id}
             shared.append({**about, "body": event.body, "created_at": event.at})
         each += [
             {
                 "site_id": event.site_id,
-                "id": new_id(),
+                "id": new_id_beside(event.id),  # so that deliveries are in the order of what happened
                 "kind": kind,
                 "target_id": target,
                 "subject_id": event.subject_id,
@@ -310,7 +310,8 @@ def _read_cursor(cursor: str) -> UUID:
 
 async def forget_subject(connection: AsyncConnection, site_id: int, subject_id: UUID) -> None:
     """Remove every job about something that is removed itself."""
-    await _forget(connection, site_id, jobs.c.subject_id == subject_id)
+    for _ in range(2):  # jobs that take an event's place while the first waits for it are seen by the second
+        await _forget(connection, site_id, jobs.c.subject_id == subject_id)
     mine = payloads.c.site_id == site_id, payloads.c.subject_id == subject_id
     await connection.execute(delete(payloads).where(*mine))
 

@@ -20,18 +20,20 @@ def with_responses(file: Path, site_key: str, survey_id: str, number: int) -> No
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-1000000")
     (site,) = connection.execute("SELECT id FROM sites WHERE key = ?", (site_key,)).fetchone()
-    values = {"site": site, "survey": UUID(survey_id).hex, "number": number, "step": DAYS * 86_400 / number}
+    find = "SELECT number FROM surveys WHERE site_id = ? AND id = ?"
+    (survey,) = connection.execute(find, (site, UUID(survey_id).bytes)).fetchone()
+    values = {"site": site, "survey": survey, "number": number, "step": DAYS * 86_400_000_000 / number}
+    connection.create_function("unhex", 1, bytes.fromhex, deterministic=True)
     connection.execute("BEGIN")
     connection.execute(
         """
         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :number)
-        INSERT INTO responses (site_id, id, survey_id, revision, state, complete, score, "group", email_verified,
+        INSERT INTO responses (site_id, id, survey_number, revision, state, complete, score, "group", email_verified,
             created_at, updated_at, page, page_label, language, device, bot)
-        SELECT :site, printf('%012x7%03x8%s%07x', 1750000000000 + CAST(i * :step * 1000 AS INTEGER), i % 4096,
-                substr(:survey, -8), i),
+        SELECT :site, unhex(printf('%012x7%03x8%08x%07x', 1750000000000 + CAST(i * :step / 1000 AS INTEGER), i % 4096,
+                :survey, i)),
             :survey, 1, 1, 1, 1 + i * 7 % 5, 'positive', 0,
-            strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
-            strftime('%Y-%m-%d %H:%M:%S.000000', 1750000000 + i * :step, 'unixepoch'),
+            CAST(1750000000000000 + i * :step AS INTEGER), CAST(1750000000000000 + i * :step AS INTEGER),
             'https://shop.example/' || (i % 25), 'shop.example/' || (i % 25),
             CASE i % 3 WHEN 0 THEN 'en' WHEN 1 THEN 'nl' ELSE 'ar' END,
             CASE i % 3 WHEN 0 THEN 'desktop' WHEN 1 THEN 'phone' ELSE 'tablet' END, 0
@@ -49,9 +51,10 @@ def with_responses(file: Path, site_key: str, survey_id: str, number: int) -> No
         connection.execute(
             f"""
             INSERT INTO rollups
-            (site_id, dimension, survey_id, day, value, lane, completed, {", ".join(SCORE_COUNTERS)})
-            SELECT site_id, '{dimension}', survey_id, substr(created_at, 1, 10), {value}, 0, COUNT(*), {scores}
-            FROM responses WHERE site_id = :site AND survey_id = :survey GROUP BY 4, 5
+            (site_id, dimension, survey_number, day, value, lane, completed, {", ".join(SCORE_COUNTERS)})
+            SELECT site_id, '{dimension}', survey_number, date(created_at / 1000000, 'unixepoch'), {value}, 0,
+                COUNT(*), {scores}
+            FROM responses WHERE site_id = :site AND survey_number = :survey GROUP BY 4, 5
             """,
             values,
         )

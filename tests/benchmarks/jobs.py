@@ -21,10 +21,11 @@ from subprocess import STDOUT, Popen
 from collector.access.sites import create_site
 from collector.automations.webhooks import create_webhook
 from collector.db.opening import opened
-from collector.db.outbox import new_job, put_jobs
+from collector.db.outbox import new_event, put_jobs
 from collector.db.schema import new_hex_id
 from collector.db.verbs import Call, Steps
-from collector.responses.changes import KIND, event_body
+from collector.responses.changes import event_body
+from collector.responses.open_sites import OpenSurvey
 from collector.settings import Settings
 from tests.conftest import ROOT, SECRET, free_port
 from tests.postgres import running
@@ -82,15 +83,14 @@ async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
         async with database.write() as connection:
             for number in range(sites):
                 site = await create_site(connection, f"Site {number}", by="bench", now=now)
-                webhook = await create_webhook(
+                await create_webhook(
                     connection, site.id, receiver.url(), by="bench", now=now, networks=[ip_network(OWN_NETWORK)]
                 )
-                targets.append((site.id.hex, webhook.id.hex))
+                targets.append(site.id)
         rows = []
         for number in range(jobs):
-            site_id, webhook_id = targets[number % sites]
             response = new_hex_id()
-            rows.append(new_job(site_id, KIND, webhook_id, response, _body(response, now), now))
+            rows.append(new_event(targets[number % sites], response, _body(response, now), now))
 
         def steps() -> Steps[None]:
             yield [Call(put_jobs, rows)]
@@ -101,7 +101,7 @@ async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
 def _body(response: str, now: datetime) -> str:
     row = {
         "id": response,
-        "survey_id": new_hex_id(),
+        "state": 1,
         "revision": 1,
         "score": 4,
         "group": "positive",
@@ -120,7 +120,8 @@ def _body(response: str, now: datetime) -> str:
         "created_at": now,
         "updated_at": now,
     }
-    return event_body("response.created", row, "abc234", "After the order", now=now)
+    survey = OpenSurvey(1, new_hex_id(), "abc234", "After the order", False, 1)
+    return event_body("response.created", row, survey, now=now)
 
 
 def _measure(kind: str, url: str, receiver: Receiver, jobs: int, processes: int) -> tuple[float, float]:

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 from collector.db.schema import new_id
 from tests.conftest import BROWSER_SECRET, PERSON, Site
@@ -244,4 +243,4 @@ class Load:
 
 def hexadecimal(value: object) -> str:
     """An id as both databases can be compared by."""
-    return value.hex if isinstance(value, UUID) else str(value).replace("-", "")
+    return value.hex() if isinstance(value, bytes) else str(value).replace("-", "")
