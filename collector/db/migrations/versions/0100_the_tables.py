@@ -76,7 +76,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_impressions_visitor",
         "impressions",
-        ["site_id", "visitor_id", "shown_at"],
+        ["site_id", "visitor_id"],
         unique=False,
         sqlite_where=sa.text("visitor_id IS NOT NULL"),
         postgresql_where=sa.text("visitor_id IS NOT NULL"),
@@ -248,7 +248,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_responses_visitor",
         "responses",
-        ["site_id", "visitor_id", "created_at"],
+        ["site_id", "visitor_id"],
         unique=False,
         sqlite_where=sa.text("visitor_id IS NOT NULL"),
         postgresql_where=sa.text("visitor_id IS NOT NULL"),
