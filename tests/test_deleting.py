@@ -122,7 +122,7 @@ def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: App) -> None:
 
 def test_nothing_is_left_once_there_is_no_way_back(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "AT_ONCE", 2)
-    monkeypatch.setattr(removal, "LOOKED_AT", 3)
+    monkeypatch.setattr(removal, "AT_ONCE", 3)
     gone, other = answered(owner, 5, 4, 1, 2, 3), answered(owner, 5, 1)
     before = left_of(owner, other)
     assert 0 not in before

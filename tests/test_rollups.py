@@ -6,11 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,13 +23,13 @@ from collector.db.schema import rollups
 from collector.db.verbs import Steps
 from collector.errors import Unavailable
 from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
-from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, totals_by_value
+from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, fold_lanes, totals_by_value
 from collector.run import app as run_app
 from collector.web.http.limits import NAMES_PER_ADDRESS
 from collector.web.visitors.services import VisitorServices as Services
 from tests.conftest import PERSON, App
 from tests.faults.times import times
-from tests.stores import differences_in, number_of, run_command
+from tests.stores import differences_in, in_a_loop, number_of, opened, run_command
 from tests.test_intake import impression, response
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
@@ -490,3 +492,41 @@ def test_repair_while_answers_arrive_loses_none(app: App, store: tuple[str, str]
     assert set(sent) == {200}
     assert run_command("check-data", url=store[0]).returncode == 0
     assert app.site.results(survey)["counts"]["scores"] == 5 * len(sent)
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_lanes_of_days_that_are_over_are_folded_into_one(app: App) -> None:
+    survey = app.site.publish()
+    for lane in (3, 7):
+        open_services(app).database.lane = lane
+        assert app.send(response(survey, page="https://shop.example/a")).status_code == 200
+    kept = app.site.results(survey)
+    assert {row[0] for row in app.rows(rollups.c.lane)} == {3, 7}
+    today = open_services(app).clock().date()
+
+    async def fold(before: date) -> int:
+        async with open_services(app).database.write() as connection:
+            return await fold_lanes(connection, before=before)
+
+    assert in_app(app, lambda: fold(today)) == 0, "what is still counted stays where it is"
+    assert in_app(app, lambda: fold(today + timedelta(days=1))) == 2 * len(DIMENSIONS)
+    assert {row[0] for row in app.rows(rollups.c.lane)} == {0}
+    assert app.site.results(survey) == kept
+    assert differences(app) == []
+    assert in_app(app, lambda: fold(today + timedelta(days=1))) == 0
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_processes_on_one_store_have_lanes_of_their_own(store: tuple[str, str]) -> None:
+    async def lanes() -> list[int]:
+        async with AsyncExitStack() as stack:
+            stores = [await stack.enter_async_context(opened(store[0])) for _ in range(6)]
+            for one in stores:
+                one.lane = 5
+                one.listen(lambda _: None)
+            with anyio.fail_after(30):
+                while len({one.lane for one in stores}) < len(stores):
+                    await anyio.sleep(0.05)  # the pause between two looks at a condition
+            return [one.lane for one in stores]
+
+    assert sorted(in_a_loop(lanes)) == [5, 6, 7, 8, 9, 10]

@@ -46,6 +46,8 @@ BATCH_SECONDS = 8.0
 TRIES = 5
 """Of a batch that another process's transaction came between."""
 MIGRATION_LOCK = 0x7E57EDE0
+LANE_LOCK = 0x7E57ED00
+LANE_SECONDS = 5.0
 # Plans made once for all batches, and from what the tables are, not from how full they were when last counted. A pooler
 # lets nobody set this, and plans are made anew there.
 BY_INDEX = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
@@ -337,10 +339,12 @@ class PostgreSQL(Database):
     async def _listen(self, changed: Changed) -> None:
         """Hear of changes for as long as this runs. Behind PgBouncer nothing is heard, as knocking at oneself shows."""
         own = KNOCK + secrets.token_hex(8)
+        heard = asyncio.Event()
 
         def hear(_: object, __: int, ___: str, said: str) -> None:
             if said == own:
                 self._heard = time.monotonic()
+                heard.set()
             elif not said.startswith(KNOCK):
                 changed(said)
 
@@ -352,16 +356,35 @@ class PostgreSQL(Database):
                     connection.add_termination_listener(lambda _, gone=gone: gone.set())
                     await connection.add_listener(CHANNEL, hear)
                     changed(None)  # whatever was told while nobody listened
+                    has_lane = False
                     while not gone.is_set():
                         async with self.write() as other:
                             await self._tell_others(other, [own])
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(KNOCK_SECONDS):
-                                await gone.wait()
+                        if not has_lane and await _comes(heard, LANE_SECONDS):
+                            has_lane, self.lane = True, await _free_lane(connection, self.lane)
+                        await _comes(gone, KNOCK_SECONDS)
                 finally:
                     self._heard = float("-inf")
+                    heard.clear()
                     await _leave(connection)
             await asyncio.sleep(1)  # before knocking again
+
+
+async def _comes(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it does in this time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
+async def _free_lane(connection: LoudConnection, drawn: int) -> int:
+    """A lane that no other process has as long as this connection lives; the one that was drawn if there is none."""
+    for step in range(LANES):
+        lane = (drawn + step) % LANES
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LANE_LOCK + lane):
+            return lane
+    return drawn
 
 
 async def _leave(connection: LoudConnection) -> None:

@@ -235,6 +235,7 @@ impressions = Table(
     Column("secret_hash", Id, nullable=True),  # of the secret of the browser that it was shown in
     *_circumstances(),
     *_looked_up("impressions", "shown_at"),
+    Index("ix_impressions_survey", "site_id", "survey_number"),
 )
 
 responses = Table(

@@ -23,9 +23,7 @@ from collector.surveys.lifecycle import DELETED, KEPT_DELETED
 GRACE = timedelta(hours=1)
 """After the last moment in which it can be brought back, by whichever clock."""
 AT_ONCE = 500
-"""Responses that one transaction removes."""
-LOOKED_AT = 5_000
-"""Impressions that are looked at in one go: no index knows which survey they are of."""
+"""Responses or impressions that one transaction removes."""
 
 
 async def surveys_to_remove(connection: AsyncConnection, *, now: datetime) -> Sequence[tuple[int, int]]:
@@ -45,21 +43,12 @@ async def remove_responses(connection: AsyncConnection, site_id: int, number: in
     return len(ids)
 
 
-async def impressions_after(
-    connection: AsyncConnection, site_id: int, number: int, after: UUID | None
-) -> tuple[Sequence[UUID], UUID | None]:
-    """Some of a survey's impressions, in order of their ids, and after which to go on; None after the last."""
-    query = select(impressions.c.id, impressions.c.survey_number).where(impressions.c.site_id == site_id)
-    if after:
-        query = query.where(impressions.c.id > after)
-    rows = (await connection.execute(query.order_by(impressions.c.id).limit(LOOKED_AT))).all()
-    return [row.id for row in rows if row.survey_number == number], rows[-1].id if len(rows) == LOOKED_AT else None
-
-
-async def remove_impressions(connection: AsyncConnection, site_id: int, ids: Sequence[UUID]) -> None:
-    for start in range(0, len(ids), AT_ONCE):
-        some = impressions.c.id.in_(ids[start : start + AT_ONCE])
-        await connection.execute(delete(impressions).where(impressions.c.site_id == site_id, some))
+async def remove_impressions(connection: AsyncConnection, site_id: int, number: int) -> int:
+    """Remove some of a survey's impressions; how many, 0 once there are none."""
+    mine = impressions.c.site_id == site_id, impressions.c.survey_number == number
+    ids = (await connection.execute(select(impressions.c.id).where(*mine).limit(AT_ONCE))).scalars().all()
+    await connection.execute(delete(impressions).where(impressions.c.site_id == site_id, impressions.c.id.in_(ids)))
+    return len(ids)
 
 
 async def remove_survey(connection: AsyncConnection, site_id: int, number: int) -> None:

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.schema import COUNTERS, HIGHEST_SCORE, SCORE_COUNTERS, impressions, responses, rollups
@@ -310,3 +310,26 @@ async def add_up(connection: AsyncConnection, sums: Sums) -> None:
     """Add changes to the sums outside a batch, in the order of `add_to_rollups`: no two wait for each other."""
     rows = [tuple(one.hex if isinstance(one, UUID) else one for one in row) for row in sums.rows()]
     await add_to_rollups.outside(connection, rows)
+
+
+FOLDED_AT_ONCE = 1_000
+"""Rows of sums that one transaction folds."""
+
+
+async def fold_lanes(connection: AsyncConnection, *, before: date) -> int:
+    """Put what processes have added in lanes of their own, on days that are over, into the first one; how many rows
+    were folded. What is added to such a day meanwhile begins its lane anew, and is folded another time."""
+    query = select(rollups).where(rollups.c.lane > 0, rollups.c.day < before).limit(FOLDED_AT_ONCE)
+    found = (await connection.execute(query.with_for_update(skip_locked=True))).mappings().all()
+    if not found:
+        return 0
+    folded: dict[Key, list[int]] = {}
+    for row in found:
+        numbers = folded.setdefault(tuple(row[name] for name in KEYS[:-1]), [0] * len(NUMBERS))
+        for place, name in enumerate(NUMBERS):
+            numbers[place] += row[name]
+    here = and_(*(rollups.c[name] == bindparam(f"its_{name}") for name in KEYS))
+    mine = [{f"its_{name}": row[name] for name in KEYS} for row in found]
+    await connection.execute(delete(rollups).where(here), mine)
+    await add_to_rollups.outside(connection, sorted((*key, 0, *numbers) for key, numbers in folded.items()))
+    return len(found)

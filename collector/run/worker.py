@@ -24,6 +24,7 @@ from collector.db.outbox import Job, Outcome, claim, failed, is_due, settle, swe
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
 from collector.responses import removal
+from collector.responses.rollups import fold_lanes
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""
@@ -90,21 +91,12 @@ class Worker:
         async with self._database.read() as connection:
             due = await removal.surveys_to_remove(connection, now=self._clock())
         for survey in due:
-            left = 1
-            while left:
-                async with self._database.write() as connection:
-                    left = await removal.remove_responses(connection, *survey)
-                await asyncio.sleep(PAUSE_SECONDS)
-            after = None
-            while True:
-                async with self._database.read() as connection:
-                    found, after = await removal.impressions_after(connection, *survey, after)
-                if found:
+            for remove_some in (removal.remove_responses, removal.remove_impressions):
+                left = 1
+                while left:
                     async with self._database.write() as connection:
-                        await removal.remove_impressions(connection, survey[0], found)
-                if after is None:
-                    break
-                await asyncio.sleep(PAUSE_SECONDS)
+                        left = await remove_some(connection, *survey)
+                    await asyncio.sleep(PAUSE_SECONDS)
             async with self._database.write() as connection:
                 await removal.remove_survey(connection, *survey)
         return len(due)
@@ -116,6 +108,10 @@ class Worker:
         while more:
             async with self._database.write() as connection:
                 more = await forget_guesses(connection, now=await self._database.now(connection, self._clock))
+        folded = 1
+        while folded:
+            async with self._database.write() as connection:
+                folded = await fold_lanes(connection, before=self._clock().date())
         await self._database.keep_house(self._clock())
         return swept
 

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("invitation_id IS NOT NULL"),
         postgresql_where=sa.text("invitation_id IS NOT NULL"),
     )
+    op.create_index("ix_impressions_survey", "impressions", ["site_id", "survey_number"])
     op.create_index(
         "ix_impressions_visitor",
         "impressions",
