@@ -217,7 +217,7 @@ def test_every_event_of_a_showing_carries_its_own_secret_until_it_has_arrived(vi
     assert len(secrets) == 2
     assert all(len(ones) == 1 for ones in secrets.values())
     assert len(set.union(*secrets.values())) == 2
-    assert all(re.fullmatch(r"[\w-]{22}", secret) for ones in secrets.values() for secret in ones)
+    assert all(re.fullmatch(r"[0-9a-f]{32}", secret) for ones in secrets.values() for secret in ones)
 
 
 def test_event_that_the_store_cannot_take_holds_up_none_of_its_neighbours(visit: Visit) -> None:

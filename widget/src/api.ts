@@ -82,7 +82,7 @@ export const openOutbox = (host: Host): Outbox => {
   const post = async (sent: Event[]) => {
     const { era } = host;
     const { old, survey } = sent[0]!;
-    const who = isPrivate() ? { anonymous: true } : { visitor: (!old && host.visitor(host)) || undefined };
+    const who = isPrivate() ? { anonymous: true } : { visitor: (!old && host.token(host)) || undefined };
     const [ok, reply] = await ask(
       host.url,
       json({ ...who, events: sent.map((event) => ({ ...event, old: undefined })) }),

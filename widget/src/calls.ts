@@ -52,9 +52,9 @@ const callsOn = (view: View, { host } = view) => ({
 
 /** What stands on the page instead of its queue: every call by its name, and none of them throws into the page. */
 export const apiOf = (view: View, site: string): Calls => {
-  const calls = callsOn(view) as unknown as Calls;
-  calls.push = (([name, ...args]: Call) => api[name]?.(...args)) as Calls[string];
   const api = { site } as unknown as Calls;
-  for (const name of Object.keys(calls)) api[name] = (...args) => guard(() => calls[name]!(...args));
+  const push = ([name, ...args]: Call) => api[name]!(...args);
+  for (const [name, call] of Object.entries({ ...callsOn(view), push }))
+    api[name] = (...args) => guard(() => (call as Calls[string])(...args));
   return api;
 };

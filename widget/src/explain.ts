@@ -2,9 +2,10 @@
 import { BUSY, busy } from "./attention";
 import { all, h, page } from "./dom";
 import css from "./explain.css";
-import { decide, matches, SMALL, TINY } from "./rules";
+import { decide, matches, Reason, SMALL, TINY } from "./rules";
 import { show } from "./showing";
 import { recall } from "./storage";
+import { Condition } from "./triggers";
 import type { Config, Explanation, Memory, Pattern, Rule, Survey, View } from "./types";
 
 /** Which format of the configuration this build reads. */
@@ -16,15 +17,16 @@ const written = ({ scheme, host, port, path, query, hash }: Pattern) =>
   (port ? ":" + port : "") +
   (path ?? "").replace(/(.)\/$/, "$1") +
   (query ? "?" + query.map((pair) => pair.join("=")).join("&") : "") +
-  (hash === undefined ? "" : "#" + hash);
+  (hash == undefined ? "" : "#" + hash);
 
 const any = (patterns: Pattern[]) => patterns.map(written).join(" or ");
 const moment = (seconds?: number) => (seconds ? new Date(seconds * 1000).toISOString() : "not yet");
-const after = (days: number | undefined) => (days === undefined ? "not yet" : `${days} days ago or more`);
+const after = (days: number | undefined) => (days == undefined ? "not yet" : `${days} days ago or more`);
 
 /** Whether one rule alone lets a survey show. */
 const alone = (survey: Partial<Survey>, memory: Memory = {}, width = innerWidth) =>
-  decide(survey as Survey, new URL(location.href), width, memory, Math.floor(Date.now() / 1000)) == "show";
+  decide(survey as Survey, new URL(location.href), width, memory, Math.floor(Date.now() / 1000)) ==
+  Reason.Show;
 
 /** The rules on the page, the screen and what this browser remembers. */
 const standing = (survey: Survey, { host }: View): Rule[] => {
@@ -72,21 +74,21 @@ const standing = (survey: Survey, { host }: View): Rule[] => {
     rules.push({
       rule: "sample",
       wanted: `one of ${sample} in 100`,
-      here: draw === undefined ? "not drawn yet" : `number ${draw + 1} of 100`,
+      here: draw == undefined ? "not drawn yet" : `number ${draw + 1} of 100`,
       holds: alone({ sample }, { draw }, TINY),
     });
   rules.push({
     rule: "answered",
     wanted: after(renew),
     here: moment(answered),
-    holds: alone(renew === undefined ? {} : { renew }, { answered }, TINY),
+    holds: alone(renew == undefined ? {} : { renew }, { answered }, TINY),
   });
   if (again !== 0)
     rules.push({
       rule: "seen",
       wanted: after(again),
       here: moment(shown),
-      holds: alone({ renew: 0, ...(again !== undefined && { again }) }, { shown, answered }, TINY),
+      holds: alone({ renew: 0, ...(again != undefined && { again }) }, { shown, answered }, TINY),
     });
   return rules;
 };
@@ -96,16 +98,21 @@ const moments = (survey: Survey, { named, watched }: View): Rule[] => {
   const { delay, scroll, exit, event_: event, element } = survey;
   const met = watched.get(survey);
   const rules: Rule[] = [];
-  const add = (rule: string, wanted: string, here: string) =>
-    rules.push({ rule, wanted, here, holds: !!met?.has(rule) });
-  if (delay !== undefined) add("delay", `${delay} s`, "counted from when the page was ready");
+  const add = (rule: string, condition: Condition, wanted: string, here: string) =>
+    rules.push({ rule, wanted, here, holds: !!met?.has(condition) });
+  if (delay != undefined) add("delay", Condition.Delay, `${delay} s`, "counted from when the page was ready");
   if (scroll) {
     const room = page("documentElement").scrollHeight - innerHeight;
-    add("scroll", `${scroll} %`, room > 0 ? `${Math.round((scrollY * 100) / room)} %` : "nothing to scroll");
+    add(
+      "scroll",
+      Condition.Scroll,
+      `${scroll} %`,
+      room > 0 ? `${Math.round((scrollY * 100) / room)} %` : "nothing to scroll",
+    );
   }
-  if (exit) add("exit", "the mouse leaves by the top", "not now");
-  if (event) add("event", event, [...named].join(", ") || "none yet");
-  if (element) add("element", `${element} in view`, `${all(element).length} on the page`);
+  if (exit) add("exit", Condition.Exit, "the mouse leaves by the top", "not now");
+  if (event) add("event", Condition.Event, event, [...named].join(", ") || "none yet");
+  if (element) add("element", Condition.Element, `${element} in view`, `${all(element).length} on the page`);
   return rules;
 };
 

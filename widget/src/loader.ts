@@ -50,7 +50,7 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
       return bases[0] + site_ + "/answers";
     },
     allowed: !consent_required && said("consent") != "required",
-    visitor,
+    token: visitor,
     remember,
     waiting,
     claim,
@@ -58,9 +58,8 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
   named: new Set(),
   hears: new Set(),
   watched: new Map(),
-  stops: [],
   files: __GIVEN__ ? files! : filesAt(bases),
-  language: said("lang"),
+  preferred: said("lang"),
 });
 
 /** Once the page is there and looked at; each of the two events comes once. */

@@ -24,7 +24,7 @@ const host: Host = {
   era: 0,
   url: "",
   allowed: false,
-  visitor: () => "",
+  token: () => "",
   remember: () => {},
   waiting: () => [],
   claim: () => {},
@@ -68,7 +68,7 @@ const draw = async () => {
   const next = ui.show(
     { ...survey, scheme: survey.scheme || scheme },
     {
-      language,
+      preferred: language,
       closed() {
         if (shown == next) draw(); // pressed away, or the thank-you is over
       },

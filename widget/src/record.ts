@@ -2,7 +2,7 @@
 import { isPrivate, type Outbox } from "./api";
 import { groupOf } from "./flow";
 import { guard } from "./guard";
-import { newSecret } from "./secret";
+import { newId, newSecret } from "./random";
 import { json } from "./storage";
 import type { Events, ShownDetail } from "./tevreden";
 import type { Event, Host, Memory, Survey } from "./types";
@@ -11,15 +11,6 @@ const LONGEST_PAGE = 2_000;
 /** Characters of who the page says it is; the collector takes no more. */
 const LONGEST_CLAIM = 500;
 const GROUPS = ["negative", "neutral", "positive"] as const;
-
-/** A UUIDv7: its time is this clock's, its order and uniqueness are what counts. */
-const newId = () => {
-  const random = [...crypto.getRandomValues(new Uint8Array(18))].map((byte) => (byte & 15).toString(16));
-  return (Date.now().toString(16).padStart(12, "0") + random.join("")).replace(
-    /(.{8})(.{4})(.{3})(.{3})/,
-    "$1-$2-7$3-8$4-",
-  );
-};
 
 const seconds = () => Math.floor(Date.now() / 1000);
 

@@ -9,7 +9,16 @@ export const SMALL = 768;
 export const TINY = 200;
 
 /** Why a survey shows or not; the README says what each means. */
-export type Reason = "show" | "manual" | "page" | "excluded" | "screen" | "sample" | "answered" | "seen";
+export enum Reason {
+  Show,
+  Manual,
+  Page,
+  Excluded,
+  Screen,
+  Sample,
+  Answered,
+  Seen,
+}
 
 /** Whether `text` is `pattern`, where `*` is any run of characters; without one anything is. Takes time in proportion to the two. */
 export const glob = (pattern = "*", text: string): boolean => {
@@ -61,16 +70,16 @@ export const matches = (pattern: Pattern, url: URL): boolean => {
  * @param now in seconds since 1970
  */
 export const decide = (survey: Survey, url: URL, width: number, memory: Memory, now: number): Reason => {
-  const any = (patterns: Pattern[]) => patterns.some((pattern) => matches(pattern, url));
+  const any = (patterns?: Pattern[]) => patterns?.some((pattern) => matches(pattern, url));
   const { shown, answered, draw } = memory;
   /** A moment in the future comes from a clock that was wrong, and holds nobody off. */
   const within = (moment: number, days = Infinity) => now < moment + days * DAY && now >= moment - DAY;
-  if (survey.manual) return "manual";
-  if (survey.include && !any(survey.include)) return "page";
-  if (survey.exclude && any(survey.exclude)) return "excluded";
-  if (width < (survey.large ? SMALL : TINY)) return "screen";
-  if (survey.sample && (draw || 0) >= survey.sample) return "sample";
-  if (answered && within(answered, survey.renew)) return "answered";
-  if (shown && shown > (answered || 0) && within(shown, survey.again)) return "seen";
-  return "show";
+  if (survey.manual) return Reason.Manual;
+  if (survey.include && !any(survey.include)) return Reason.Page;
+  if (any(survey.exclude)) return Reason.Excluded;
+  if (width < (survey.large ? SMALL : TINY)) return Reason.Screen;
+  if (survey.sample && (draw || 0) >= survey.sample) return Reason.Sample;
+  if (answered && within(answered, survey.renew)) return Reason.Answered;
+  if (shown && shown > (answered || 0) && within(shown, survey.again)) return Reason.Seen;
+  return Reason.Show;
 };

@@ -34,7 +34,7 @@ export const show = (view: View, survey: Survey, still?: () => boolean, mount?: 
     view.pending = undefined;
     view.onPage?.destroy();
     view.onPage = loaded.show(survey, {
-      language: view.language,
+      preferred: view.preferred,
       mount,
       still,
       closed: () => (view.onPage = undefined),

@@ -31,14 +31,16 @@ const cookie = ({ name }: Place) => guard(() => inDocument("cookie").match(`(^|;
 const read = (place: Place): string =>
   cookie(place) || guard(() => localStorage[place.name]) || place.held[place.name] || "";
 
+/** What is remembered of each survey, without what is spoilt. */
+const entries = (place: Place): string[] => read(place).match(/\w+(:[0-9a-z]*){3}/g) || [];
+
 /** The visitor's token, or nothing. */
 export const visitor = (place: Place): string => read(place).split("!")[0]!;
 
 /** What is remembered of a survey. */
 export const recall = (place: Place, survey: string): Memory => {
-  const [, shown, answered, draw] = (
-    read(place).match(`!${survey}:([0-9a-z]*):([0-9a-z]*):([0-9a-z]*)`) || []
-  ).map((text) => (text ? parseInt(text, 36) : undefined));
+  const mine = entries(place).find((entry) => entry.startsWith(survey + ":")) || "";
+  const [, shown, answered, draw] = mine.split(":").map((text) => (text ? parseInt(text, 36) : undefined));
   return { shown, answered, draw };
 };
 
@@ -79,11 +81,9 @@ const write = (place: Place, value: string) => {
 export const remember = (place: Place, survey: string, memory: Memory, token?: string): void => {
   const { shown, answered, draw } = { ...recall(place, survey), ...memory };
   const numbers = [shown, answered, draw].map((number) => number?.toString(36));
-  const [known, ...seen] = read(place).split("!");
-  const others = seen
-    .filter((entry) => /^\w+(:[0-9a-z]*){3}$/.test(entry) && !entry.startsWith(survey + ":"))
-    .slice(1 - MOST);
-  write(place, [token || known, ...others, [survey, ...numbers].join(":")].join("!"));
+  const others = entries(place).filter((entry) => !entry.startsWith(survey + ":"));
+  const mine = [survey, ...numbers].join(":");
+  write(place, [token || visitor(place), ...others.slice(1 - MOST), mine].join("!"));
 };
 
 /** Forget the visitor and what they saw; what was answered still has to arrive. */

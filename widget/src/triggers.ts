@@ -10,6 +10,15 @@ const SLACK = 9;
 const CALM = 50;
 const SHARE = 50;
 
+/** What a survey may wait for. */
+export enum Condition {
+  Delay,
+  Scroll,
+  Exit,
+  Event,
+  Element,
+}
+
 /** What there is to scroll in an element, in CSS pixels. */
 const room = ({ scrollHeight, clientHeight }: Element) => scrollHeight - clientHeight;
 /** Whether it fills so much of the window that it is what a visitor scrolls. */
@@ -19,22 +28,19 @@ const large = ({ clientHeight }: Element) => clientHeight * 2 > innerHeight;
  * Calls `due` when any or all of what is set holds; at once if nothing is set.
  *
  * @param met is filled with the conditions that hold
- * @param undo is given calls that together stop the waiting
+ * @param signal stops the waiting
  */
 export const watch = (
   survey: Survey,
   { named, hears }: View,
-  met: Set<string>,
+  met: Set<Condition>,
   due: () => void,
-  undo: (() => void)[],
+  signal: AbortSignal,
 ): void => {
   const { delay, scroll, exit, event_: event, element } = survey;
   let needed = 0;
-  const listen = (target: EventTarget, name: string, handler: (event: globalThis.Event) => void) => {
-    target.addEventListener(name, handler, true);
-    undo.push(() => target.removeEventListener(name, handler, true));
-  };
-  const hold = (condition: string) => {
+  const options = { capture: true, signal };
+  const hold = (condition: Condition) => {
     met.add(condition);
     if (!survey.all_ || met.size == needed) due();
   };
@@ -43,7 +49,7 @@ export const watch = (
     needed++;
     let due: unknown;
     const seen = new IntersectionObserver(
-      (entries) => entries.some((entry) => entry.isIntersecting) && hold("element"),
+      (entries) => entries.some((entry) => entry.isIntersecting) && hold(Condition.Element),
     );
     const look = () => {
       const start = Date.now();
@@ -51,7 +57,7 @@ export const watch = (
       seen.disconnect();
       // what is only there for what is in it has no box of its own
       for (const one of found) seen.observe(one.getClientRects()[0] ? one : one.firstElementChild || one);
-      if (!found[0]) met.delete("element");
+      if (!found[0]) met.delete(Condition.Element);
       due = 0;
       pause = CALM + (Date.now() - start) * SHARE;
     };
@@ -59,18 +65,22 @@ export const watch = (
     look(); // throws for a selector that is none, before anything waits
     const changed = new MutationObserver(() => (due ||= setTimeout(look, pause)));
     changed.observe(document, { childList: true, subtree: true, attributes: true });
-    undo.push(() => (seen.disconnect(), changed.disconnect()));
+    signal.addEventListener("abort", () => {
+      seen.disconnect();
+      changed.disconnect();
+    });
   }
-  if (delay !== undefined) {
+  if (delay != undefined) {
     needed++;
-    setTimeout(() => hold("delay"), delay * 1000); // it may come when nobody waits any more
+    setTimeout(() => hold(Condition.Delay), delay * 1000); // it may come when nobody waits any more
   }
   if (scroll) {
     needed++;
-    listen(window, "scroll", ({ target }) => {
+    const scrolled = ({ target }: globalThis.Event) => {
       const at = target == document ? inDocument("scrollingElement")! : (target as Element);
-      if (large(at) && at.scrollTop * 100 >= room(at) * scroll - 100) hold("scroll");
-    });
+      if (large(at) && at.scrollTop * 100 >= room(at) * scroll - 100) hold(Condition.Scroll);
+    };
+    addEventListener("scroll", scrolled, options);
     const settled = () =>
       setTimeout(() => {
         let at: Element | null = inDocument("elementFromPoint").call(
@@ -79,23 +89,23 @@ export const watch = (
           innerHeight / 2,
         );
         while (at && !(large(at) && room(at) > SLACK)) at = at.parentElement;
-        if (!at) hold("scroll");
+        if (!at) hold(Condition.Scroll);
       }, SETTLE);
     if (inDocument("readyState") == "complete") settled();
-    else listen(window, "load", settled);
+    else addEventListener("load", settled, options);
   }
   if (exit) {
     needed++;
-    listen(inDocument("documentElement"), "mouseleave", (leave) => {
-      if ((leave as MouseEvent).clientY <= 0) hold("exit");
-      met.delete("exit"); // it is over at once
-    });
+    const left = ({ clientY }: MouseEvent) => {
+      if (clientY <= 0) hold(Condition.Exit);
+      met.delete(Condition.Exit); // it is over at once
+    };
+    inDocument("documentElement").addEventListener("mouseleave", left, options);
   }
   if (event) {
     needed++; // last, because it may hold already
-    const check = () => named.has(event) && hold("event");
+    const check = () => named.has(event) && hold(Condition.Event);
     hears.add(check);
-    undo.push(() => hears.delete(check));
     check();
   }
   if (!needed) due();

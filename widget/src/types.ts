@@ -1,6 +1,7 @@
 import type { Reason } from "./rules";
 import type { Place } from "./storage";
 import type { Explanation } from "./tevreden";
+import type { Condition } from "./triggers";
 
 export type { Explanation, Rule } from "./tevreden";
 
@@ -159,7 +160,7 @@ export interface Host extends Place {
   allowed: boolean;
   identity?: Identity | undefined;
   /** From `storage.ts`, so that it travels once. */
-  visitor: (place: Place) => string;
+  token: (place: Place) => string;
   remember: (place: Place, survey: string, memory: Memory, token?: string) => void;
   /** When this tab last said that it is about to show something, in milliseconds since 1970; a fraction tells tabs apart. */
   turn?: number;
@@ -176,27 +177,27 @@ export interface View {
   /** Who wants to hear of another. */
   hears: Set<() => void>;
   /** The surveys that wait, and which of their conditions hold. */
-  watched: Map<Survey, Set<string>>;
+  watched: Map<Survey, Set<Condition>>;
   /** One survey a page view: the one that had it. */
   taken?: Survey | undefined;
   /** On the page, or about to be. */
   onPage?: Shown | undefined;
-  /** Undo the waiting. */
-  stops: (() => void)[];
+  /** Aborted when nobody waits any longer; none before anyone does. */
+  life?: AbortController | undefined;
   /** The page is there and looked at. */
   ready?: boolean;
   /** What is on its way to being shown; the page asked for a manual one. */
   pending?: { manual: boolean } | undefined;
   files: Files;
   ui?: Promise<Ui> | undefined;
-  /** What the tag prefers. */
-  language: string | null | undefined;
+  /** The language that the tag prefers. */
+  preferred: string | null | undefined;
 }
 
 /** How one survey is to be shown. */
 export interface Showing {
-  /** What the tag prefers, over the page's and the browser's own. */
-  language: string | null | undefined;
+  /** The language that the tag prefers, over the page's and the browser's own. */
+  preferred: string | null | undefined;
   /** An element to draw in, instead of floating over the page. */
   mount?: Element | undefined;
   /** Whether it may still show; none if the page asked for it, whatever its rules say. */

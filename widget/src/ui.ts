@@ -6,12 +6,12 @@ import { languageFor } from "./language";
 import { live } from "./life";
 import { openRecord } from "./record";
 import { shield } from "./shield";
-import type { Reason } from "./rules";
+import { Reason } from "./rules";
 import { openSteps } from "./steps";
 import type { Host, Showing, Shown, Survey, Ui } from "./types";
 
 const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Shown => {
-  const { language, mount, still } = showing;
+  const { preferred: language, mount, still } = showing;
   const spoken = languageFor(Object.keys(survey.texts), language);
   const texts = survey.texts[spoken]!;
   const callout = !mount && texts.callout;
@@ -50,11 +50,11 @@ const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Sho
   });
   /** The page has become another; where it has taken this off, it comes back by itself unless it would show anew anyway. */
   const arrive = (reason: Reason) => {
-    life.away = !!still && ["page", "excluded"].includes(reason);
+    life.away = !!still && (reason == Reason.Page || reason == Reason.Excluded);
     const over = record.answered()
       ? life.away && root.dataset.state == "thanks"
-      : life.away || reason == "answered";
-    if (still && (over || (!root.isConnected && reason == "show"))) life.end();
+      : life.away || reason == Reason.Answered;
+    if (still && (over || (!root.isConnected && reason == Reason.Show))) life.end();
   };
   return { survey, root, arrive, dismiss, destroy: () => life.end() };
 };
