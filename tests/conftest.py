@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
@@ -40,6 +40,8 @@ BROWSER_SECRET = "what one browser made"
 """Of the showings whose events the tests send, so that later states of them are taken."""
 PASSWORD = "correct horse battery"
 USER = "owner@example.com"
+ORIGIN = {"Origin": "http://collector.test", "Accept": "text/html"}
+"""Headers of a form that a page of the admin sends."""
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
 
 _numbers = count(1)
@@ -335,3 +337,33 @@ def app(tmp_path: Path, store: tuple[str, str]) -> Iterator[App]:
         client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
         client.portal = portal
         yield App(client, tmp_path, add_site(client, "", token))
+
+
+def sign_in(app: App, email: str = USER, password: str = PASSWORD, **headers: str) -> Any:
+    form = {"email": email, "password": password}
+    return app.client.post("/admin/sign-in", data=form, headers={**ORIGIN, **headers})
+
+
+@pytest.fixture
+def owner(app: App) -> App:
+    """The application, with its user signed in, who owns every site."""
+    assert sign_in(app).status_code == 303
+    return app
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes the URL of a store that is not there yet, or empty."""
+    made = []
+
+    def make(kind: str) -> str:
+        name = f"fresh_{next(_numbers)}"
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / name}.db"
+        made.append(name)
+        cluster: Cluster = request.getfixturevalue("postgres")
+        return cluster.create_database(name)
+
+    yield make
+    for name in made:
+        request.getfixturevalue("postgres").drop_database(name)

@@ -30,6 +30,7 @@ from collector.settings import Settings
 from collector.surveys.lifecycle import list_surveys
 from tests.conftest import SECRET
 
+KINDS = ["sqlite", "postgresql"]
 Value = TypeVar("Value")
 Rows = dict[str, list[dict[str, Any]]]
 """Every row of each table, in an order that is the same on both databases."""
@@ -129,3 +130,7 @@ def run_command(*arguments: str | Path, url: str) -> subprocess.CompletedProcess
         thread.join()
     structlog.configure(**kept)
     return subprocess.CompletedProcess(command_line, code, output.getvalue(), errors.getvalue())
+
+
+def silent(_: str, __: int) -> None:
+    """Progress that nobody looks at."""

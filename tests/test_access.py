@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pyotp
 import pytest
@@ -24,32 +23,12 @@ from collector.access.signing import Signing, digest
 from collector.db import schema
 from collector.errors import Conflict, NotFound, TooManyTries
 from collector.run.app import create_app
-from collector.surveys.lifecycle import survey_to_act_on
-from collector.surveys.versions import version_of
 from collector.web.admin.signing_in import ENTRIES
 from collector.web.admin.throttle import TRIES, TRIES_PER_ADDRESS
-from collector.web.visitors.services import VisitorServices as Inside
-from tests.conftest import PASSWORD, PERSON, SECRET, USER, App, Process, tevreden
+from tests.conftest import ORIGIN, PASSWORD, PERSON, SECRET, USER, App, Process, sign_in, tevreden
+from tests.services import in_store, services_of
+from tests.signed_in import NEW, acts, another_browser, lock_out, post
 from tests.stores import rows_of
-from tests.test_admin import ORIGIN, sign_in
-
-NEW = "an even longer horse battery"
-
-
-def inside(app: App) -> Inside:
-    found: Inside = app.client.app.state.services  # type: ignore[attr-defined]
-    return found
-
-
-def in_store(app: App, work: Any) -> Any:
-    """Run some work in one transaction."""
-
-    async def run() -> Any:
-        async with inside(app).database.write() as connection:
-            return await work(connection)
-
-    assert app.client.portal
-    return app.client.portal.call(run)
 
 
 def nobody(app: App) -> None:
@@ -63,36 +42,6 @@ def nobody(app: App) -> None:
 
 def owner_link(app: App, now: datetime | None = None) -> Any:
     return in_store(app, lambda connection: accounts.make_owner_link(connection, now=now or datetime.now(UTC)))
-
-
-def another_browser(app: App) -> TestClient:
-    other = TestClient(app.client.app, base_url="http://collector.test", follow_redirects=False)
-    other.portal = app.client.portal
-    return other
-
-
-ACT = re.compile(r"/admin/[^/]+/([\w-]{36})/(publish|pause|archive|bring-back|clone|delete)")
-
-
-def post(app: App, path: str, client: TestClient | None = None, **form: str) -> Any:
-    """Send a form as the page of this moment has it."""
-    if found := ACT.fullmatch(path):
-        form.setdefault("version", version_now(app, UUID(found[1])))
-    return (client or app.client).post(path, data=form, headers=ORIGIN)
-
-
-def version_now(app: App, survey_id: UUID) -> str:
-    async def look(connection: Any) -> str:
-        query = select(schema.surveys.c.site_id).where(schema.surveys.c.id == survey_id)
-        site_id = (await connection.execute(query)).scalar_one_or_none()
-        return version_of(await survey_to_act_on(connection, site_id, survey_id)) if site_id else "none"
-
-    return str(in_store(app, look))
-
-
-def acts(app: App) -> list[tuple[str, str]]:
-    entries, _ = in_store(app, lambda connection: audit.list_entries(connection, limit=50))
-    return [(one.who, one.act) for one in entries]
 
 
 # ---- the first account
@@ -149,7 +98,7 @@ def test_link_of_a_first_start_works_once_and_makes_one_account(app: App) -> Non
 def test_links_that_are_used_at_once_make_one_account(app: App) -> None:
     nobody(app)
     secrets = [owner_link(app) for _ in range(6)]
-    made = inside(app)
+    made = services_of(app)
 
     async def use(number: int, secret: str) -> accounts.User:
         async with made.database.write() as connection:
@@ -250,15 +199,6 @@ def test_browser_is_known_for_the_account_that_signed_in_there_alone_and_for_a_w
     assert Signing(SECRET).read_device("forged.ü") is None
 
 
-def lock_out(app: App, email: str = USER) -> None:
-    """A stranger guesses at a password from many addresses until nothing is looked at any more."""
-    for number in range(TRIES + 1):
-        stranger = TestClient(app.client.app, "http://collector.test", client=(f"198.18.0.{number}", 1))
-        stranger.portal = app.client.portal
-        reply = stranger.post("/admin/sign-in", data={"email": email, "password": "guess"}, headers=ORIGIN)
-        assert reply.status_code == (401 if number < TRIES else 429)
-
-
 def test_guesses_of_a_stranger_lock_nobody_out_in_a_known_browser_after_a_reset(app: App) -> None:
     assert sign_in(app).status_code == 303
     app.client.post("/admin/sign-out", headers=ORIGIN)
@@ -276,13 +216,13 @@ def test_guesses_of_a_stranger_lock_nobody_out_in_a_known_browser_after_a_reset(
 
 def test_guesses_count_over_every_process_and_after_a_restart(app: App) -> None:
     """On PostgreSQL any number of processes serve; whichever a guess comes to, it counts."""
-    another = TestClient(create_app(inside(app)), base_url="http://collector.test", follow_redirects=False)
+    another = TestClient(create_app(services_of(app)), base_url="http://collector.test", follow_redirects=False)
     another.portal = app.client.portal
     form = {"email": USER, "password": "guess"}
     clients = [another_browser(app), another] * TRIES
     tries = [one.post("/admin/sign-in", data=form, headers=ORIGIN).status_code for one in clients]
     assert tries == [401] * TRIES + [429] * TRIES
-    restarted = TestClient(create_app(inside(app)), base_url="http://collector.test", follow_redirects=False)
+    restarted = TestClient(create_app(services_of(app)), base_url="http://collector.test", follow_redirects=False)
     restarted.portal = app.client.portal
     assert restarted.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 429
 
@@ -378,7 +318,7 @@ def test_nobody_ends_a_session_that_is_not_theirs(app: App) -> None:
     sign_in(app)
     other = another_browser(app)
     other.post("/admin/sign-in", data={"email": "other@example.com", "password": NEW}, headers=ORIGIN)
-    cookie = inside(app).signing.read_session(app.client.cookies["tevreden-session"])
+    cookie = services_of(app).signing.read_session(app.client.cookies["tevreden-session"])
     assert cookie
     assert post(app, f"/admin/account/sessions/{digest(cookie)[:16]}/end", other).status_code == 404
     assert post(app, "/admin/account/sessions/others/end", other).status_code == 303
@@ -484,7 +424,7 @@ def test_log_before_anything_says_what_will_stand_there(app: App) -> None:
 def test_store_holds_nothing_that_opens_anything(app: App) -> None:
     """Every secret that somebody is handed, or that is derived: in no column of any table."""
     nobody(app)
-    signing, secrets = inside(app).signing, {"the installation's": SECRET, "password": NEW}
+    signing, secrets = services_of(app).signing, {"the installation's": SECRET, "password": NEW}
     secrets["link"] = owner_link(app)
     post(app, f"/admin/welcome/{secrets['link']}", email=USER, password=NEW)
     secrets["session"] = signing.read_session(app.client.cookies["tevreden-session"]) or ""

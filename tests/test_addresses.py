@@ -15,9 +15,6 @@ from collector.errors import Invalid
 from collector.surveys.document import json_schema, read_document
 from collector.web.admin.results import attachment
 from tests.conftest import App
-from tests.test_admin_surveys import owner
-
-__all__ = ["owner"]
 
 
 @pytest.mark.parametrize("host", ["collector.test", "evil.example"])

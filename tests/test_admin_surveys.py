@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.templates import TEMPLATES, document_of
 from collector.web.admin.fields import TAB_WORDS
-from tests.conftest import App
-from tests.test_access import acts, post
-from tests.test_admin import EVIL, ORIGIN, sign_in
-from tests.test_intake import response
+from tests.conftest import ORIGIN, App, sign_in
+from tests.editor import DRAFT, documents, write
+from tests.events import response
+from tests.pages import plain
+from tests.signed_in import EVIL, acts, post
 
-DRAFT = {"template": "nps_quarter", "language": "nl"}
 QUESTION = "Hoe waarschijnlijk is het dat je ons aanbeveelt aan een vriend of collega?"
 
 
@@ -23,27 +22,6 @@ QUESTION = "Hoe waarschijnlijk is het dat je ons aanbeveelt aan een vriend of co
 def owner(app: App) -> App:
     assert sign_in(app).status_code == 303
     return app
-
-
-def plain(text: str) -> str:
-    """What a page says, in one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
-
-
-def write(owner: App, **changes: Any) -> str:
-    """Begin with a template, and change places of the document; returns the page of the survey."""
-    reply = post(owner, f"/admin/{owner.site.key}/new", None, **DRAFT)
-    assert reply.status_code == 303
-    page = str(reply.headers["location"]).removesuffix("/edit/survey")
-    survey = documents(owner)[0]
-    document = {**survey["document"], **changes}
-    assert owner.site.call("PUT", f"/surveys/{survey['id']}", document).status_code == 200
-    return page
-
-
-def documents(owner: App) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = owner.site.call("GET", "/surveys").json()["items"]
-    return items
 
 
 # ---- sites

@@ -12,7 +12,7 @@ import pytest
 from collector.web.api.rest import PREFIX
 from collector.web.api.routes import ALL as ENDPOINTS
 from tests.conftest import App
-from tests.test_intake import impression, response
+from tests.events import impression, response
 
 DOCUMENT = {"name": "A", "metric": "csat", "question": "Q?"}
 
@@ -241,9 +241,10 @@ def test_results(app: App) -> None:
 def test_openapi_describes_every_call(app: App) -> None:
     described = app.client.get("/api/openapi.json").json()
     assert described["openapi"] == "3.1.0"
-    assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == {
-        (endpoint.method, PREFIX + endpoint.path) for endpoint in ENDPOINTS
-    }
+    routes = [one for one in app.client.app.routes if one.path.startswith(f"{PREFIX}/")]  # type: ignore[attr-defined]
+    answered = {(method, one.path.replace(":uuid", "")) for one in routes for method in one.methods - {"HEAD"}}
+    assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == answered
+    assert {path.split("/")[3] for _, path in answered} == {"sites", "surveys", "responses", "webhooks"}
     survey = app.site.publish()
     app.send(response(survey))
     components = {"components": described["components"]}

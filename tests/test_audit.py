@@ -7,14 +7,12 @@ from typing import Any
 
 from collector.db import schema
 from tests.conftest import USER, App
-from tests.test_access import acts, another_browser, in_store, post
-from tests.test_admin_surveys import owner, plain
-from tests.test_editor import Editor
-from tests.test_intake import response
-from tests.test_members import id_of
-from tests.test_second_step import first_step, turn_on
-
-__all__ = ["owner"]
+from tests.editor import Editor
+from tests.events import response
+from tests.pages import plain
+from tests.second_step import first_step, turn_on
+from tests.services import in_store
+from tests.signed_in import acts, another_browser, id_of, post
 
 DRAFT = {"name": "Draft", "metric": "csat", "question": "How was it?"}
 

@@ -12,7 +12,7 @@ import string
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -28,37 +28,14 @@ from collector.db.schema import Id, Instant, metadata
 from collector.db.store import Database
 from collector.errors import BackupError
 from tests.conftest import PERSON, ROOT, SECRET, Process, Site, add_site
+from tests.events import impression, response
 from tests.faults.times import times
-from tests.postgres import Cluster, wait_until
-from tests.stores import as_it_is, everything_in, in_a_loop, opened, run_command
-from tests.test_intake import impression, response
+from tests.postgres import wait_until
+from tests.stores import KINDS, as_it_is, everything_in, in_a_loop, opened, run_command, silent
 
 PER_SECOND = 200
-KINDS = ["sqlite", "postgresql"]
 
 _numbers = count(1)
-
-
-@pytest.fixture
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Makes the URL of a store that is not there yet, or empty."""
-    made = []
-
-    def make(kind: str) -> str:
-        name = f"fresh_{next(_numbers)}"
-        if kind == "sqlite":
-            return f"sqlite:///{tmp_path / name}.db"
-        made.append(name)
-        cluster: Cluster = request.getfixturevalue("postgres")
-        return cluster.create_database(name)
-
-    yield make
-    for name in made:
-        request.getfixturevalue("postgres").drop_database(name)
-
-
-def silent(_: str, __: int) -> None:
-    return
 
 
 def refused(*arguments: str | Path, url: str) -> str:

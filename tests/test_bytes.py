@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.schema import new_id
 from tests.conftest import App
-from tests.test_access import in_store
-from tests.test_intake import impression, response
+from tests.events import impression, response
+from tests.services import in_store
 
 ANSWERS, AT_ONCE = 2_000, 20
 COMMENT = "The delivery came a day late, but the people on the phone were friendly and quick to help"

@@ -17,12 +17,12 @@ from collector.responses import removal
 from collector.run.worker import Worker
 from collector.surveys.lifecycle import KEPT_DELETED
 from tests.conftest import USER, App
+from tests.events import impression, response
+from tests.pages import plain
+from tests.services import in_store, services_of
+from tests.signed_in import acts, post
 from tests.stores import differences_in, number_of
-from tests.test_access import acts, in_store, inside, post
-from tests.test_admin_surveys import owner, plain
-from tests.test_intake import impression, response
 
-__all__ = ["owner"]
 ABOUT = (schema.responses, schema.impressions, schema.rollups, schema.revisions)
 
 
@@ -71,7 +71,7 @@ def test_survey_can_be_called_whatever_another_is_and_keeps_none_from_being_dele
 
 def remove_at(owner: App, moment: Callable[[], datetime]) -> int:
     """What a worker does now and then."""
-    app = inside(owner)
+    app = services_of(owner)
     worker = Worker(app.database, app.signing, Outbound(), moment)
     assert owner.client.portal
     return int(owner.client.portal.call(worker._remove))
@@ -127,7 +127,7 @@ def test_nothing_is_left_once_there_is_no_way_back(owner: App, monkeypatch: pyte
     before = left_of(owner, other)
     assert 0 not in before
     post(owner, f"{page_of(owner, gone)}/delete")
-    now = inside(owner).clock()
+    now = services_of(owner).clock()
     assert remove_at(owner, lambda: now + KEPT_DELETED) == 0
     assert left_of(owner, gone)[0] == 5
     assert remove_at(owner, lambda: now + KEPT_DELETED + removal.GRACE + timedelta(minutes=1)) == 1
@@ -135,14 +135,14 @@ def test_nothing_is_left_once_there_is_no_way_back(owner: App, monkeypatch: pyte
     assert left_of(owner, other) == before
     assert post(owner, f"{page_of(owner, gone)}/bring-back").status_code == 404
     assert owner.client.portal
-    assert owner.client.portal.call(differences_in, inside(owner).database) == []
+    assert owner.client.portal.call(differences_in, services_of(owner).database) == []
 
 
 def test_whoever_was_interrupted_at_it_goes_on(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "AT_ONCE", 1)
     gone = answered(owner, 5, 4)
     post(owner, f"{page_of(owner, gone)}/delete")
-    later = inside(owner).clock() + KEPT_DELETED + timedelta(days=1)
+    later = services_of(owner).clock() + KEPT_DELETED + timedelta(days=1)
     (due,) = in_store(owner, lambda one: removal.surveys_to_remove(one, now=later))
     assert in_store(owner, lambda one: removal.remove_responses(one, *due)) == 1
     assert left_of(owner, gone)[0] == 1
@@ -155,7 +155,7 @@ def test_it_is_too_late_after_thirty_days(owner: App) -> None:
     survey = answered(owner)
     post(owner, f"{page_of(owner, survey)}/delete")
     assert re.search(r"Gone for good, with its answers, on \d+ \w+ \d{4}", plain(owner.client.get("/admin").text))
-    past = inside(owner).clock() - KEPT_DELETED - timedelta(minutes=1)
+    past = services_of(owner).clock() - KEPT_DELETED - timedelta(minutes=1)
     aged = schema.surveys.update().values(updated_at=past)
     in_store(owner, lambda connection: connection.execute(aged))
     assert "Deleted:" not in owner.client.get("/admin").text

@@ -12,7 +12,7 @@ import pytest
 from collector.web.http.direct import MOST_BYTES, Asked, Begin, Exchange
 from collector.web.http.packed import Head
 from collector.web.http.protocol import guarded
-from tests.test_protocol import Client, Server, serving, until
+from tests.served import Client, Server, serving, until
 
 OK = Head(200, {"Content-Type": "text/plain"})
 HOT = b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"

@@ -18,49 +18,7 @@ from collector.surveys.document import json_schema, read_document
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey, readable_on
-
-SMALLEST = {"name": "A", "metric": "csat", "question": "Q?"}
-CONTRACT_EXAMPLE = {
-    "name": "After checkout",
-    "metric": "csat",
-    "scale": 5,
-    "delivery": "web",
-    "language": "nl",
-    "question": "Hoe tevreden ben je met je bestelling?",
-    "follow_up": {"negative": "Wat ging er mis?", "neutral": "Wat kan beter?", "positive": "Wat beviel je?"},
-    "thank_you": {
-        "negative": {"heading": "Bedankt", "body": "…", "image": True, "link": None},
-        "neutral": {},
-        "positive": {},
-    },
-    "email_capture": {"ask": "unknown", "consent_text": None},
-    "appearance": {
-        "position": "slide-in-right",
-        "color": "#0b7a75",
-        "scheme": "auto",
-        "offset": 0,
-        "callout_text": "Even iets vragen?",
-        "callout_closed_text": None,
-    },
-    "where": {"include": ["shop.example/order/*"], "exclude": [], "small_screens": True},
-    "who": {"audience": "all"},
-    "when": {
-        "delay_seconds": 5,
-        "scroll_percent": 50,
-        "exit_intent": False,
-        "event": None,
-        "element": None,
-        "match": "any",
-    },
-    "frequency": {
-        "unanswered": "after",
-        "unanswered_days": 30,
-        "answered_days": None,
-        "sample_percent": 100,
-        "priority": 0,
-    },
-    "translations": {"en": {"question": "How satisfied are you with your order?"}},
-}
+from tests.documents import CONTRACT_EXAMPLE, SMALLEST
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"colour": 1}, "/colour", "no such key"),

@@ -16,13 +16,10 @@ from collector.surveys.document import SurveyDocument
 from collector.surveys.metrics import GROUPS
 from collector.web.admin.fields import PLACES, TAB_WORDS, TABS, fields_in, in_words, read_field
 from tests.conftest import SECRET, App, add_site
-from tests.test_access import post
-from tests.test_admin import EVIL, ORIGIN
-from tests.test_admin_surveys import documents, owner, plain, write
+from tests.editor import SCRIPT, Editor, documents, values_in, write
+from tests.pages import plain
+from tests.signed_in import EVIL, post
 
-__all__ = ["owner"]
-
-SCRIPT = {**ORIGIN, "HX-Request": "true"}
 NEW = SurveyDocument(name="x", metric="csat", question="q").as_json()
 
 
@@ -35,56 +32,6 @@ def leaves(value: Any, at: str = "") -> list[str]:
 def test_every_place_of_the_document_has_a_field() -> None:
     """Translations have a tab of their own; there is one audience as yet, so nothing to choose."""
     assert set(leaves(NEW)) - {"translations", "who/audience"} == set(PLACES)
-
-
-def values_in(text: str) -> dict[str, str]:
-    """What a browser would send of the fields of a page."""
-    (form,) = re.findall(r'<form id="fields".*?</form>', text, re.DOTALL)
-    found: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        attributes = dict(re.findall(r'([\w:-]+)="([^"]*)"', tag))
-        is_box = attributes.get("type") == "checkbox"
-        if "name" in attributes and " disabled" not in tag and (not is_box or " checked" in tag):
-            found[attributes["name"]] = html.unescape(attributes.get("value", "on"))
-    for name, disabled, inner in re.findall(r'<textarea[^>]*? name="([^"]*)"([^>]*)>(.*?)</textarea>', form, re.DOTALL):
-        assert "disabled" not in disabled
-        found[name] = html.unescape(inner)
-    for name, rest, inner in re.findall(r'<select[^>]*? name="([^"]*)"([^>]*)>(.*?)</select>', form, re.DOTALL):
-        chosen = re.findall(r'value="([^"]*)" selected', inner) or re.findall(r'value="([^"]*)"', inner)
-        if "disabled" not in rest:
-            found[name] = chosen[0]
-    return found
-
-
-class Editor:
-    """Someone at one tab, as their browser has it."""
-
-    def __init__(self, owner: App, page: str, tab: str) -> None:
-        self.owner, self.address = owner, f"{page}/edit/{tab}"
-        reply = owner.client.get(self.address)
-        assert reply.status_code == 200
-        self.form = values_in(reply.text)
-
-    def change(self, **places: str) -> None:
-        """``a__b`` stands for the place ``a/b``; a box is unchecked by ``""``."""
-        for name, value in places.items():
-            place = name.replace("__", "/")
-            if value:
-                self.form[place] = value
-            elif place not in PLACES or PLACES[place][2].kind == "flag":
-                self.form.pop(place, None)
-            else:
-                self.form[place] = ""
-
-    def submit(self) -> Any:
-        return post(self.owner, self.address, None, **self.form)
-
-    def autosave(self) -> str:
-        """As the page's script does; returns what is said."""
-        reply = self.owner.client.post(self.address, data=self.form, headers=SCRIPT)
-        assert reply.status_code == 200, reply.text
-        self.form["base"] = html.unescape(re.findall(r'id="base"[^>]*? value="([^"]*)"', reply.text)[0])
-        return str(reply.text)
 
 
 def at(value: Any, place: str) -> Any:

@@ -27,11 +27,11 @@ from collector.db.schema import impressions, responses
 from collector.web.api.rest import PREFIX
 from collector.web.api.routes import ALL as ENDPOINTS
 from tests.conftest import App, Process, add_site
+from tests.events import JSON, impression, response
 from tests.faults.times import times
 from tests.postgres import Cluster
+from tests.services import differences, in_app, services_of
 from tests.stores import number_of
-from tests.test_intake import JSON, impression, response
-from tests.test_rollups import differences, in_app, open_services
 
 CHECKS = [
     not_a_server_error,
@@ -150,7 +150,7 @@ def check_stored(app: App, survey: dict[str, Any], stored: set[str]) -> None:
     """What was said to be stored is there, and nothing else; only an impression that an answer names comes with it."""
 
     async def read() -> tuple[set[str], set[str], set[str]]:
-        async with open_services(app).database.read() as connection:
+        async with services_of(app).database.read() as connection:
             mine = await number_of(connection, survey)
             shown = await connection.execute(select(impressions.c.id).where(impressions.c.survey_number == mine))
             given_ = (

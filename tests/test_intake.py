@@ -7,30 +7,20 @@ import hmac
 import json
 import time
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.db.schema import impressions
-from tests.conftest import BROWSER_SECRET, App
-
-PAGE = "https://shop.example/order"
+from tests.conftest import App
+from tests.events import JSON, PAGE, impression, response
 
 
 @pytest.fixture
 def survey(app: App) -> dict[str, Any]:
     return app.site.publish()
-
-
-def impression(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
-    about = {"type": "impression", "id": str(uuid4()), "survey": survey["key"], "revision": 1, "page": PAGE}
-    return {**about, "language": "en", "secret": BROWSER_SECRET, **change}
-
-
-def response(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:
-    return {**impression(survey), "type": "response", "state": 1, "score": 4, **change}
 
 
 def test_answer_is_stored_with_its_circumstances(app: App, survey: dict[str, Any]) -> None:
@@ -510,11 +500,6 @@ def test_text_comes_back_as_it_was_typed(app: App, survey: dict[str, Any], text:
     assert stored["comment"] == text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=8,
-)
 FIELDS = [
     "id",
     "type",

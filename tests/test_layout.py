@@ -142,6 +142,40 @@ def strangers(entries: list[str]) -> list[str]:
     return sorted(set(entries) - BESIDE - {name for entry in LAYERS for name in (entry, f"{entry}.py")})
 
 
+def imported_from_tests(source: str) -> list[str]:
+    """Files of tests that a file takes something from: what several need belongs into a module that says what it is."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            modules = [f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names]
+        found += [name for name in modules if any(part.startswith("test_") for part in name.split(".")[:-1])]
+        found += [name for name in modules if name.split(".")[-1].startswith("test_")]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests").rglob("*.py")), ids=lambda file: file.stem)
+def test_what_tests_share_is_in_no_file_of_tests(file: Path) -> None:
+    assert imported_from_tests(file.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from tests.test_admin import sign_in",
+        "from tests.faults.test_same_id import send_at_once",
+        "from tests import test_admin",
+        "import tests.test_admin as admin",
+        "from . import test_admin",
+        "from .test_admin import sign_in",
+        "def f():\n    from tests.test_admin import sign_in",
+    ],
+)
+def test_file_that_takes_from_tests_is_found(source: str) -> None:
+    assert len(imported_from_tests(source)) == 1
+    assert imported_from_tests("from tests.signed_in import post\nimport tests.stores") == []
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_down(module: str) -> None:
     assert faults_in(module, MODULES[module].read_text("utf-8")) == []

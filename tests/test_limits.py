@@ -23,8 +23,8 @@ from collector.web.http import limits
 from collector.web.http.limits import BYTES_PER_EVENT, EVENTS_PER_VISITOR, MOST_KEPT, Buckets, Limits, share_of
 from collector.web.visitors import cache, live
 from tests.conftest import PERSON, SECRET, App, add_site
-from tests.test_intake import impression, response
-from tests.test_rollups import open_services as house_within
+from tests.events import impression, response
+from tests.services import services_of
 
 
 class Clock:
@@ -161,14 +161,14 @@ def test_another_site_has_a_limit_of_its_own(strict: App, clock: Clock) -> None:
         pass
     other = add_site(strict.client, "", strict.site.token)
     reply = App(strict.client, strict.folder, other).send(impression(other.publish()))
-    limits_of = house_within(strict).settings
+    limits_of = services_of(strict).settings
     assert reply.status_code == (429 if limits_of.rate_per_address == 3 else 200)
 
 
 def test_unknown_sites_leave_nothing_behind(strict: App, clock: Clock) -> None:  # noqa: ARG001
     for number in range(3):
         strict.client.post(f"/w/nosuch{number}/events", json={"events": [{}]})
-    assert not house_within(strict).limits._sites._buckets
+    assert not services_of(strict).limits._sites._buckets
 
 
 # ---- metrics
@@ -235,7 +235,7 @@ def test_failed_batch_is_counted(app: App, monkeypatch: pytest.MonkeyPatch) -> N
     async def fail(_: Any) -> Any:
         raise TooManyTries  # any problem at all
 
-    monkeypatch.setattr(house_within(app).database, "batch", fail)
+    monkeypatch.setattr(services_of(app).database, "batch", fail)
     assert app.send(response(survey)).status_code == 429
     assert measured(app)["tevreden_batches_failed_total"] == before + 1
 

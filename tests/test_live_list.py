@@ -9,11 +9,8 @@ import pytest
 
 from collector.web.admin.results import LATEST
 from tests.conftest import App
-from tests.test_admin_surveys import owner
-from tests.test_editor import SCRIPT
-from tests.test_intake import response
-
-__all__ = ["owner"]
+from tests.editor import SCRIPT
+from tests.events import response
 
 ROW = re.compile(r'<li id="(r-[^"]+)"( hx-swap-oob="[^"]*")?>(.*?)</li>', re.DOTALL)
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from starlette.testclient import TestClient
 
 from collector.access import accounts, teams
@@ -20,13 +20,11 @@ from collector.db import schema
 from collector.errors import Forbidden
 from collector.web.api import routes as api
 from collector.web.http import bodies
-from tests.conftest import PASSWORD, USER, App, add_site
-from tests.test_access import acts, another_browser, in_store, inside, post, version_now
-from tests.test_admin import ADMIN, ORIGIN
-from tests.test_admin_surveys import owner, plain
-from tests.test_intake import response
-
-__all__ = ["owner"]
+from tests.conftest import ORIGIN, PASSWORD, USER, App, add_site
+from tests.events import response
+from tests.pages import plain
+from tests.services import first, in_store, services_of
+from tests.signed_in import acts, admin_routes, another_browser, bearer, id_of, make_token, person, post, version_now
 
 NEEDS: dict[str, str] = {
     "/admin/welcome/{secret}": "link",
@@ -34,6 +32,8 @@ NEEDS: dict[str, str] = {
     "/admin/reset/{secret}": "link",
     "/admin/sign-in": "nobody",
     "/admin/sign-in/code": "nobody",
+    "/admin/sign-on": "nobody",
+    "/admin/sign-on/back": "nobody",
     "/admin/sign-out": "anybody",
     "/admin/account": "anybody",
     "/admin/account/second-step": "anybody",
@@ -41,6 +41,7 @@ NEEDS: dict[str, str] = {
     "/admin/account/password": "anybody",
     "/admin/account/sessions/{name}/end": "anybody",
     "/admin": "anybody",
+    "/admin/": "nobody",
     "/admin/log": "everywhere",
     "/admin/sites": "everywhere",
     "/admin/users": "owner",
@@ -76,38 +77,8 @@ NEEDS: dict[str, str] = {
 """What each address takes: a link, being signed in, a role on the site, or owning every site."""
 
 
-def person(app: App, email: str, role: accounts.Role | None, everywhere: accounts.Role | None = None) -> TestClient:
-    """Someone signed in, with a role on the first site."""
-
-    async def add(connection: Any) -> None:
-        hashed = (await connection.execute(select(schema.users.c.password_hash))).scalars().first()
-        user = await accounts.add_user(connection, email, hashed, now=inside(app).clock(), role=everywhere)
-        if role:
-            site = (
-                (await connection.execute(select(schema.sites.c.id).order_by(schema.sites.c.created_at)))
-                .scalars()
-                .first()
-            )
-            await connection.execute(insert(schema.members).values(site_id=site, user_id=user.id, role=role))
-
-    in_store(app, add)
-    client = another_browser(app)
-    reply = client.post("/admin/sign-in", data={"email": email, "password": PASSWORD}, headers=ORIGIN)
-    assert reply.status_code == 303
-    return client
-
-
-def id_of(app: App, email: str) -> UUID:
-    found: UUID = in_store(app, lambda one: first(one, select(schema.users.c.id).where(schema.users.c.email == email)))
-    return found
-
-
-async def first(connection: Any, query: Any) -> Any:
-    return (await connection.execute(query)).scalars().first()
-
-
-def test_every_route_says_what_it_takes() -> None:
-    assert {route.path for route in ADMIN} == set(NEEDS)
+def test_every_route_says_what_it_takes(app: App) -> None:
+    assert {route.path for route in admin_routes(app)} == set(NEEDS)
 
 
 ROLES: dict[str, tuple[accounts.Role | None, accounts.Role | None]] = {
@@ -135,7 +106,7 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: App) -> None:
     assert there.status_code == 200
     people = {who: person(owner, f"{who}@people.example", *roles) for who, roles in ROLES.items()}
     looked = 0
-    for route in ADMIN:
+    for route in admin_routes(owner):
         needs = NEEDS[route.path]
         if needs in ("link", "nobody") or route.path in ("/admin/sign-out", "/admin/account/sessions/{name}/end"):
             continue  # those who come by a link have no role yet, and signing out ends the test
@@ -167,7 +138,7 @@ def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[st
     """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
     async def add(connection: Any) -> tuple[UUID, UUID, UUID, str]:
-        name, now = f"{uuid4().hex}@example.com", inside(app).clock()
+        name, now = f"{uuid4().hex}@example.com", services_of(app).clock()
         user = await accounts.add_user(connection, name, "-", now=now, role=None)
         salted = update(schema.users).where(schema.users.c.id == user.id)
         await connection.execute(salted.values(otp_salt="x"))
@@ -375,7 +346,7 @@ def test_request_that_waited_is_looked_at_again(owner: App) -> None:
     assert post(owner, f"/admin/users/{jo.id}/role", None, role="editor", site="").status_code == 303
 
     async def hand_out(connection: Any) -> None:
-        now = inside(owner).clock()
+        now = services_of(owner).clock()
         for where in (None, await site_by_id(connection, site)):
             with pytest.raises(Forbidden):
                 await make_join_link(connection, jo, "al@example.com", "owner", where, now=now)
@@ -425,18 +396,8 @@ def test_owner_of_one_site_gives_roles_on_it_alone(owner: App) -> None:
 # ---- tokens
 
 
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def make(owner: App, **form: str) -> str:
-    text = post(owner, "/admin/tokens", None, **{"name": "Dashboard", "scope": "read", "site": "", **form}).text
-    (token,) = re.findall(r"tvr_[\w-]{43}", text)
-    return str(token)
-
-
 def test_token_is_shown_once_used_and_revoked(owner: App) -> None:
-    token = make(owner, scope="write")
+    token = make_token(owner, scope="write")
     page = owner.client.get("/admin/tokens").text
     assert token not in page
     assert "never used" in page
@@ -451,7 +412,7 @@ def test_token_is_shown_once_used_and_revoked(owner: App) -> None:
 
 def test_token_that_reads_writes_nothing(owner: App) -> None:
     survey = owner.site.publish()
-    headers = bearer(make(owner))
+    headers = bearer(make_token(owner))
     assert owner.client.get(f"/api/v1/surveys/{survey['id']}", headers=headers).status_code == 200
     for method, path in (
         ("POST", "/surveys"),
@@ -469,7 +430,7 @@ def test_token_that_reads_writes_nothing(owner: App) -> None:
 
 def test_token_that_reads_is_told_no_secret(owner: App) -> None:
     owner.site.call("POST", "/webhooks", {"url": "https://hooks.example/in"})
-    reading, writing = (bearer(make(owner, name=scope, scope=scope)) for scope in ("read", "write"))
+    reading, writing = (bearer(make_token(owner, name=scope, scope=scope)) for scope in ("read", "write"))
     for path, secret in (("/sites", "identify_secret"), ("/webhooks", "secret")):
         for headers, shown in ((reading, False), (writing, True)):
             (item,) = owner.client.get(f"/api/v1{path}", headers=headers).json()["items"]
@@ -477,7 +438,7 @@ def test_token_that_reads_is_told_no_secret(owner: App) -> None:
 
 
 def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: App) -> None:
-    local, everywhere = (bearer(make(owner, name=f"T{site}", site=site)) for site in (owner.site.key, ""))
+    local, everywhere = (bearer(make_token(owner, name=f"T{site}", site=site)) for site in (owner.site.key, ""))
     assert f"made by {USER} on" in plain(owner.client.get("/admin/tokens").text)
     assert [owner.client.get("/metrics", headers=one).status_code for one in (local, everywhere)] == [403, 200]
 
@@ -485,7 +446,7 @@ def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: App
 def test_token_of_a_site_knows_no_other(owner: App) -> None:
     foreign = add_site(owner.client, "", owner.site.token)
     theirs = foreign.publish()
-    headers = bearer(make(owner, scope="write", site=owner.site.key))
+    headers = bearer(make_token(owner, scope="write", site=owner.site.key))
     sites = owner.client.get("/api/v1/sites", headers=headers).json()["items"]
     assert [one["key"] for one in sites] == [owner.site.key]
     assert owner.client.get("/api/v1/surveys", headers=headers).status_code == 200, "its own site goes without saying"
@@ -592,7 +553,7 @@ def test_token_that_ended_while_a_body_came_in_writes_nothing(
     async def slowly(*arguments: Any) -> Any:
         found = await read(*arguments)
         here = schema.tokens.delete().where(schema.tokens.c.name == "Theirs")
-        async with inside(owner).database.write() as connection:
+        async with services_of(owner).database.write() as connection:
             await connection.execute(here if how == "revoked" else schema.members.update().values(role="viewer"))
         return found
 

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, text
 
 from collector.db.schema import metadata, new_id
 from tests.conftest import PERSON, ROOT, SECRET, Process, add_site
+from tests.events import impression, response
 from tests.faults.times import times
 from tests.postgres import Cluster
 from tests.stores import Rows, as_it_is, differences_in, everything_in, in_a_loop, opened, rows_of, run_command
-from tests.test_intake import impression, response
 
 LATER = "9999"
 EARLIER = "0007"

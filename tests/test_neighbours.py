@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from tests.conftest import App
+from tests.events import impression, response
 from tests.postgres import Cluster
-from tests.test_intake import impression, response
-from tests.test_rollups import open_services
+from tests.services import services_of
 
 POISON = "poison"
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -26,7 +26,7 @@ def survey(app: App) -> dict[str, Any]:
 
 def refuse_poison(app: App, request: pytest.FixtureRequest, state: str = "22P05") -> None:
     """From now on the store refuses a comment, as one that is not UTF-8 refuses what it has no letters for."""
-    name = open_services(app).database.name
+    name = services_of(app).database.name
     if name.startswith("postgres"):
         cluster: Cluster = request.getfixturevalue("postgres")
         database = name.rpartition("/")[2]
@@ -82,7 +82,7 @@ def test_requests_beside_one_that_is_refused_are_stored_and_cost_few_transaction
     app: App, survey: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_poison(app, request)
-    intake, database = open_services(app).intake, open_services(app).database
+    intake, database = services_of(app).intake, services_of(app).database
     transactions, run = 0, database.batch
 
     async def counted(begin: Any) -> Any:

@@ -38,8 +38,8 @@ from collector.errors import Conflict, NotFound
 from tests.conftest import BROWSER_SECRET, App
 from tests.faults.times import times
 from tests.jobs import NOW, Jobs, open_jobs
+from tests.services import services_of
 from tests.stores import everything_in
-from tests.test_rollups import open_services
 
 SECOND = timedelta(seconds=1)
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -434,7 +434,7 @@ LONG = "Not at all what I had hoped for. " * 200
 
 
 def payloads_of(app: App) -> list[str]:
-    url = open_services(app).settings.database_url
+    url = services_of(app).settings.database_url
     return [row["body"] for row in everything_in(url)["payloads"]]
 
 
@@ -450,7 +450,7 @@ def test_what_is_sent_to_many_webhooks_is_kept_once(app: App, survey: dict[str, 
     for webhook in listed:
         (delivery,) = app.site.call("GET", f"/webhooks/{webhook['id']}/deliveries").json()["items"]
         assert delivery["payload"]["data"]["comment"] == LONG.strip()
-    rows = everything_in(open_services(app).settings.database_url)
+    rows = everything_in(services_of(app).settings.database_url)
     kept = [text for table in ("jobs", "payloads") for row in rows[table] for text in (str(row),) if LONG[:500] in text]
     assert len(kept) == 1
     assert sum(len(str(row)) for row in rows["jobs"]) < MOST * 1000

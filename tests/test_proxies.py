@@ -19,7 +19,7 @@ from collector.run.app import create_app, open_services
 from collector.settings import Settings, load, networks_in, plain_address
 from collector.web.http.proxies import TrustedProxies
 from tests.conftest import PASSWORD, PERSON, SECRET, USER, App, Process, add_site, tevreden
-from tests.test_intake import response
+from tests.events import response
 
 FORM = {"email": USER, "password": PASSWORD}
 

@@ -13,10 +13,10 @@ from collector.errors import Unavailable
 from collector.web.http import readiness
 from collector.web.http.readiness import Readiness
 from tests.conftest import App
+from tests.events import response
 from tests.postgres import Cluster
+from tests.services import services_of
 from tests.stores import everything_in
-from tests.test_intake import response
-from tests.test_rollups import open_services
 
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 SQLITE_ALONE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -34,7 +34,7 @@ def both(app: App, survey: dict[str, Any]) -> tuple[int, int]:
 
 def hang_up(app: App, cluster: Cluster) -> None:
     """Close every connection to the store, so that the next ones are new."""
-    name = open_services(app).database.name.rpartition("/")[2]
+    name = services_of(app).database.name.rpartition("/")[2]
     cluster.execute(
         f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}' "
         "AND pid <> pg_backend_pid()"
@@ -47,7 +47,7 @@ def test_database_that_turned_read_only_is_not_ready_until_it_is_writable_again(
 ) -> None:
     survey = app.site.publish()
     cluster: Cluster = request.getfixturevalue("postgres")
-    name = open_services(app).database.name.rpartition("/")[2]
+    name = services_of(app).database.name.rpartition("/")[2]
     assert both(app, survey) == (200, 200)
     cluster.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     hang_up(app, cluster)
@@ -62,7 +62,7 @@ def test_file_that_turned_read_only_is_not_ready(app: App) -> None:
     assert both(app, survey) == (200, 200)
 
     async def turn(on: str) -> None:
-        database: Any = open_services(app).database
+        database: Any = services_of(app).database
         (await database._own_connection()).raw.execute(f"PRAGMA query_only={on}")
 
     assert app.client.portal
@@ -77,13 +77,13 @@ def test_whatever_keeps_answers_out_keeps_it_from_being_ready(app: App, monkeypa
         raise Unavailable
 
     with monkeypatch.context() as patched:
-        patched.setattr(open_services(app).database, "batch", fail)
+        patched.setattr(services_of(app).database, "batch", fail)
         assert both(app, app.site.publish()) == (503, 503)
     assert app.client.get("/readyz").status_code == 200
 
 
 def test_looking_changes_nothing(app: App) -> None:
-    url = open_services(app).settings.database_url
+    url = services_of(app).settings.database_url
     before = everything_in(url)
     for _ in range(3):
         assert app.client.get("/readyz").status_code == 200
@@ -163,7 +163,7 @@ def test_first_answer_after_idle_connections_were_closed_is_stored(
 ) -> None:
     survey = app.site.publish()
     cluster: Cluster = request.getfixturevalue("postgres")
-    database: Any = open_services(app).database
+    database: Any = services_of(app).database
     assert app.send(response(survey)).status_code == 200
     assert database._idle
     hang_up(app, cluster)

@@ -12,14 +12,10 @@ from starlette.testclient import TestClient
 
 from collector.access.resets import make_reset
 from collector.db import schema
-from tests.conftest import PASSWORD, USER, App
+from tests.conftest import ORIGIN, PASSWORD, USER, App
+from tests.services import in_store, services_of
+from tests.signed_in import NEW, acts, another_browser, id_of, person, post
 from tests.stores import run_command
-from tests.test_access import NEW, acts, another_browser, in_store, inside, post
-from tests.test_admin import ORIGIN
-from tests.test_admin_surveys import owner
-from tests.test_members import id_of, person
-
-__all__ = ["owner"]
 
 
 def link_for(owner: App, email: str) -> str:
@@ -62,7 +58,7 @@ def test_only_the_latest_link_is_good_and_not_for_long(owner: App) -> None:
     earlier, path = (path_of(link_for(owner, "jo@example.com")) for _ in range(2))
     assert owner.client.get(earlier).status_code == 404
     assert owner.client.get(path).status_code == 200
-    ended = update(schema.links).values(expires_at=inside(owner).clock() - timedelta(seconds=1))
+    ended = update(schema.links).values(expires_at=services_of(owner).clock() - timedelta(seconds=1))
     in_store(owner, lambda connection: connection.execute(ended))
     assert owner.client.get(path).status_code == 404
     assert post(owner, path, None, password=NEW).status_code == 404
@@ -90,7 +86,7 @@ def test_link_ends_with_the_role_of_who_made_it(owner: App) -> None:
 
 def test_links_that_are_made_at_once_leave_one(owner: App) -> None:
     person(owner, "jo@example.com", "viewer")
-    jo, made = id_of(owner, "jo@example.com"), inside(owner)
+    jo, made = id_of(owner, "jo@example.com"), services_of(owner)
 
     async def make() -> str:
         async with made.database.write() as connection:
@@ -120,7 +116,7 @@ def test_link_leads_where_the_collector_is_whatever_the_request_says(owner: App)
     jos = id_of(owner, "jo@example.com")
     forged = {**ORIGIN, "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
     text = owner.client.post(f"/admin/users/{jos}/reset", headers=forged).text
-    assert f"{inside(owner).settings.public_url}/admin/reset/" in text
+    assert f"{services_of(owner).settings.public_url}/admin/reset/" in text
     assert "evil.example" not in text
 
 
@@ -142,7 +138,7 @@ def test_command_makes_a_link_too(owner: App) -> None:
     jo = person(owner, "jo@example.com", None)
     salted = update(schema.users).where(schema.users.c.email == "jo@example.com").values(otp_salt="x")
     in_store(owner, lambda connection: connection.execute(salted))
-    url = inside(owner).settings.database_url
+    url = services_of(owner).settings.database_url
     done = run_command("user", "reset", "Jo@example.com", url=url)
     assert post(owner, path_of(done.stdout.strip()), jo, password=NEW).status_code == 200
     assert enter(jo, NEW) == 200, "the second step is asked for"

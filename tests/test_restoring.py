@@ -16,17 +16,12 @@ from collector.access.signing import Signing
 from collector.db.backup import back_up
 from collector.run.app import create_app, open_services
 from collector.settings import Settings
-from tests.conftest import PASSWORD, SECRET, USER, App, Process, free_port, tevreden
-from tests.stores import everything_in, run_command
-from tests.test_access import inside, lock_out, post
-from tests.test_admin import ORIGIN
-from tests.test_admin_surveys import owner
-from tests.test_backup import KINDS, fresh, silent
-from tests.test_intake import response
-from tests.test_members import bearer, id_of, make, person
-from tests.test_second_step import turn_on
-
-__all__ = ["fresh", "owner"]
+from tests.conftest import ORIGIN, PASSWORD, SECRET, USER, App, Process, free_port, tevreden
+from tests.events import response
+from tests.second_step import turn_on
+from tests.services import services_of
+from tests.signed_in import bearer, id_of, lock_out, make_token, person, post
+from tests.stores import KINDS, everything_in, run_command, silent
 
 ANOTHER = "another secret than the one of before, 9876543210"
 
@@ -44,7 +39,7 @@ def taken(app: App) -> Path:
     """A backup of what the collector serves."""
     file = app.folder / "taken.backup"
     assert app.client.portal
-    app.client.portal.call(back_up, inside(app).database, file, silent)
+    app.client.portal.call(back_up, services_of(app).database, file, silent)
     return file
 
 
@@ -57,7 +52,7 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
     invited = post(owner, "/admin/users/invite", None, email="new@example.com", role="owner", site="").text
     reset = post(owner, f"/admin/users/{id_of(owner, 'jo@example.com')}/reset").text
     links = [re.findall(rf"/admin/{name}/[\w-]+", text)[0] for name, text in (("join", invited), ("reset", reset))]
-    token = make(owner, scope="write")
+    token = make_token(owner, scope="write")
     lock_out(owner)
     file, target = taken(owner), fresh(kind)
     done = run_command("restore", file, url=target)
@@ -82,7 +77,7 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
 
 
 def test_tokens_come_back_where_that_is_said(owner: App, fresh: Callable[[str], str]) -> None:
-    token = make(owner, scope="write")
+    token = make_token(owner, scope="write")
     file, target = taken(owner), fresh("sqlite")
     assert "are good again." in run_command("restore", file, "--keep-tokens", url=target).stdout
     with served(target) as client:

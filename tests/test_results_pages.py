@@ -29,15 +29,12 @@ from collector.web.admin import results as admin_results
 from collector.web.admin.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
 from collector.web.admin.results import STOP_POLLING, read_view
 from tests.conftest import App
+from tests.documents import draft
+from tests.editor import SCRIPT
+from tests.events import impression, response
+from tests.pages import comments, plain
+from tests.services import in_app, services_of
 from tests.stores import number_of
-from tests.test_access import inside
-from tests.test_admin_surveys import owner, plain
-from tests.test_editor import SCRIPT
-from tests.test_intake import impression, response
-from tests.test_review import survey as draft
-from tests.test_rollups import in_app, open_services
-
-__all__ = ["owner"]
 
 TODAY = date(2026, 3, 31)
 
@@ -224,7 +221,7 @@ def count(owner: App, survey: dict[str, Any], days: Mapping[int, dict[int, int]]
     today = datetime.now(UTC).date()
 
     async def add() -> None:
-        async with open_services(owner).database.write() as connection:
+        async with services_of(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
             common = {"site_id": site.id, "survey_number": await number_of(connection, survey), "lane": 0, "value": "1"}
             for ago, scores in days.items():
@@ -279,7 +276,7 @@ def count_pages(owner: App, survey: dict[str, Any], pages: Mapping[str, int]) ->
     today = datetime.now(UTC).date()
 
     async def add() -> None:
-        async with open_services(owner).database.write() as connection:
+        async with services_of(owner).database.write() as connection:
             site = await site_by_key(connection, owner.site.key)
             common = {"site_id": site.id, "survey_number": await number_of(connection, survey), "lane": 0, "day": today}
             rows = [{**common, "dimension": "page", "value": one, "score_5": count} for one, count in pages.items()]
@@ -315,10 +312,6 @@ def test_one_answer_is_one_answer(owner: App) -> None:
     assert "of 1 answer is positive" in text
     assert "1 answers" not in text
     assert "1 answers" not in owner.client.get("/admin").text
-
-
-def comments(text: str) -> list[str]:
-    return re.findall(r'<p class="comment" dir="auto">([^<]*)</p>', text)
 
 
 def test_responses_are_found_by_words_group_and_comment(owner: App) -> None:
@@ -379,7 +372,7 @@ def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: App, look_thro
 
     async def page_through() -> list[str]:
         found: list[str] = []
-        async with inside(owner).database.read() as connection:
+        async with services_of(owner).database.read() as connection:
             site = (await only_site(connection)).id
             wanted, cursor = Filter(survey_id=UUID(survey["id"]), group="negative", bot=False), None
             while True:
@@ -498,7 +491,7 @@ def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
     monkeypatch.setattr(exports, "AT_ONCE", 1)
     survey = owner.site.publish()
     owner.send(*(response(survey) for _ in range(3)))
-    database = inside(owner).database
+    database = services_of(owner).database
 
     async def begin() -> list[Any]:
         async with database.read() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +11,7 @@ from collector.surveys.document import read_document
 from collector.surveys.lifecycle import Revision, Survey
 from collector.surveys.patterns import Compiled, compile_pattern
 from collector.surveys.review import EVERYWHERE, covers, findings_of
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST, SECOND, THIRD = (UUID(int=number) for number in range(1, 4))
-CONSENT = {"email_capture": {"consent_text": "You may write to me."}}
-
-
-def survey(**document: Any) -> Survey:
-    read = read_document({"name": "Mine", "metric": "csat", "question": "?", **CONSENT, **document})
-    return Survey(1, 2, SECOND, "abcdef", read.name, "draft", read, None, NOW, NOW)
+from tests.documents import FIRST, THIRD, draft
 
 
 def live(survey_id: UUID = FIRST, **document: Any) -> Revision:
@@ -70,13 +61,13 @@ def found(mine: Survey, *others: Revision) -> dict[str, str]:
     ids=str,
 )
 def test_survey_that_shows_everywhere_says_so(document: dict[str, Any], told: bool) -> None:
-    problems = findings_of(survey(**document), [])
+    problems = findings_of(draft(**document), [])
     assert [(one.weight, one.at) for one in problems] == ([("mind", "where/include")] if told else [])
 
 
 def test_survey_as_it_should_be_has_nothing_wrong() -> None:
-    assert found(survey()) == {}
-    assert found(survey(where={"include": ["/a", "/b*"], "exclude": ["/b/c"]})) == {}
+    assert found(draft()) == {}
+    assert found(draft(where={"include": ["/a", "/b*"], "exclude": ["/b/c"]})) == {}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +95,7 @@ def test_survey_as_it_should_be_has_nothing_wrong() -> None:
     ],
 )
 def test_problem_is_found_at_its_place(document: dict[str, Any], at: str, said: str) -> None:
-    problems = found(survey(**document))
+    problems = found(draft(**document))
     assert set(problems) == {at}
     assert said in problems[at]
 
@@ -132,19 +123,19 @@ ORDER = {"where": {"include": ["/order/*"]}}
 )
 def test_survey_that_comes_first_everywhere_is_named(other: dict[str, Any], mine: dict[str, Any], kept: bool) -> None:
     first = live(**other)
-    problems = found(survey(**mine), first)
+    problems = found(draft(**mine), first)
     assert ("frequency/priority" in problems) is kept
     if kept:
         assert "“Other” comes first" in problems["frequency/priority"]
 
 
 def test_one_that_came_later_or_is_this_one_keeps_nothing_waiting() -> None:
-    mine = survey()
+    mine = draft()
     assert found(mine, live(THIRD)) == {}
     itself = Revision(mine.id, mine.key, "published", 1, mine.document)
     assert found(mine, itself) == {}
 
 
 def test_the_worst_stands_first() -> None:
-    mine = survey(email_capture={}, where={"exclude": ["*"]})
+    mine = draft(email_capture={}, where={"exclude": ["*"]})
     assert [one.weight for one in findings_of(mine, ())] == ["wrong", "mind"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ from collector.db.schema import rollups
 from collector.db.verbs import Steps
 from collector.errors import Unavailable
 from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
-from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, fold_lanes, totals_by_value
+from collector.responses.rollups import DIMENSIONS, add_to_rollups, fold_lanes, totals_by_value
 from collector.run import app as run_app
 from collector.web.http.limits import NAMES_PER_ADDRESS
-from collector.web.visitors.services import VisitorServices as Services
 from tests.conftest import PERSON, App
+from tests.events import impression, response
 from tests.faults.times import times
-from tests.stores import differences_in, in_a_loop, number_of, opened, run_command
-from tests.test_intake import impression, response
+from tests.services import differences, in_app, services_of
+from tests.stores import in_a_loop, number_of, opened, run_command
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
 ROBOT = "curl/8.0"
@@ -43,22 +43,6 @@ PAGES = {
     "https://other.example/a/": "other.example/a",
 }
 LANGUAGES = {None: "", "en": "en", "nl": "nl", "xx": ""}
-
-
-def open_services(app: App) -> Services:
-    found: Services = app.client.app.state.services  # type: ignore[attr-defined]
-    return found
-
-
-def in_app(app: App, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """In the loop that the application runs in."""
-    assert app.client.portal
-    return app.client.portal.call(run)
-
-
-def differences(app: App) -> list[Difference]:
-    found: list[Difference] = in_app(app, lambda: differences_in(open_services(app).database))
-    return found
 
 
 # ---- the name of a page
@@ -278,7 +262,7 @@ class Story:
         site = self.app.site
 
         async def kept() -> list[dict[str, Any]]:
-            async with open_services(self.app).database.read() as connection:
+            async with services_of(self.app).database.read() as connection:
                 site_id = (await site_by_key(connection, site.key)).id
                 return [
                     await totals_by_value(connection, site_id, await number_of(connection, self.survey), one)
@@ -328,7 +312,7 @@ def labels_of(app: App, survey: dict[str, Any]) -> dict[str, int]:
     """Impressions by page."""
 
     async def read() -> dict[str, int]:
-        async with open_services(app).database.read() as connection:
+        async with services_of(app).database.read() as connection:
             site_id = (await site_by_key(connection, app.site.key)).id
             totals = await totals_by_value(connection, site_id, await number_of(connection, survey), "page")
             return {value: total.impressions for value, total in totals.items()}
@@ -385,7 +369,7 @@ def test_a_new_month_names_pages_anew(app: App, monkeypatch: pytest.MonkeyPatch)
 
 def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     survey = app.site.publish()
-    database = open_services(app).database
+    database = services_of(app).database
     batch = database.batch
 
     async def fail(begin: Callable[[], Steps[Any]]) -> Any:
@@ -412,7 +396,7 @@ def test_page_of_a_batch_that_failed_is_named_when_it_comes_again(app: App, monk
 def test_answers_removed_at_once_are_each_taken_from_the_sums(app: App) -> None:
     survey = app.site.publish()
     # whose sums nobody of this process has added to: answered through another lane
-    open_services(app).database.lane = 7 if open_services(app).database.batches_at_once > 1 else 0
+    services_of(app).database.lane = 7 if services_of(app).database.batches_at_once > 1 else 0
     for _ in range(times(2, 40)):
         events = [response(survey) for _ in range(12)]
         assert app.send(*events).status_code == 200
@@ -448,7 +432,7 @@ def test_check_finds_sums_that_are_wrong_and_puts_them_right(app: App, store: tu
     ):
 
         async def spoil(tamper: str = tamper) -> None:
-            async with open_services(app).database.write() as connection:
+            async with services_of(app).database.write() as connection:
                 done = await connection.execute(text(tamper))
                 assert done.rowcount > 0
 
@@ -477,7 +461,7 @@ def test_repair_while_answers_arrive_loses_none(app: App, store: tuple[str, str]
             sent.append(reply.status_code)
 
     async def spoil() -> None:
-        async with open_services(app).database.write() as connection:
+        async with services_of(app).database.write() as connection:
             await connection.execute(rollups.update().values(score_4=rollups.c.score_4 + 1))
 
     thread = threading.Thread(target=send)
@@ -498,14 +482,14 @@ def test_repair_while_answers_arrive_loses_none(app: App, store: tuple[str, str]
 def test_lanes_of_days_that_are_over_are_folded_into_one(app: App) -> None:
     survey = app.site.publish()
     for lane in (3, 7):
-        open_services(app).database.lane = lane
+        services_of(app).database.lane = lane
         assert app.send(response(survey, page="https://shop.example/a")).status_code == 200
     kept = app.site.results(survey)
     assert {row[0] for row in app.rows(rollups.c.lane)} == {3, 7}
-    today = open_services(app).clock().date()
+    today = services_of(app).clock().date()
 
     async def fold(before: date) -> int:
-        async with open_services(app).database.write() as connection:
+        async with services_of(app).database.write() as connection:
             return await fold_lanes(connection, before=before)
 
     assert in_app(app, lambda: fold(today)) == 0, "what is still counted stays where it is"

@@ -18,7 +18,7 @@ from collector.web.visitors.addresses import frozen_tag
 from collector.web.visitors.routes import SENT_TO
 from collector.web.visitors.script import FORMATS, UI_HASH
 from tests.conftest import ROOT, App
-from tests.test_document import CONTRACT_EXAMPLE
+from tests.documents import CONTRACT_EXAMPLE
 
 SCRIPT_BUDGET, ALL_BUDGET = 3_480, 9_735
 """Bytes in brotli 11 of the script with one survey's texts, and of that with the file that draws. Wanted are 3,300 and

@@ -17,45 +17,11 @@ from collector.db import schema
 from collector.errors import Conflict
 from collector.web.admin import signing_in as admin_access
 from collector.web.admin.throttle import TRIES
-from tests.conftest import PASSWORD, USER, App
-from tests.test_access import NEW, acts, another_browser, in_store, inside, lock_out, post
-from tests.test_admin import ORIGIN, sign_in
-from tests.test_admin_surveys import owner, plain
-from tests.test_members import id_of, person
-
-__all__ = ["owner"]
-
-STEP = "/admin/account/second-step"
-
-
-def value_of(name: str, text: str) -> str:
-    (found,) = re.findall(rf'name="{name}" value="([^"]*)"', text)
-    return str(found)
-
-
-def code_now(secret: str, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=STEP_SECONDS * steps))
-
-
-def turn_on(app: App) -> tuple[str, list[str]]:
-    """The secret, and the recovery codes."""
-    text = app.client.get(STEP).text
-    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", text)
-    secret = shown.replace(" ", "")
-    reply = post(app, STEP, None, setup=value_of("setup", text), code=code_now(secret), current=PASSWORD)
-    assert reply.status_code == 200
-    codes = re.findall(r"<li><code>([\w-]+)</code></li>", reply.text)
-    assert len(set(codes)) == 10
-    return secret, codes
-
-
-def first_step(app: App, client: Any = None) -> str:
-    """What the form for the code carries."""
-    form = {"email": USER, "password": PASSWORD}
-    reply = (client or app.client).post("/admin/sign-in", data=form, headers=ORIGIN)
-    assert reply.status_code == 200
-    assert "tevreden-session" not in reply.cookies
-    return value_of("pending", reply.text)
+from tests.conftest import ORIGIN, PASSWORD, USER, App, sign_in
+from tests.pages import plain
+from tests.second_step import STEP, code_now, first_step, turn_on, value_of
+from tests.services import in_store, services_of
+from tests.signed_in import NEW, acts, another_browser, id_of, lock_out, person, post
 
 
 def second(app: App, client: Any, pending: str, code: str) -> Any:
@@ -155,7 +121,7 @@ def test_step_that_was_turned_on_meanwhile_is_asked_for(owner: App) -> None:
     user, hashed = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
     turn_on(owner)
     with pytest.raises(Conflict):
-        in_store(owner, lambda one: accounts.start_session(one, user, hashed, now=inside(owner).clock()))
+        in_store(owner, lambda one: accounts.start_session(one, user, hashed, now=services_of(owner).clock()))
 
 
 @pytest.mark.parametrize("turning", ["on", "off"])
@@ -169,7 +135,7 @@ def test_session_that_was_ended_meanwhile_turns_nothing(
     text, is_password = owner.client.get(STEP).text, accounts.is_password
 
     async def slowly(hashed: str, password: str) -> bool:
-        async with inside(owner).database.write() as connection:
+        async with services_of(owner).database.write() as connection:
             await connection.execute(delete(schema.sessions))
         return await is_password(hashed, password)
 
@@ -276,7 +242,7 @@ def test_address_for_the_app_is_as_apps_read_it() -> None:
 
 def test_two_at_once_with_one_code_are_one(owner: App) -> None:
     secret, _ = turn_on(owner)
-    app = inside(owner)
+    app = services_of(owner)
     user, _ = in_store(owner, lambda connection: accounts.password_hash_of(connection, USER))
     now = datetime.now(UTC) + timedelta(seconds=STEP_SECONDS)
     code = pyotp.TOTP(secret).at(now)

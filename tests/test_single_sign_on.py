@@ -28,10 +28,9 @@ from collector.errors import SettingsError
 from collector.run.app import create_app, open_services
 from collector.settings import Settings, load
 from collector.web.admin.throttle import TRIES_PER_ADDRESS
-from tests.conftest import PASSWORD, SECRET, USER, App, add_site
-from tests.test_access import acts, another_browser, in_store, inside, post
-from tests.test_admin import sign_in
-from tests.test_members import id_of
+from tests.conftest import PASSWORD, SECRET, USER, App, add_site, sign_in
+from tests.services import in_store, services_of
+from tests.signed_in import acts, another_browser, id_of, post
 
 CLIENT, CLIENT_SECRET = "tevreden & co", "a secret: with signs"
 
@@ -329,14 +328,14 @@ def test_provider_that_was_away_is_left_alone_for_a_moment(app: App, provider: P
         assert app.client.get("/admin/sign-on").status_code == 503
     provider.issuer = issuer
     assert app.client.get("/admin/sign-on").status_code == 503
-    sign_on = inside(app).sign_on
+    sign_on = services_of(app).sign_on
     assert sign_on
-    sign_on._clock = lambda: inside(app).clock() + LEFT_ALONE_FOR
+    sign_on._clock = lambda: services_of(app).clock() + LEFT_ALONE_FOR
     assert app.client.get("/admin/sign-on").status_code == 303
 
 
 def test_first_sign_ons_at_once_are_one(app: App) -> None:
-    made, known = inside(app), Known("a subject", USER)
+    made, known = services_of(app), Known("a subject", USER)
 
     async def look() -> Any:
         async with made.database.write() as connection:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from collector.access.sites import MOST_PARAMETERS
-from tests.conftest import App
-from tests.test_admin import ORIGIN, sign_in
-from tests.test_intake import response
+from tests.conftest import ORIGIN, App, sign_in
+from tests.events import response
 
 PAGE = "https://shop.example/order?token=secret&utm_campaign=spring&email=jo%40example.com&utm%5Fsource=mail#jo"
 

@@ -8,13 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from collector.db import schema
-from tests.conftest import PASSWORD, USER, App, add_site
-from tests.test_access import acts, in_store, post
-from tests.test_admin import ORIGIN
-from tests.test_admin_surveys import owner, plain
-from tests.test_members import first, id_of, person
-
-__all__ = ["owner"]
+from tests.conftest import ORIGIN, PASSWORD, USER, App, add_site
+from tests.pages import plain
+from tests.services import first, in_store
+from tests.signed_in import acts, id_of, person, post
 
 
 def test_team_gives_its_people_a_role_and_takes_it_back(owner: App) -> None:

@@ -13,14 +13,11 @@ from collector.db.text import folded, is_blank, is_text, readable_name
 from collector.errors import Invalid
 from collector.surveys.document import read_document
 from tests.conftest import CONTRACT, App
-from tests.test_access import post
-from tests.test_admin_surveys import owner
-from tests.test_document import SMALLEST
-from tests.test_editor import Editor
-from tests.test_intake import response
-from tests.test_results_pages import comments
-
-__all__ = ["owner"]
+from tests.documents import SMALLEST
+from tests.editor import Editor
+from tests.events import response
+from tests.pages import comments
+from tests.signed_in import post
 
 SEARCHES: list[dict[str, Any]] = json.loads((CONTRACT / "searches.json").read_text("utf-8"))
 NAMES = ["Shop\u00a0Nord", "می\u200cخواهم", "क्\u200dष", "店\u3000舗", "👩\u200d🔧 Repairs", "Ünï"]

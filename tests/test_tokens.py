@@ -14,9 +14,9 @@ from collector.errors import Invalid
 from collector.surveys.document import read_document
 from collector.surveys.personal import fault_in, fill
 from tests.conftest import CONTRACT, App
+from tests.events import impression
+from tests.services import in_store, services_of
 from tests.stores import number_of
-from tests.test_access import in_store, inside
-from tests.test_intake import impression
 
 TABLE = json.loads((CONTRACT / "tokens.json").read_text())
 TOKEN = "Hi {contact.first_name|there}"
@@ -74,7 +74,7 @@ def test_token_that_is_refused_since_keeps_no_site_from_being_served(app: App) -
             await connection.execute(update(table).where(mine).values(document=changed))
 
     in_store(app, write)
-    inside(app).live.forget()
+    services_of(app).live.forget()
     script = app.client.get(f"/w/{app.site.key}.js")
     assert script.status_code == 200
     assert other["key"] in script.text

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import App
-from tests.test_access import post
-from tests.test_admin import ORIGIN
-from tests.test_admin_surveys import documents, owner, plain, write
-
-__all__ = ["owner"]
+from tests.conftest import ORIGIN, App
+from tests.editor import documents, write
+from tests.pages import plain
+from tests.signed_in import post
 
 DRAFT = {"name": "Checkout", "metric": "csat", "question": "How was it?"}
 

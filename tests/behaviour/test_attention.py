@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from tests.behaviour.visit import Visit
+from tests.behaviour.visit import Visit, due, go
 
 FIELDS = '<input id="first"><textarea id="second"></textarea><button id="other">Other</button>'
 DIALOG = '<dialog id="dialog"><button>In the dialog</button></dialog>'
-
-
-def due(visit: Visit, body: str) -> None:
-    """A page on which a survey shows as soon as the page says "go"."""
-    visit.site.publish(when={"event": "go"})
-    visit.body = body
-    visit.open()
-    visit.wait_until("waiting")
-
-
-def go(visit: Visit) -> None:
-    visit.window.run("void tevreden.event('go')")
 
 
 def test_open_dialog_is_waited_for(visit: Visit) -> None:

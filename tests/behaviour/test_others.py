@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.behaviour.test_attention import due, go
-from tests.behaviour.visit import BLANK, TALL, Visit
+from tests.behaviour.visit import BLANK, TALL, Visit, due, go
 
 SHADOW = """const element = (name, inside, mode = 'open') => customElements.define(name, class extends HTMLElement {
     connectedCallback() { const root = this.attachShadow({mode}); root.innerHTML = inside; this.inside = root } });"""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.behaviour.test_attention import due, go
-from tests.behaviour.visit import BLANK, Visit
+from tests.behaviour.visit import BLANK, Visit, due, go
 
 SWAPS = {
     "turbo": "document.documentElement.replaceChild(document.createElement('body'), document.body)",

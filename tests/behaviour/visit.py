@@ -196,3 +196,15 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+
+
+def due(visit: Visit, body: str) -> None:
+    """A page on which a survey shows as soon as the page says "go"."""
+    visit.site.publish(when={"event": "go"})
+    visit.body = body
+    visit.open()
+    visit.wait_until("waiting")
+
+
+def go(visit: Visit) -> None:
+    visit.window.run("void tevreden.event('go')")

@@ -131,6 +131,7 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+Windows = Callable[..., BrowserContext]
 
 
 @pytest.fixture
@@ -161,3 +162,17 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def windows(browser: Browser) -> Iterator[Windows]:
+    """Opens windows that are closed in the end."""
+    opened: list[BrowserContext] = []
+
+    def window(**options: Any) -> BrowserContext:
+        opened.append(browser.new_context(**options))
+        return opened[-1]
+
+    yield window
+    for one in opened:
+        one.close()

@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visit, Visitor
-from tests.conftest import ROOT
+from tests.browser.owner import AXE
 
-AXE = (ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 RUN = """() => axe.run({include: [["tevreden-survey"]]}).then(({violations}) =>
   violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).join(" | ")}`))"""
 PLACEMENTS = ("slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner")

@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from collector.web.http.rendering import templates
-from tests.browser.test_accessibility import AXE
+from tests.browser.conftest import Windows
+from tests.browser.owner import AXE, PASSWORD, drawn, first_link
 from tests.conftest import PERSON, USER, Process, add_site
-from tests.test_intake import response
+from tests.events import response
 
-PASSWORD = "a few words of one's own"
 QUESTION = "How satisfied are you with your order?"
 SHOP = """<!doctype html><html lang="en"><head><link rel="icon" href="data:,">{tag}</head>
 <body><h1>Thank you for your order</h1></body></html>"""
 PHONE: dict[str, Any] = {"viewport": {"width": 375, "height": 667}, "is_mobile": True, "has_touch": True}
 FIND = """() => axe.run().then(({violations}) =>
   violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).join(" | ")}`))"""
-
-Windows = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def windows(browser: Browser) -> Iterator[Windows]:
-    """Opens windows that are closed in the end."""
-    opened: list[BrowserContext] = []
-
-    def window(**options: Any) -> BrowserContext:
-        opened.append(browser.new_context(**options))
-        return opened[-1]
-
-    yield window
-    for one in opened:
-        one.close()
-
-
-def first_link(process: Process) -> str:
-    process.start()
-    (link,) = re.findall(r"http\S+/admin/welcome/\S+", process.output.read_text())
-    return str(link)
 
 
 def press_through(page: Page, *labels: str) -> None:
@@ -62,11 +38,6 @@ def press_through(page: Page, *labels: str) -> None:
         else:
             pytest.fail(f"Tab comes by nothing called {name}")
         page.keyboard.type(typed)
-
-
-def drawn(page: Page) -> Locator:
-    """The survey in the editor's preview: the newest, where it is about to take the place of another."""
-    return page.frame_locator("#preview").locator("tevreden-survey").last
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])

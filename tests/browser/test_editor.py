@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.behaviour.windows import wait
-from tests.browser.test_admin import drawn
+from tests.browser.owner import drawn
 from tests.conftest import PASSWORD, USER, Process, Site, add_site
 
 WORDS = {

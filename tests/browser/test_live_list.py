@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.test_admin import PASSWORD, Windows, first_link, windows
+from tests.browser.conftest import Windows
+from tests.browser.owner import PASSWORD, first_link
 from tests.conftest import PERSON, USER, Process, add_site
-from tests.test_intake import response
-
-__all__ = ["windows"]
+from tests.events import response
 
 
 def test_open_list_follows_deletes_comments_and_new_responses(alone: Process, windows: Windows) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from collector.web.admin.fields import TAB_WORDS
 from tests.conftest import PASSWORD, PERSON, USER, Process, add_site
-from tests.test_intake import impression, response
+from tests.events import impression, response
 
 CALLS = ("ran()", "window.ran(1)", "self['ran']()", "(0,ran)()", "eval('ran()')", "ran`1`")
 SHAPES = (

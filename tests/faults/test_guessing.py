@@ -13,10 +13,9 @@ from starlette.testclient import TestClient
 from collector.access.guesses import WITHIN
 from collector.db.schema import guesses
 from collector.web.admin.throttle import TRIES
-from tests.conftest import PASSWORD, USER, App
+from tests.conftest import ORIGIN, PASSWORD, USER, App
 from tests.faults.times import times
-from tests.test_access import in_store
-from tests.test_admin import ORIGIN
+from tests.services import in_store
 
 GUESSES = times(300, 10_000)
 FIRST = int(IPv4Address("198.18.0.0"))

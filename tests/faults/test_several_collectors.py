@@ -12,9 +12,9 @@ import pytest
 
 from collector.web.visitors.script import FORMAT, FORMATS
 from tests.conftest import Site
+from tests.faults.at_once import send_at_once
 from tests.faults.conftest import Collector, Place, furnish
 from tests.faults.load import Answer, Load
-from tests.faults.test_same_id import send_at_once
 from tests.faults.times import times
 from tests.postgres import Bouncer, Cluster, wait_until
 

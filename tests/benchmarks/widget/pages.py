@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.benchmarks.widget.hosting import Answer, Host
 from tests.conftest import Site
-from tests.test_document import CONTRACT_EXAMPLE
+from tests.documents import CONTRACT_EXAMPLE
 
 FOLDER = Path(__file__).parent
 PACKAGES = FOLDER / "node_modules"
