@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import typer.main
 
 from collector.run.cli import cli
 from collector.settings import described
-from collector.web.api.routes import ENDPOINTS
+from collector.web.api.openapi import Endpoint
+from collector.web.api.rest import PREFIX
+from collector.web.api.routes import ALL
+from collector.web.api.routes import described as described_api
 from tests.conftest import ROOT, tevreden
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -63,10 +67,18 @@ def test_events_of_the_page_are_in_the_readme() -> None:
         assert f"`tevreden:{event}`" in README
 
 
-def test_calls_of_the_rest_interface_say_what_they_do() -> None:
-    for endpoint in ENDPOINTS:
-        assert endpoint.summary
-        assert all(query.description for query in endpoint.query)
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda one: f"{one.method} {one.path}")
+def test_call_of_the_rest_interface_says_what_it_does(endpoint: Endpoint) -> None:
+    assert endpoint.summary
+    assert [query.name for query in endpoint.query if not query.description] == []
+    assert f"<h3><code>{endpoint.method} {PREFIX}{endpoint.path}</code></h3>" in reference()
+
+
+@cache
+def reference() -> str:
+    """The page that people read."""
+    body: bytes = described_api("https://surveys.example")["/api"].answer(b"", b"")[1]
+    return body.decode()
 
 
 def test_lock_files_hold_no_address() -> None:

@@ -76,7 +76,15 @@ def test_rows_come_back_as_they_were_written(batches: Batches) -> None:
     assert batches.found(two, one, never, one) == sorted([(one, 1, None, False), (two, 1, None, True)])
     assert batches.found(never) == []
     assert batches.found() == []
+
+
+def test_nothing_to_write_changes_nothing(batches: Batches) -> None:
+    name = new_hex_id()
+    batches.write(Call(insert, [shown(name)]))
     batches.write(Call(insert, []))
+    batches.write(Call(replace, []), Call(add, []))
+    assert count(batches) == 1
+    assert batches.found(name) == [(name, 1, None, False)]
 
 
 def test_several_things_are_found_at_once_each_by_its_own(batches: Batches) -> None:
