@@ -1,6 +1,9 @@
 # make demo    a collector with a sample shop and the admin (PORT= to change the port)
 # make test    set up what the tests need, browser included, and run them all
+# make quick   in two minutes, without a browser: what a change breaks most often
 # make check   the style: ruff, mypy, tsc, prettier, and that the built widget is what its sources give
+# make fix     put right what of the style can be put right by itself
+# make stress  one test many times on a busy machine (TEST=tests/test_outbox.py, TIMES=20)
 # make build   the widget, from its sources into the Python package
 # make release what is served under hashed names is kept for good: before each release, then commit what it adds
 # make pictures   the README's pictures, of a fresh demo
@@ -14,18 +17,26 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+TIMES ?= 20
 PEERS := tests/benchmarks/widget
 BUNDLED := examples/react examples/vue
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-faults bench bench-widget check build release pictures lock robots browser clean
+.PHONY: demo test quick stress test-faults bench bench-widget check fix build release pictures lock robots browser clean
 
 demo: $(VENV)/base
 	@$(BIN)/tevreden demo --port $(PORT)
 
 test: $(VENV)/dev $(VENV)/browser widget/node_modules
 	$(BIN)/pytest -n auto
+
+quick: $(VENV)/dev
+	$(BIN)/pytest -n auto -m "not slow" -k "not postgresql" tests/test_*.py
+
+stress: $(VENV)/dev
+	@test -n "$(TEST)" || { echo "Say which test: make stress TEST=tests/test_outbox.py"; exit 1; }
+	$(BIN)/python -m tests.stress $(TEST) --times=$(TIMES)
 
 test-faults: $(VENV)/dev $(VENV)/browser
 	FAULTS=long $(BIN)/pytest --ignore tests/browser
@@ -43,6 +54,12 @@ check: $(VENV)/dev widget/node_modules
 	cd widget && npm run --silent check
 	cd widget && node_modules/.bin/prettier --config .prettierrc.json --check ../$(PEERS)/*.js $(BUNDLED:%=../%/src)
 	cd widget && node build.mjs --check
+
+fix: $(VENV)/dev widget/node_modules
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	cd widget && node_modules/.bin/prettier --log-level warn --write .
+	cd widget && node_modules/.bin/prettier --log-level warn --config .prettierrc.json --write ../$(PEERS)/*.js $(BUNDLED:%=../%/src)
 
 build: widget/node_modules
 	cd widget && node build.mjs

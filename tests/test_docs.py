@@ -81,6 +81,27 @@ def reference() -> str:
     return body.decode()
 
 
+def test_what_make_does_is_said_at_its_top_and_to_contributors() -> None:
+    text = (ROOT / "Makefile").read_text("utf-8")
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    said = set(re.findall(r"^# make ([\w-]+) ", text, re.MULTILINE))
+    assert set(targets.split()) - {"browser", "clean"} == said
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert (
+        {"quick", "fix", "check", "test", "stress", "build"}
+        <= set(re.findall(r"`make (\w+)", contributing))
+        <= said | {"lock"}
+    )
+
+
+def test_contributors_find_every_package() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    packages = {path.parent.name for path in (ROOT / "collector").glob("*/__init__.py")}
+    assert {name for name in packages if f"`{name}/" not in contributing} == set()
+    named = re.findall(r"`((?:collector/|widget/|tests/)[\w./-]+)`", contributing)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_lock_files_hold_no_address() -> None:
     folders = ("widget", "tests/benchmarks/widget", "examples/react", "examples/vue")
     packages = [ROOT / folder / "package-lock.json" for folder in folders]
