@@ -33,6 +33,8 @@ from tests.faults.times import times
 from tests.postgres import wait_until
 from tests.stores import KINDS, as_it_is, everything_in, in_a_loop, opened, run_command, silent
 
+pytestmark = pytest.mark.slow
+
 PER_SECOND = 200
 
 _numbers = count(1)

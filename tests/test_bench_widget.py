@@ -10,6 +10,8 @@ from tests.benchmarks import readme
 from tests.benchmarks.widget.loads import Cost
 from tests.benchmarks.widget.table import Measured, Wanted, kilobytes, lines, ratio, wanted
 
+pytestmark = pytest.mark.slow
+
 
 def measured(name: str, *figures: tuple[float, ...], shown: tuple[float, ...] = ()) -> Measured:
     return Measured(name, [Cost(*one) for one in figures], list(shown))

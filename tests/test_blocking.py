@@ -18,9 +18,12 @@ FIRST = (
 HOSTS = [f"{first}.shop.example" for first in FIRST]
 KEY = "abcdefghjkmn"
 
-pytestmark = pytest.mark.skipif(
-    not there() and not os.environ.get("CI"), reason=f"no lists in {FOLDER}: install webext-ublock-origin-chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not there() and not os.environ.get("CI"), reason=f"no lists in {FOLDER}: install webext-ublock-origin-chromium"
+    ),
+]
 
 
 def hits(path: str, kind: str) -> dict[str, list[str]]:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import PASSWORD, Process, tevreden
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("environment", "said"),

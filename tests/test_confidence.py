@@ -19,6 +19,8 @@ import pytest
 from collector.surveys.metrics import Metric, differs, figure, interval, scores
 from tests.conftest import CONTRACT
 
+pytestmark = pytest.mark.slow
+
 TABLE = json.loads((CONTRACT / "populations.json").read_text("utf-8"))
 POPULATIONS: list[dict[str, Any]] = TABLE["populations"]
 DRAWN = 300

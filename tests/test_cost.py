@@ -19,6 +19,8 @@ from collector.web.visitors import cache
 from collector.web.visitors.cache import Cache
 from tests.conftest import App, Process, add_site
 
+pytestmark = pytest.mark.slow
+
 TICK = os.sysconf("SC_CLK_TCK")
 MOST_SECONDS = 0.005
 """Of processor for one public request."""

@@ -33,6 +33,8 @@ from tests.postgres import Cluster
 from tests.services import differences, in_app, services_of
 from tests.stores import number_of
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

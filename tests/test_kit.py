@@ -19,6 +19,8 @@ from collector.testing.framing import allowing, with_tag
 from tests.conftest import ROOT, Process, tevreden
 from tests.needs import do_without
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples" / "playwright"
 TAG = '<script async src="https://tevreden.test/w/abc.js"></script>'
 BROWSER = """

@@ -26,6 +26,8 @@ from tests.conftest import PERSON, SECRET, App, add_site
 from tests.events import impression, response
 from tests.services import services_of
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     def __init__(self) -> None:

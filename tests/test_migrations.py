@@ -23,6 +23,8 @@ from tests.faults.times import times
 from tests.postgres import Cluster
 from tests.stores import Rows, as_it_is, differences_in, everything_in, in_a_loop, opened, rows_of, run_command
 
+pytestmark = pytest.mark.slow
+
 LATER = "9999"
 EARLIER = "0007"
 BEFORE = [

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.packing import NAME, WIDGET, installed, node
 
+pytestmark = pytest.mark.slow
+
 CONSUMER = """
 import { load } from "tevreden-widget";
 import type { AnsweredDetail, Explanation, Options, Rule, ShownDetail, Tevreden } from "tevreden-widget";

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.postgres import Bouncer, Cluster, running, wait_until
 
-pytestmark = pytest.mark.usefixtures("postgres_installed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("postgres_installed")]
 
 ABANDONED = """
 from tests.postgres import Cluster

@@ -12,6 +12,8 @@ from collector.web.http.limits import share_of
 from collector.web.http.protocol import GuardedProtocol, guarded
 from tests.served import LARGE, RECEIVE, SWEEP, UNREAD, Client, Hasty, Server, serving, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[Server]:

@@ -23,6 +23,8 @@ from tests.services import services_of
 from tests.signed_in import bearer, id_of, lock_out, make_token, person, post
 from tests.stores import KINDS, everything_in, run_command, silent
 
+pytestmark = pytest.mark.slow
+
 ANOTHER = "another secret than the one of before, 9876543210"
 
 

@@ -22,6 +22,8 @@ from tests.conftest import ROOT, SECRET, Process, tevreden
 from tests.postgres import Cluster
 from tests.stores import in_a_loop, opened
 
+pytestmark = pytest.mark.slow
+
 Spoil = Callable[[Path], object]
 
 

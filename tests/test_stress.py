@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.stress import BURN, busy
 
+pytestmark = pytest.mark.slow
+
 UNSTEADY = """
 from pathlib import Path
 
