@@ -47,6 +47,17 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 _numbers = count(1)
 
 
+PROCESSES = {"alone", "collector", "postgres"}
+"""Fixtures that start one, which takes a second or more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests that need a process of their own out of ``make quick``."""
+    for item in items:
+        if isinstance(item, pytest.Function) and PROCESSES & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 def tevreden(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as people do, in a folder of its own."""
     return subprocess.run(

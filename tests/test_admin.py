@@ -64,6 +64,7 @@ def test_passwords_are_hashed_as_hard_as_owasp_asks() -> None:
     assert (hasher.memory_cost, hasher.time_cost) >= (19 * 1024, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", ["guess", ""])
 def test_unknown_account_takes_the_processor_as_long_as_a_known_one(
     app: App, monkeypatch: pytest.MonkeyPatch, password: str
@@ -259,6 +260,7 @@ def formulas_in(text: str) -> list[str]:
 PIECES = ["=", "+", "-", "@", "(", ";", ",", "\t", "|", "\n", "\r", '"', "'", " ", "1", "＝", "－", "\u2028", "x"]
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(st.lists(st.sampled_from(PIECES), max_size=8))
 def test_no_comment_at_all_begins_a_formula(pieces: list[str]) -> None:

@@ -104,6 +104,7 @@ def test_published_schema_refuses_what_is_wrong() -> None:
             jsonschema.validate({**SMALLEST, **change}, json_schema())
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
