@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import typer.main
@@ -24,10 +23,15 @@ CALLS = (ROOT / "widget" / "src" / "calls.ts").read_text("utf-8")
 UI = (ROOT / "widget" / "src" / "record.ts").read_text("utf-8")
 
 
+@pytest.fixture(scope="module")
+def help_of_serve(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tevreden("serve", "--help", folder=tmp_path_factory.mktemp("help")).stdout
+
+
 @pytest.mark.parametrize("setting", [name for name, _, _ in described()])
-def test_setting_is_in_the_readme_and_the_help(setting: str, tmp_path: Path) -> None:
+def test_setting_is_in_the_readme_and_the_help(setting: str, help_of_serve: str) -> None:
     assert f"| `{setting}` |" in README
-    assert setting in tevreden("serve", "--help", folder=tmp_path).stdout
+    assert setting in help_of_serve
 
 
 def commands() -> list[str]:

@@ -27,6 +27,7 @@ FORM = {"email": USER, "password": PASSWORD}
 # ---- the address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     [
