@@ -137,6 +137,12 @@ class Process:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(re.findall(rf"{name}:\s+(\d+)", status)[0]) * 1024
 
+    def processor_seconds(self) -> float:
+        """What it has used so far, in all its threads."""
+        assert self._process
+        used = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         """Whatever happened: nothing of it stays."""
         self.http.close()

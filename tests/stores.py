@@ -99,7 +99,7 @@ async def differences_in(database: Database) -> list[Difference]:
     async with database.read() as connection:
         for site in await list_sites(connection):
             for survey in await list_surveys(connection, site.id):
-                found += (await recount(connection, site.id, survey.number))[1]
+                found += await recount(connection, site.id, survey.number)
     return found
 
 

@@ -223,6 +223,20 @@ def test_whoever_is_signed_out_is_told_and_loses_nothing(owner: App) -> None:
     assert editor.submit().headers["location"] == "/admin/sign-in"
 
 
+def test_what_is_being_typed_is_drawn_and_not_saved(owner: App) -> None:
+    page = write(owner)
+    tab = Editor(owner, page, "survey")
+    before = documents(owner)[0]
+    tab.change(question="Still typing?", name="")
+    reply = owner.client.post(f"{page}/draw/survey", data=tab.form, headers=SCRIPT)
+    assert reply.status_code == 200
+    assert 'id="drawn"' in reply.text
+    assert "Still typing?" in reply.text
+    assert documents(owner)[0] == before
+    assert owner.client.post(f"{page}/draw/nothing", data=tab.form, headers=SCRIPT).status_code == 404
+    assert owner.client.post(f"{page}/draw/survey", data=tab.form).status_code == 403, "from elsewhere"
+
+
 # ---- translations
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +22,13 @@ from sqlalchemy import text
 
 from collector.access.sites import site_by_key
 from collector.db.schema import rollups
+from collector.db.store import Database
 from collector.db.verbs import Steps
 from collector.errors import Unavailable
 from collector.responses.pages import LONGEST_LABEL, MOST_NAMES, page_label
-from collector.responses.rollups import DIMENSIONS, add_to_rollups, fold_lanes, totals_by_value
+from collector.responses.rollups import DIMENSIONS, Difference, add_to_rollups, fold_lanes, recount, totals_by_value
 from collector.run import app as run_app
+from collector.run import cli
 from collector.web.http.limits import NAMES_PER_ADDRESS
 from tests.conftest import PERSON, App
 from tests.events import impression, response
@@ -514,3 +518,53 @@ def test_processes_on_one_store_have_lanes_of_their_own(store: tuple[str, str]) 
             return [one.lane for one in stores]
 
     assert sorted(in_a_loop(lanes)) == [5, 6, 7, 8, 9, 10]
+
+
+async def spoil(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(rollups.update().values(score_4=rollups.c.score_4 + 1))
+        await connection.execute(
+            rollups.update().where(rollups.c.dimension == "page").values(value=rollups.c.value + "/wrong")
+        )
+
+
+def test_repair_holds_up_no_answer_while_it_counts(
+    app: App, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = app.site.publish()
+    assert app.send(*(response(survey, page="https://shop.example/cart") for _ in range(5))).status_code == 200
+    in_app(app, lambda: spoil(services_of(app).database))
+    counted, answered = threading.Event(), threading.Event()
+
+    async def recount_slowly(*arguments: Any) -> list[Difference]:
+        found = await recount(*arguments)
+        counted.set()
+        assert await asyncio.to_thread(answered.wait, 20), "answers came in before the repair went on"
+        return found
+
+    monkeypatch.setattr(cli, "recount", recount_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        repairing = pool.submit(run_command, "check-data", "--repair", url=store[0])
+        assert counted.wait(20)
+        for _ in range(10):
+            began = time.monotonic()
+            assert app.send(*(response(survey, page="https://shop.example/cart") for _ in range(5))).status_code == 200
+            assert time.monotonic() - began < 2
+        answered.set()
+        assert "were put right" in repairing.result().stdout
+    assert differences(app) == []
+    assert app.site.results(survey)["counts"]["scores"] == 55
+    assert labels_of(app, survey).keys() == {"shop.example/cart"}
+
+
+def test_two_repairs_at_once_put_right_once(app: App, store: tuple[str, str]) -> None:
+    survey = app.site.publish()
+    assert app.send(*(response(survey) for _ in range(5))).status_code == 200
+    in_app(app, lambda: spoil(services_of(app).database))
+
+    async def repair() -> list[int]:
+        async with opened(store[0]) as one, opened(store[0]) as other:
+            return await asyncio.gather(*(cli._check_sums(database, repair=True) for database in (one, other)))
+
+    assert sorted(in_a_loop(repair))[0] == 0, "the second has nothing left to do"
+    assert differences(app) == []

@@ -48,6 +48,7 @@ TRIES = 5
 MIGRATION_LOCK = 0x7E57EDE0
 LANE_LOCK = 0x7E57ED00
 LANE_SECONDS = 5.0
+REPAIR_LOCK = 0x7E57EDE1
 # Plans made once for all batches, and from what the tables are, not from how full they were when last counted. A pooler
 # lets nobody set this, and plans are made anew there.
 BY_INDEX = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
@@ -184,6 +185,12 @@ class PostgreSQL(Database):
         """Make the partitions of the months to come."""
         async with self._write_tables() as connection:
             await make_partitions(connection, now)
+
+    @asynccontextmanager
+    async def repairing(self) -> AsyncIterator[None]:
+        async with self._session() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({REPAIR_LOCK})"))
+            yield
 
     async def close(self) -> None:
         if self._listening:

@@ -198,6 +198,15 @@ class SQLite(Database):
     async def now(self, connection: AsyncConnection, clock: Callable[[], datetime]) -> datetime:  # noqa: ARG002
         return clock()
 
+    @asynccontextmanager
+    async def repairing(self) -> AsyncIterator[None]:
+        lock = FileLock(self._file.with_name(self._file.name + ".repair"))
+        await lock.hold()
+        try:
+            yield
+        finally:
+            lock.close()
+
     async def close(self) -> None:
         if self._checking:
             self._checking.cancel()

@@ -90,6 +90,10 @@ class Database(ABC):
         """The moment that every process on this store agrees on; ``clock`` where there is only one process."""
 
     @abstractmethod
+    def repairing(self) -> AbstractAsyncContextManager[None]:
+        """Be the only one, of all processes on this store, that repairs it. Nothing else waits for that."""
+
+    @abstractmethod
     async def close(self) -> None: ...
 
     async def keep_house(self, now: datetime) -> None:  # noqa: ARG002

@@ -75,6 +75,7 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
     columns = surveys.c.number, surveys.c.id, surveys.c.key, surveys.c.name, surveys.c.status, surveys.c.revision
     query = select(*columns).where(surveys.c.site_id == site.id, surveys.c.revision.is_not(None))
     found: dict[str, OpenSurvey] = {}
+    unknown: dict[int, OpenSurvey] = {}
     for row in await connection.execute(query):
         survey = OpenSurvey(
             row.number, row.id.hex, row.key, row.name, row.status in ("archived", DELETED), row.revision
@@ -83,9 +84,12 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
         if known:
             survey.revisions, survey.labels, survey.named_in = known.revisions, known.labels, known.named_in
         else:
-            survey.labels = await names_since(connection, site.id, row.number, now.date().replace(day=1), MOST_NAMES)
-            survey.named_in = now.year, now.month
+            unknown[row.number] = survey
         found[row.key] = survey
+    if unknown:
+        month = now.date().replace(day=1)
+        for number, labels in (await names_since(connection, site.id, unknown, month, MOST_NAMES)).items():
+            unknown[number].labels, unknown[number].named_in = labels, (now.year, now.month)
     listening = select(func.count()).where(webhooks.c.site_id == site.id)
     listeners = (await connection.execute(listening)).scalar_one()
     return OpenSite(site.id, key, found, listeners, site.settings.kept_parameters)

@@ -5,14 +5,14 @@ What a row counts for depends on the row alone, so that the sums can be made aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Literal
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.schema import COUNTERS, HIGHEST_SCORE, SCORE_COUNTERS, impressions, responses, rollups
@@ -157,15 +157,6 @@ async def total_of(connection: AsyncConnection, site_id: int, survey_number: int
     return EVERYTHING.total((await connection.execute(query)).one())
 
 
-async def totals_by_survey(connection: AsyncConnection, site_id: int, wanted: Wanted) -> dict[int, Total]:
-    query = (
-        select(rollups.c.survey_number, *wanted.sums)
-        .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0])
-        .group_by(rollups.c.survey_number)
-    )
-    return {survey_number: wanted.total(numbers) for survey_number, *numbers in await connection.execute(query)}
-
-
 async def totals_by_value(
     connection: AsyncConnection,
     site_id: int,
@@ -190,39 +181,68 @@ async def totals_by_day(
 
 
 async def names_since(
-    connection: AsyncConnection, site_id: int, survey_number: int, first: date, most: int
-) -> set[str]:
-    """The pages that a survey's results name since a day, so many at most."""
+    connection: AsyncConnection, site_id: int, survey_numbers: Collection[int], first: date, most: int
+) -> dict[int, set[str]]:
+    """The pages that the results of each of these surveys name since a day, so many of each at most."""
     query = (
-        select(rollups.c.value)
+        select(rollups.c.survey_number, rollups.c.value)
         .distinct()
         .where(
             rollups.c.site_id == site_id,
             rollups.c.dimension == "page",
-            rollups.c.survey_number == survey_number,
+            rollups.c.survey_number.in_(survey_numbers),
             rollups.c.day >= first,
             rollups.c.value != "",
         )
     )
-    return set((await connection.execute(query.limit(most))).scalars())
-
-
-async def answers_by_day(
-    connection: AsyncConnection, site_id: int, survey_numbers: Sequence[int], span: Span
-) -> dict[int, dict[date, int]]:
-    """For each of these surveys, how many gave a score on each day on which anyone did."""
-    answers = func.sum(sum((rollups.c[name] for name in SCORE_COUNTERS[1:]), rollups.c[SCORE_COUNTERS[0]]))
-    query = (
-        select(rollups.c.survey_number, rollups.c.day, answers.label("answers"))
-        .where(rollups.c.site_id == site_id, rollups.c.dimension == DIMENSIONS[0], *_within(span))
-        .where(rollups.c.survey_number.in_(survey_numbers))  # by name, so that no other days are read
-        .group_by(rollups.c.survey_number, rollups.c.day)
-    )
-    found: dict[int, dict[date, int]] = {}
-    for row in await connection.execute(query):
-        if row.answers:
-            found.setdefault(row.survey_number, {})[row.day] = int(row.answers)
+    found: dict[int, set[str]] = {one: set() for one in survey_numbers}
+    for survey_number, value in await connection.execute(query):
+        if len(found[survey_number]) < most:
+            found[survey_number].add(value)
     return found
+
+
+@dataclass(frozen=True)
+class Overall:
+    """What a list shows of a survey's sums."""
+
+    impressions: int = 0
+    scores: tuple[tuple[int, int], ...] = ()
+    """Scores, each with how many people gave it, without those that nobody chose."""
+    by_day: tuple[tuple[date, int], ...] = ()
+    """How many gave a score on each of the last days on which anyone did."""
+
+
+async def overall_by_survey(
+    connection: AsyncConnection, site_ids: Collection[int], wanted: Wanted, since: date
+) -> dict[tuple[int, int], Overall]:
+    """Of all surveys of some sites, by their site and number, in one statement; by day from ``since`` on."""
+    answers = sum((rollups.c[name] for name in SCORE_COUNTERS[1:]), rollups.c[SCORE_COUNTERS[0]])
+    # one row a survey, since making rows takes longer than adding them up
+    days = func.aggregate_strings(cast(rollups.c.day, String) + " " + cast(answers, String), ",")
+    query = (
+        select(rollups.c.site_id, rollups.c.survey_number, days.filter(rollups.c.day >= since), *wanted.sums)
+        .where(rollups.c.site_id.in_(site_ids), rollups.c.dimension == DIMENSIONS[0])
+        .group_by(rollups.c.site_id, rollups.c.survey_number)
+    )
+    found = {}
+    for site_id, survey_number, by_day, *numbers in await connection.execute(query):
+        total = wanted.total(numbers)
+        found[site_id, survey_number] = Overall(
+            total.impressions, tuple(total.scores.items()), _sum_by_day(by_day or "")
+        )
+    return found
+
+
+@lru_cache(maxsize=5_000)
+def _sum_by_day(days: str) -> tuple[tuple[date, int], ...]:
+    """Of ``2026-01-31 5,2026-02-01 0``, in which a day may come several times."""
+    sums: dict[date, int] = {}
+    for one in days.split(",") if days else ():
+        if one[10:] != " 0":
+            day = date.fromisoformat(one[:10])
+            sums[day] = sums.get(day, 0) + int(one[11:])
+    return tuple(sums.items())
 
 
 def _one_survey(
@@ -257,10 +277,13 @@ class Difference:
     day: date
     kept: dict[str, int]
     counted: dict[str, int]
+    corrections: Mapping[int, Sequence[int]]
+    """What each lane lacks for the first to hold what was counted, and the others nothing."""
 
 
-async def recount(connection: AsyncConnection, site_id: int, survey_number: int) -> tuple[Sums, list[Difference]]:
-    """Count everything of one survey again; also where the sums that are kept differ from that."""
+async def recount(connection: AsyncConnection, site_id: int, survey_number: int) -> list[Difference]:
+    """Count everything of one survey again; where the sums that are kept differ from that, at the one moment that the
+    connection sees."""
     counted = Sums(lane=0)
     for columns, count in ((_SHOWN, counted.count_impression), (_ANSWERED, counted.count_response)):
         table = columns[0].table
@@ -269,47 +292,65 @@ async def recount(connection: AsyncConnection, site_id: int, survey_number: int)
             async for part in rows.mappings().partitions(1000):
                 for row in part:
                     count(row)
-    kept: dict[Key, list[int]] = {}
+    kept: dict[Key, dict[int, list[int]]] = {}
     mine = rollups.c.site_id == site_id, rollups.c.survey_number == survey_number
     for one in await connection.execute(select(rollups).where(*mine)):
-        numbers = kept.setdefault((site_id, one.dimension, survey_number, one.day, one.value), [0] * len(NUMBERS))
-        for place, name in enumerate(NUMBERS):
-            numbers[place] += getattr(one, name)
-    return counted, list(_differences(kept, counted.changes))
+        key = site_id, one.dimension, survey_number, one.day, one.value
+        kept.setdefault(key, {})[one.lane] = [getattr(one, name) for name in NUMBERS]
+    return list(_differences(kept, counted.changes))
 
 
-def _differences(kept: Mapping[Key, list[int]], counted: Mapping[Key, list[int]]) -> Iterator[Difference]:
+def _differences(kept: Mapping[Key, Mapping[int, list[int]]], counted: Mapping[Key, list[int]]) -> Iterator[Difference]:
     nothing = [0] * len(NUMBERS)
     for key in sorted(kept.keys() | counted.keys(), key=str):
-        ours, right = kept.get(key, nothing), counted.get(key, nothing)
+        lanes, right = kept.get(key, {}), counted.get(key, nothing)
+        ours = [sum(numbers) for numbers in zip(*lanes.values(), strict=True)] or nothing
         if ours != right:
-            yield Difference(key[1], key[4], key[3], _named(ours), _named(right))
+            corrections = {lane: [-number for number in numbers] for lane, numbers in lanes.items()}
+            first = min(lanes, default=0)
+            corrections[first] = [a + b for a, b in zip(corrections.get(first, nothing), right, strict=True)]
+            yield Difference(key[1], key[4], key[3], _named(ours), _named(right), corrections)
 
 
 def _named(numbers: Sequence[int]) -> dict[str, int]:
     return {name: number for name, number in zip(NUMBERS, numbers, strict=True) if number}
 
 
-async def put_right(connection: AsyncConnection, site_id: int, survey_number: int, counted: Sums) -> None:
-    """Put what was counted in place of what is kept, within the transaction that counted it."""
-    await connection.execute(
-        delete(rollups).where(rollups.c.site_id == site_id, rollups.c.survey_number == survey_number)
+async def put_right(
+    connection: AsyncConnection, site_id: int, survey_number: int, differences: Sequence[Difference]
+) -> None:
+    """Add what was found to lack. What was counted since then stays as it was counted, so nothing has to wait; but only
+    one may repair at a time, since two would add the same."""
+    await _add(
+        connection,
+        [
+            (site_id, one.dimension, survey_number, one.day, one.value, lane, *numbers)
+            for one in differences
+            for lane, numbers in one.corrections.items()
+        ],
     )
-    rows = [dict(zip((*KEYS, *NUMBERS), row, strict=True)) for row in counted.rows()]
-    if rows:
-        await connection.execute(insert(rollups), rows)
+    await _remove_noughts(connection, site_id, survey_number)
 
 
-async def hold_rollups(connection: AsyncConnection) -> None:
-    """Keep other processes from adding anything until this transaction is over."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"LOCK TABLE {rollups.name} IN EXCLUSIVE MODE"))
+async def _remove_noughts(connection: AsyncConnection, site_id: int, survey_number: int) -> None:
+    """Remove what says nothing, such as a page that nobody was on; not what somebody is just adding to."""
+    key = [rollups.c[name] for name in KEYS]
+    mine = rollups.c.site_id == site_id, rollups.c.survey_number == survey_number
+    query = select(*key).where(*mine, *(rollups.c[name] == 0 for name in NUMBERS))
+    rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
+    for row in rows:
+        same = (column == value for column, value in zip(key, row, strict=True))
+        await connection.execute(delete(rollups).where(*same))
 
 
 async def add_up(connection: AsyncConnection, sums: Sums) -> None:
-    """Add changes to the sums outside a batch, in the order of `add_to_rollups`: no two wait for each other."""
-    rows = [tuple(one.hex if isinstance(one, UUID) else one for one in row) for row in sums.rows()]
-    await add_to_rollups.outside(connection, rows)
+    """Add changes to the sums outside a batch."""
+    await _add(connection, sums.rows())
+
+
+async def _add(connection: AsyncConnection, rows: Iterable[Sequence[Any]]) -> None:
+    """In the order of `add_to_rollups`: no two wait for each other."""
+    await add_to_rollups.outside(connection, sorted(map(tuple, rows)))
 
 
 FOLDED_AT_ONCE = 1_000

@@ -29,12 +29,12 @@ from collector.db.backup import back_up, restore, token_names
 from collector.db.opening import opened
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, SettingsError, TevredenError
-from collector.responses.rollups import hold_rollups, put_right, recount
+from collector.responses.rollups import Difference, put_right, recount
 from collector.run import demo
 from collector.run.app import work
 from collector.run.serving import in_a_loop, log_to_stderr, run_server
 from collector.settings import Settings, described, load
-from collector.surveys.lifecycle import list_surveys
+from collector.surveys.lifecycle import Survey, list_surveys
 from collector.testing.check import check_page, report
 from collector.web.visitors.addresses import tag
 
@@ -55,6 +55,8 @@ SETTINGS_HELP = "**Settings** are environment variables, or lines of a `.env` fi
     f"`{name}` {meaning}" + (f" Default: `{default}`." if default else "") for name, default, meaning in described()
 )
 Host = Annotated[str | None, typer.Option(help="Instead of TEVREDEN_HOST.")]
+REPAIRED_AT_ONCE = 200
+"""Sums that one transaction puts right."""
 Port = Annotated[int | None, typer.Option(help="Instead of TEVREDEN_PORT.")]
 
 
@@ -151,17 +153,28 @@ async def _check_sums(database: Database, *, repair: bool) -> int:
         every = [survey for site in await list_sites(connection) for survey in await list_surveys(connection, site.id)]
     found = 0
     for survey in every:
-        async with database.write() if repair else database.read() as connection:
-            if repair:
-                await hold_rollups(connection)
-            counted, differences = await recount(connection, survey.site_id, survey.number)
-            if differences and repair:
-                await put_right(connection, survey.site_id, survey.number, counted)
+        differences = await _repair(database, survey) if repair else await _recount(database, survey)
         for one in differences:
             where = f"{one.day} {one.dimension} {one.value or 'other'}"
             typer.echo(f"{survey.name}, {where}: kept {one.kept}, counted {one.counted}")
         found += len(differences)
     return found
+
+
+async def _recount(database: Database, survey: Survey) -> list[Difference]:
+    async with database.read() as connection:
+        return await recount(connection, survey.site_id, survey.number)
+
+
+async def _repair(database: Database, survey: Survey) -> list[Difference]:
+    """In short transactions after the count, so that answers come in meanwhile; each is right by itself."""
+    async with database.repairing():
+        differences = await _recount(database, survey)
+        for start in range(0, len(differences), REPAIRED_AT_ONCE):
+            some = differences[start : start + REPAIRED_AT_ONCE]
+            async with database.write() as connection:
+                await put_right(connection, survey.site_id, survey.number, some)
+    return differences
 
 
 @cli.command("backup")

@@ -110,6 +110,20 @@ async def save_draft(
             wanted = {place: value for place, value in wanted.items() if place not in blamed}
 
 
+def document_with(survey: Survey, changes: Mapping[str, Change]) -> SurveyDocument:
+    """The draft as these changes would make it, to look at it; without those that are wrong."""
+    current = survey.document.as_json()
+    wanted = {place: change.after for place, change in changes.items() if value_at(current, place) is not MISSING}
+    while True:
+        try:
+            return _with(current, wanted)
+        except Invalid as error:
+            blamed = {_blamed(fault, wanted) for fault in error.faults} - {None}
+            if not blamed:
+                return survey.document
+            wanted = {place: value for place, value in wanted.items() if place not in blamed}
+
+
 def _with(current: dict[str, Any], wanted: Mapping[str, Any]) -> SurveyDocument:
     changed = deepcopy(current)
     for place, value in wanted.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -202,11 +203,16 @@ class Deleted:
         return self.deleted_at + KEPT_DELETED
 
 
-async def list_deleted(connection: AsyncConnection, site_id: int, *, now: datetime) -> list[Deleted]:
-    """What can be brought back, the last deleted first."""
-    here = surveys.c.site_id == site_id, surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
+async def deleted_by_site(
+    connection: AsyncConnection, site_ids: Collection[int], *, now: datetime
+) -> dict[int, list[Deleted]]:
+    """What can be brought back on each of these sites, the last deleted first."""
+    here = surveys.c.site_id.in_(site_ids), surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
     query = select(surveys).where(*here).order_by(surveys.c.updated_at.desc(), surveys.c.id)
-    return [Deleted(_survey(row), row.updated_at) for row in await connection.execute(query)]
+    found: dict[int, list[Deleted]] = {one: [] for one in site_ids}
+    for row in await connection.execute(query):
+        found[row.site_id].append(Deleted(_survey(row), row.updated_at))
+    return found
 
 
 async def publish_survey(

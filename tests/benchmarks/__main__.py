@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import fill, jobs, readme
+from tests.benchmarks import fill, jobs, many, readme
 from tests.benchmarks.load import Plan, Seen
 from tests.conftest import PASSWORD, PERSON, ROOT, USER, Process, add_site
 from tests.postgres import missing, quiet_port, running
@@ -37,6 +37,11 @@ MANY, FEW = 10_000_000, 10_000
 LISTED = 100
 READY = 0.05
 """Seconds in which a page of the admin should be ready."""
+ACTIVE_SITES, IDLE_SHARE = 1_000, 0.02
+LISTED_SITES = 200
+COLLECTORS, PUBLISHED = 10, 5
+LIVE = 2.0
+"""Seconds after which a publish should be live everywhere."""
 UNLIMITED = {"TEVREDEN_RATE_PER_ADDRESS": "0", "TEVREDEN_RATE_PER_SITE": "0"}
 COMMENT = "The delivery came a day late, but the people on the phone were friendly and quick to help"
 
@@ -70,14 +75,14 @@ def floor(app: str) -> Iterator[int]:
 
 
 @contextmanager
-def collector(database: str | None = None) -> Iterator[Process]:
+def collector(database: str | None = None, token: str = "bench") -> Iterator[Process]:
     """A collector on the servers' core, with a token and no limits on rates."""
     with tempfile.TemporaryDirectory(prefix="tevreden-bench-") as folder:
         process = Process(Path(folder))
         process.environment |= UNLIMITED
         if database:
             process.environment["TEVREDEN_DATABASE_URL"] = database
-        process.environment["BENCH_TOKEN"] = process.command("token", "add", "bench")
+        process.environment["BENCH_TOKEN"] = process.command("token", "add", token)
         process.start()
         process.stay_on(SERVER_CORE)
         try:
@@ -85,6 +90,12 @@ def collector(database: str | None = None) -> Iterator[Process]:
         finally:
             process.stop()
             process.close()
+
+
+def sign_in(process: Process) -> None:
+    process.command("user", "add", USER, "--password", PASSWORD)
+    form, headers = {"email": USER, "password": PASSWORD}, {"Origin": process.url}
+    assert process.http.post(f"{process.url}/admin/sign-in", data=form, headers=headers).status_code == 303
 
 
 def load(port: int, template: str, status: int) -> Seen:
@@ -212,10 +223,8 @@ def results(rows: list[Row]) -> None:
             fill.with_responses(file, site.key, surveys[number]["id"], number)
         for other in others:
             fill.with_responses(file, sites[MANY].key, other["id"], 1000)
-        ours.command("user", "add", USER, "--password", PASSWORD)
         ours.start()
-        form = {"email": USER, "password": PASSWORD}
-        assert ours.http.post(f"{ours.url}/admin/sign-in", data=form, headers={"Origin": ours.url}).status_code == 303
+        sign_in(ours)
         pages = {
             number: f"{ours.url}/admin/{site.key}/{surveys[number]['id']}?period=all" for number, site in sites.items()
         }
@@ -298,7 +307,52 @@ def outbox(rows: list[Row]) -> None:
         rows.append(Row(name, f"{speed:,.0f}/min", f"{target:,}/min: what is wanted", speed / target, "≥ 1", "–"))
 
 
-PARTS = {"intake": intake, "scripts": scripts, "start": start_and_memory, "jobs": outbox, "results": results}
+def many_sites(rows: list[Row]) -> None:
+    """A collector that has many active sites at hand; the admin's list of many; and a publish with many collectors."""
+    with collector() as ours:
+        filled = many.fill(f"sqlite:///{ours.folder / 'tevreden.db'}", sites=ACTIVE_SITES, surveys=10)
+        share = many.share_of_a_core(ours, filled, ours.environment["BENCH_TOKEN"])
+        against = f"{IDLE_SHARE:.0%} of a core: what is wanted"
+        name = f"{ACTIVE_SITES:,} active sites with ten surveys each, no answers"
+        rows.append(Row(name, f"{share:.1%} of a core", against, share / IDLE_SHARE, "≤ 1", "–"))
+    with collector() as ours:
+        filled = many.fill(f"sqlite:///{ours.folder / 'tevreden.db'}", sites=LISTED_SITES, surveys=2)
+        many.answer_each(ours, filled, 5)
+        sign_in(ours)
+        took: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            with timed(took, "list"):
+                assert ours.http.get(f"{ours.url}/admin").text.count("<tr>") > LISTED_SITES
+        seconds = statistics.median(took["list"])
+        against = f"{_ms(READY)}: what is wanted"
+        rows.append(
+            Row(f"the admin's list of {LISTED_SITES} sites", _ms(seconds), against, seconds / READY, "≤ 1", "–")
+        )
+    if not missing():
+        publish_with_many(rows)
+
+
+def publish_with_many(rows: list[Row]) -> None:
+    """From a publish at one collector until all of them serve it."""
+    with running() as cluster, ExitStack() as stack:
+        url = cluster.create_database("bench")
+        processes = [stack.enter_context(collector(url, f"bench {number}")) for number in range(COLLECTORS)]
+        first = processes[0]
+        site = add_site(first.http, first.url, first.environment["BENCH_TOKEN"])
+        seconds = statistics.median(many.seconds_until_live(site, processes) for _ in range(PUBLISHED))
+    against = f"{_ms(LIVE)}: what is wanted"
+    name = f"published at one of {COLLECTORS} collectors, live at all"
+    rows.append(Row(name, _ms(seconds), against, seconds / LIVE, "≤ 1", "–"))
+
+
+PARTS = {
+    "intake": intake,
+    "scripts": scripts,
+    "start": start_and_memory,
+    "jobs": outbox,
+    "results": results,
+    "sites": many_sites,
+}
 
 
 def main() -> None:

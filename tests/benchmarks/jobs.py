@@ -101,8 +101,8 @@ async def _fill(url: str, receiver: Receiver, sites: int, jobs: int) -> None:
 def _body(response: str, now: datetime) -> str:
     row = {
         "id": response,
-        "state": 1,
         "revision": 1,
+        "state": 1,
         "score": 4,
         "group": "positive",
         "comment": "It came a day late, but the plant is healthy and was packed well.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -115,6 +116,33 @@ def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
     assert editing.document()["scale"] == 11
 
 
+def test_draft_is_saved_at_rest_and_on_leaving_the_field(editing: Editing) -> None:
+    page = editing.open("survey")
+    saves: list[float] = []
+    page.on(
+        "request",
+        lambda request: saves.append(monotonic()) if request.method == "POST" and "/edit/" in request.url else None,
+    )
+    question = page.get_by_role("textbox", name="Question")
+    question.fill("")
+    expect(page.get_by_text("This must not be empty.")).to_be_visible()
+    del saves[:]
+    question.press_sequentially("How was it, all in all, to be here?", delay=60)
+    last_key = monotonic()
+    expect(page.get_by_text("Saving…", exact=True)).to_be_visible()
+    editing.saved()
+    assert len(saves) == 1, "once for all that was typed"
+    assert 0.4 < saves[0] - last_key < 2
+    assert editing.document()["question"] == "How was it, all in all, to be here?"
+    del saves[:]
+    question.press("End")
+    question.press_sequentially(" Really?")
+    typed = monotonic()
+    question.press("Tab")
+    wait(lambda: editing.document()["question"].endswith(" Really?"), "what was typed before the next field")
+    assert saves[0] - typed < 0.5, "the field was left"
+
+
 def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Editing) -> None:
     sent: list[str] = []
     page = editing.open("survey")
@@ -140,7 +168,8 @@ def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Edit
     survey.get_by_role("textbox").first.fill("Not counted")
     survey.get_by_role("button", name="Send").click()
     expect(survey.get_by_text("Hooray!")).to_be_visible()
-    assert [url for url in sent if not url.startswith(f"{editing.home}/edit/")] == []
+    own = tuple(f"{editing.home}/{part}/" for part in ("edit", "draw"))
+    assert [url for url in sent if not url.startswith(own)] == []
     assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
     assert editing.site.results({"id": editing.id})["counts"]["impressions"] == 0
 
@@ -176,6 +205,10 @@ def test_what_was_typed_survives_a_collector_out_of_reach_and_a_page_left_at_onc
     page.get_by_label("Unhappy: ask for the reason", exact=True).fill("Left at once?")
     page.goto("about:blank")
     wait(lambda: editing.document()["follow_up"]["negative"] == "Left at once?", "what was typed last")
+    editing.open("feedback")
+    page.get_by_label("Unhappy: ask for the reason", exact=True).press_sequentially(" And the tab closed?")
+    page.close()
+    wait(lambda: "the tab closed?" in editing.document()["follow_up"]["negative"], "what a closed tab had")
 
 
 def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:

@@ -93,7 +93,7 @@ def audit(url: str, key: str | None = None) -> Audit:
                 differences = []
                 for site in await list_sites(connection):
                     for survey in await list_surveys(connection, site.id):
-                        differences += (await recount(connection, site.id, survey.number))[1]
+                        differences += await recount(connection, site.id, survey.number)
             return Audit(answered, shown, differences)
         finally:
             await database.close()

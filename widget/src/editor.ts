@@ -69,11 +69,18 @@ const PATIENCE = 2_000;
 const go = () => {
   if (next) location.href = next;
 };
-const said = (text: string) => {
+const said = (text: string, look = "state wrong") => {
   const line = by("state")!;
-  line.className = "state wrong";
+  line.className = look;
   line.textContent = text;
 };
+/** What htmx says of a request: one that saves, or one that only draws what is being typed. */
+type Sent = CustomEvent<{ xhr: XMLHttpRequest; requestConfig: { elt: Element } }>;
+const isSave = (event: Sent) => event.detail.requestConfig.elt == form;
+const on = (name: string, act: (event: Sent) => void) =>
+  document.addEventListener("htmx:" + name, (event) => {
+    if (isSave(event as Sent)) act(event as Sent);
+  });
 const again = () => setTimeout(() => form!.dispatchEvent(new Event("again")), RETRY);
 /** Fields that say nothing as things stand are not shown; what is in them is kept. */
 const sift = () => {
@@ -86,16 +93,19 @@ const sift = () => {
 if (form) {
   form.querySelector<HTMLElement>(".without-script")!.hidden = true;
   form.addEventListener("change", sift);
-  form.addEventListener("input", () => (dirty = true));
+  form.addEventListener("input", () => {
+    if (!dirty) said("Saving…", "state");
+    dirty = true;
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault(); // Enter in a field: it is saved already, or about to be
     form.dispatchEvent(new Event("again"));
   });
-  document.addEventListener("htmx:beforeRequest", () => {
+  on("beforeRequest", () => {
     dirty = false;
     busy = true;
   });
-  document.addEventListener("htmx:afterRequest", () => {
+  on("afterRequest", () => {
     busy = false;
     if (!dirty) go();
   });
@@ -108,13 +118,17 @@ if (form) {
     if (dirty) form.dispatchEvent(new Event("again"));
     setTimeout(go, PATIENCE);
   });
-  document.addEventListener("htmx:sendError", () => {
+  on("sendError", () => {
     dirty = true;
     said("Not saved: the collector cannot be reached. Trying again…");
     again();
   });
+  // what could not be drawn is said when it is saved
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail;
+    if ((event as Sent).detail.xhr.status != 200 && !isSave(event as Sent)) event.preventDefault();
+  });
+  on("beforeSwap", (event) => {
+    const { xhr } = event.detail;
     if (xhr.status == 200 || xhr.status == 401) return;
     event.preventDefault();
     dirty = true;
@@ -136,9 +150,13 @@ if (form) {
     draw();
     tryAddress();
   });
+  // who looks elsewhere, perhaps for good, leaves nothing unsaved
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && dirty) form.dispatchEvent(new Event("again"));
+  });
   // what was typed in the last moment goes out although the page does
   addEventListener("pagehide", () => {
-    if (dirty) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form) as never));
+    if (dirty || busy) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form) as never));
   });
 }
 

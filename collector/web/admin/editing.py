@@ -46,8 +46,15 @@ class Editing:
 
     @property
     def address(self) -> str:
-        language = f"?language={self.language}" if self.language else ""
-        return f"{self.home}/edit/{self.tab}{language}"
+        return f"{self.home}/edit/{self.tab}{self._query}"
+
+    @property
+    def drawing_address(self) -> str:
+        return f"{self.home}/draw/{self.tab}{self._query}"
+
+    @property
+    def _query(self) -> str:
+        return f"?language={self.language}" if self.language else ""
 
     @property
     def home(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +13,16 @@ from starlette.routing import Route
 
 from collector.access.roles import site_for
 from collector.errors import BadRequest, Invalid, SignInNeeded
-from collector.surveys.draft import MISSING, Change, Saved, add_translation, remove_translation, save_draft, value_at
+from collector.surveys.draft import (
+    MISSING,
+    Change,
+    Saved,
+    add_translation,
+    document_with,
+    remove_translation,
+    save_draft,
+    value_at,
+)
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.review import missing_texts
 from collector.web.admin.editing import Editing, drawn, editing_of
@@ -101,9 +111,8 @@ async def save(request: Request) -> Response:
     async with services.database.read() as connection:
         editing = await editing_of(request, connection, user)
     before = _base(form)
-    posted = {field.at: read_field(field, form) for field in editing.fields if field.at in before}
-    posted = {at: value for at, value in posted.items() if _may_change(editing, at, posted)}
-    changes = {at: Change(before[at], value) for at, value in posted.items() if value != before[at]}
+    posted = _posted(editing, form, before)
+    changes = _changes(before, posted)
     async with services.database.write() as connection:
         saved = await save_draft(
             connection, editing.site.id, editing.survey.id, changes, by=user.email, now=services.clock()
@@ -116,6 +125,28 @@ async def save(request: Request) -> Response:
         return _tab(request, editing, {at: value for at, value in posted.items() if at in faults}, faults, 422)
     separator = "&" if editing.language else "?"
     return RedirectResponse(f"{editing.address}{separator}saved", 303)
+
+
+async def draw(request: Request) -> Response:
+    """What the preview would show of a tab that is being filled in; nothing is saved."""
+    form = await read_form(request)
+    user = await require_user(request)
+    async with services_of(request).database.read() as connection:
+        editing = await editing_of(request, connection, user)
+    before = _base(form)
+    document = document_with(editing.survey, _changes(before, _posted(editing, form, before)))
+    typed = replace(editing, survey=replace(editing.survey, document=document))
+    return page("edit_drawn.html", drawn=drawn(typed))
+
+
+def _posted(editing: Editing, form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in the fields now."""
+    posted = {field.at: read_field(field, form) for field in editing.fields if field.at in before}
+    return {at: value for at, value in posted.items() if _may_change(editing, at, posted)}
+
+
+def _changes(before: Mapping[str, Any], posted: Mapping[str, Any]) -> dict[str, Change]:
+    return {at: Change(before[at], value) for at, value in posted.items() if value != before[at]}
 
 
 def _may_change(editing: Editing, at: str, posted: Mapping[str, Any]) -> bool:
@@ -232,6 +263,7 @@ async def preview(request: Request) -> Response:
 routes = [
     Route("/admin/{site}/{id:uuid}/edit/{tab}", edit),
     Route("/admin/{site}/{id:uuid}/edit/{tab}", save, methods=["POST"]),
+    Route("/admin/{site}/{id:uuid}/draw/{tab}", draw, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/languages/add", add_language, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/languages/remove", remove_language, methods=["POST"]),
     Route("/admin/{site}/{id:uuid}/preview", preview),

@@ -147,12 +147,12 @@ def _runs(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
 
 def spark(answers: Mapping[date, int], today: date) -> str:
     """A path of bars, one for each of the last `SPARK_DAYS` days, 4 wide with 1 between, `SPARK_HEIGHT` at most."""
-    days = [today - timedelta(days=SPARK_DAYS - 1 - place) for place in range(SPARK_DAYS)]
-    most = max((answers.get(day, 0) for day in days), default=0)
+    first = today - timedelta(days=SPARK_DAYS - 1)
+    places = {(day - first).days: count for day, count in answers.items() if count and first <= day <= today}
+    most = max(places.values(), default=0)
     return "".join(
-        f"M{place * 5} {SPARK_HEIGHT}v{-max(1.0, SPARK_HEIGHT * answers[day] / most):.1f}h4V{SPARK_HEIGHT}z"
-        for place, day in enumerate(days)
-        if answers.get(day)
+        f"M{place * 5} {SPARK_HEIGHT}v{-max(1.0, SPARK_HEIGHT * places[place] / most):.1f}h4V{SPARK_HEIGHT}z"
+        for place in sorted(places)
     )
 
 

@@ -15,8 +15,10 @@ RENEW_SECONDS = 2.0
 """From this age on a value is loaded anew beside the requests, which go on with what there is."""
 FRESH_SECONDS = 4.0
 """From this age on a request waits for the store."""
-HEARD_FACTOR = 30
-"""So many times older may a value be while changes are heard of."""
+HEARD_FACTOR = 300
+"""So many times older may a value be while changes are heard of: what loading it costs is spread over ten minutes."""
+ABSENT_SECONDS = 60.0
+"""For so long a name stays unknown while changes are heard of; the command line of SQLite tells nobody of a new one."""
 MOST_ENTRIES = 10_000
 """Sites, and surveys' own pages, that are kept at hand; past that, the one that was asked for longest ago goes."""
 MOST_BYTES = 64 * 1024 * 1024
@@ -68,7 +70,8 @@ class Cache(Generic[Value]):
     async def get(self, name: str) -> Value:
         """Raises what loading it raises; while the store is away, the value as it was."""
         value = self.fresh(name)
-        if value is None and self._age_of(self._absent.get(name, float("-inf"))) < RENEW_SECONDS:
+        unknown_for = time.monotonic() - self._absent.get(name, float("-inf"))
+        if value is None and unknown_for < (ABSENT_SECONDS if self._hears() else RENEW_SECONDS):
             raise NotFound("There is nothing under this key.")
         return value if value is not None else await self.renew(name)
 
