@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from collector.db.schema import new_id
+from collector.db.ids import new_id
 from collector.run.demo import USER
 from collector.surveys.metrics import group_of
 from tests.browser.install import find_browser

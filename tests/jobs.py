@@ -21,10 +21,10 @@ from collector.access.sites import create_site
 from collector.automations.webhooks import KIND, create_webhook
 from collector.channels.outbound import Outbound
 from collector.db import outbox
+from collector.db.ids import new_id
 from collector.db.opening import open_database
 from collector.db.outbox import Job, Outcome
 from collector.db.schema import jobs as table
-from collector.db.schema import new_id
 from collector.db.store import Database
 from collector.run.worker import Worker
 from collector.settings import Settings

@@ -16,10 +16,11 @@ from starlette.testclient import TestClient
 
 from collector.access import accounts, audit
 from collector.access.guesses import forget_guesses
+from collector.access.keys import digest
 from collector.access.known_browsers import KNOWN_FOR, find_browser, know_browser
 from collector.access.known_browsers import MOST as MOST_BROWSERS
 from collector.access.resets import make_reset
-from collector.access.signing import Signing, digest
+from collector.access.signing import Signing
 from collector.db import schema
 from collector.errors import Conflict, NotFound, TooManyTries
 from collector.run.app import create_app

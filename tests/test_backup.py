@@ -24,8 +24,9 @@ import pytest
 from sqlalchemy import JSON, Boolean, Date, Integer, SmallInteger, String, Table, Text, UniqueConstraint, insert
 
 from collector.db.backup import PASSING, back_up, restore
-from collector.db.schema import Id, Instant, metadata
+from collector.db.schema import metadata
 from collector.db.store import Database
+from collector.db.types import Id, Instant
 from collector.errors import BackupError
 from tests.conftest import PERSON, ROOT, SECRET, Process, Site, add_site
 from tests.events import impression, response

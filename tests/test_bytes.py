@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import new_id
+from collector.db.ids import new_id
 from tests.conftest import App
 from tests.events import impression, response
 from tests.services import in_store

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from collector.access import accounts, teams
 from collector.access.joining import make_join_link
+from collector.access.keys import digest
 from collector.access.roles import allows
-from collector.access.signing import digest
 from collector.access.sites import site_by_id
 from collector.access.tokens import add_token
 from collector.db import schema

@@ -16,7 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from collector.db.schema import metadata, new_id
+from collector.db.ids import new_id
+from collector.db.schema import metadata
 from tests.conftest import PERSON, ROOT, SECRET, Process, add_site
 from tests.events import impression, response
 from tests.faults.times import times

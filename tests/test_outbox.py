@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.automations.webhooks import MOST
 from collector.db import outbox
+from collector.db.ids import new_id
 from collector.db.outbox import (
     KEPT,
     LEASE,
@@ -31,7 +32,7 @@ from collector.db.outbox import (
     put_jobs,
     take_events,
 )
-from collector.db.schema import new_id, payloads
+from collector.db.schema import payloads
 from collector.db.store import Contended
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound

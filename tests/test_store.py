@@ -16,8 +16,9 @@ from anyio.from_thread import start_blocking_portal
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
+from collector.db.ids import new_id
 from collector.db.migrations import upgrade
-from collector.db.schema import metadata, new_id, sites
+from collector.db.schema import metadata, sites
 from collector.db.sqlite import SQLite
 from collector.db.store import HEAD
 from collector.errors import SettingsError, Unavailable

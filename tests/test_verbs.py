@@ -15,8 +15,9 @@ import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from collector.db.ids import new_hex_id
 from collector.db.postgres import BY_INDEX
-from collector.db.schema import impressions, new_hex_id, rollups
+from collector.db.schema import impressions, rollups
 from collector.db.statements import find_all, write_all
 from collector.db.store import Contended, Database
 from collector.db.verbs import Add, Call, Find, Insert, Replace, Steps

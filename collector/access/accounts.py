@@ -17,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import COMMAND_LINE, record
+from collector.access.keys import digest, new_session
 from collector.access.known_browsers import forget_browsers
-from collector.access.signing import digest, new_session
-from collector.db.schema import links, members, new_id, sessions, team_roles, team_users, users
+from collector.db.ids import new_id
+from collector.db.schema import links, members, sessions, team_roles, team_users, users
 from collector.db.text import is_text
 from collector.errors import Conflict, Fault, Invalid, NotFound
 

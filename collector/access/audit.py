@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import audit, new_id
+from collector.db.ids import new_id
+from collector.db.schema import audit
 from collector.db.text import storable
 
 Act = Literal[

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import Instant, guesses
+from collector.db.schema import guesses
+from collector.db.types import Instant
 
 WITHIN = timedelta(minutes=15)
 """How long a guess counts."""

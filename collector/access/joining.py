@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.accounts import Role, User, add_user, email_address
 from collector.access.audit import record
+from collector.access.keys import digest, new_session
 from collector.access.roles import give_role, hold_for
-from collector.access.signing import digest, new_session
 from collector.access.sites import Site, site_by_id
 from collector.db.schema import links, members, sites, users
 from collector.db.text import is_text

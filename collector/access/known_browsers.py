@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.access.signing import digest, new_session
+from collector.access.keys import digest, new_session
 from collector.db.schema import devices
 
 KNOWN_FOR = timedelta(days=90)

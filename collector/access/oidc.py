@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.accounts import NO_PASSWORD, email_address
 from collector.access.audit import record
 from collector.access.joining import accept_for
-from collector.access.signing import digest
+from collector.access.keys import digest
 from collector.channels.outbound import MOST_BYTES, Outbound, OutboundError
 from collector.db.schema import users
 from collector.errors import Conflict, Forbidden, Invalid, ProviderAway

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.accounts import RESET, User, end_sessions_of, forget_resets
 from collector.access.audit import record
-from collector.access.signing import digest, new_session
+from collector.access.keys import digest, new_session
 from collector.db.schema import links, users
 from collector.errors import NotFound
 

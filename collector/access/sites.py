@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import record
-from collector.access.signing import is_key, new_site_key
+from collector.access.keys import is_key, new_site_key
 from collector.db.changes import note_change
 from collector.db.schema import sites
 from collector.db.text import readable_name

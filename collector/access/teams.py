@@ -15,7 +15,8 @@ from collector.access.accounts import Role, User, end_sessions_of
 from collector.access.audit import record
 from collector.access.roles import hold_for, role_on, settle_links
 from collector.access.sites import Site
-from collector.db.schema import new_id, team_roles, team_users, teams, users
+from collector.db.ids import new_id
+from collector.db.schema import team_roles, team_users, teams, users
 from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, NotFound
 

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.accounts import ROLES, Role, User
 from collector.access.audit import COMMAND_LINE, record
+from collector.access.keys import digest, new_api_token
 from collector.access.roles import hold_for, role_on
-from collector.access.signing import digest, new_api_token
 from collector.access.sites import Site, site_by_id
-from collector.db.schema import new_id, tokens, users
+from collector.db.ids import new_id
+from collector.db.schema import tokens, users
 from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, NotFound, Unauthorized
 

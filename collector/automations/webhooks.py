@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.audit import Act, record
 from collector.access.sites import note_site_change
 from collector.channels.outbound import Network, Refused, check_address
+from collector.db.ids import new_id
 from collector.db.outbox import forget_target
-from collector.db.schema import new_id, sites, webhooks
+from collector.db.schema import sites, webhooks
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 KIND = "webhook"

@@ -30,7 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import jobs, new_hex_id, new_id, new_id_beside, payloads
+from collector.db.ids import new_hex_id, new_id, new_id_beside
+from collector.db.schema import jobs, payloads
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
 

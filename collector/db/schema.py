@@ -11,122 +11,27 @@ SQLite.
 
 from __future__ import annotations
 
-import os
-import time
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Boolean,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_chances: list[int] = []
-"""The lower 80 bits of ids to come: asking the system for the random ones all at once costs as much as for one."""
-_CHANCE = (1 << 76) - 1 & ~(3 << 62)
-_MARKS = 7 << 76 | 2 << 62
-"""Version 7, and the variant of RFC 9562."""
-os.register_at_fork(after_in_child=_chances.clear)
-
-
-def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows of one time lie together."""
-    return UUID(new_hex_id())
-
-
-def new_id_beside(other: UUID) -> UUID:
-    """Another one of the same millisecond."""
-    return UUID(int=other.int >> 80 << 80 | _chance())
-
-
-def new_hex_id() -> str:
-    """A `new_id` in hex without dashes, a quarter of the work."""
-    return "%032x" % (time.time_ns() // 1_000_000 << 80 | _chance())
-
-
-def _chance() -> int:
-    if not _chances:
-        drawn = os.urandom(10 * 200)
-        _chances.extend(
-            int.from_bytes(drawn[start : start + 10]) & _CHANCE | _MARKS for start in range(0, len(drawn), 10)
-        )
-    return _chances.pop()
-
-
-class Id(TypeDecorator[UUID]):
-    """A UUID in 16 bytes on every database, in the order of its digits."""
-
-    impl = Uuid
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
-
-    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value.bytes if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:  # noqa: ARG002
-        return UUID(bytes=value) if isinstance(value, bytes) else value
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware moment in UTC, to the microsecond; on SQLite the microseconds since 1970."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored moment needs a time zone")
-        return microseconds(value) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return from_microseconds(value) if isinstance(value, int) else value.astimezone(UTC)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(value: datetime) -> int:
-    """Since 1970, of an aware moment."""
-    since = value - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def from_microseconds(value: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=value)
-
-
-def moment(value: datetime) -> str:
-    """A moment as it is written everywhere: RFC 3339 in UTC, to the millisecond."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from collector.db.types import Id, Instant
 
 
 def _index_of_some(name: str, *columns: str, only: str) -> Index:

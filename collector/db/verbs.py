@@ -23,7 +23,8 @@ from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from collector.db.schema import Id, Instant, from_microseconds, microseconds
+from collector.db.moments import from_microseconds, microseconds
+from collector.db.types import Id, Instant
 
 Rows = Sequence[tuple[Any, ...]]
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.responses.open_sites import OpenSurvey
 
 EventType = Literal["response.created", "response.updated"]

@@ -14,8 +14,9 @@ from hmac import compare_digest
 from typing import Any
 
 from collector.access.signing import Signing
+from collector.db.ids import new_hex_id
 from collector.db.outbox import new_event, put_jobs
-from collector.db.schema import impressions, new_hex_id, responses
+from collector.db.schema import impressions, responses
 from collector.db.text import is_blank
 from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, Fault, Invalid, Problem

@@ -22,7 +22,8 @@ from typing import Any
 from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import moment, responses
+from collector.db.moments import moment
+from collector.db.schema import responses
 from collector.db.store import Database
 from collector.surveys.lifecycle import Survey
 

@@ -21,9 +21,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import Act, record
-from collector.access.signing import is_key, new_survey_key
+from collector.access.keys import is_key, new_survey_key
 from collector.access.sites import note_site_change
-from collector.db.schema import new_id, revisions, sites, surveys
+from collector.db.ids import new_id
+from collector.db.schema import revisions, sites, surveys
 from collector.errors import Conflict, Fault, NotFound
 from collector.surveys.document import SurveyDocument, stored_document
 

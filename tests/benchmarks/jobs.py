@@ -20,9 +20,9 @@ from subprocess import STDOUT, Popen
 
 from collector.access.sites import create_site
 from collector.automations.webhooks import create_webhook
+from collector.db.ids import new_hex_id
 from collector.db.opening import opened
 from collector.db.outbox import new_event, put_jobs
-from collector.db.schema import new_hex_id
 from collector.db.verbs import Call, Steps
 from collector.responses.changes import event_body
 from collector.responses.open_sites import OpenSurvey

@@ -24,7 +24,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from collector.db.schema import new_id
+from collector.db.ids import new_id
 from tests.conftest import BROWSER_SECRET, PERSON, Site
 from tests.postgres import wait_until
 

@@ -21,7 +21,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from collector.db.schema import new_id
+from collector.db.ids import new_id
 from tests.conftest import BROWSER_SECRET, PERSON, ROOT, Process, Site, add_site
 from tests.faults.times import times
 from tests.postgres import Cluster, wait_until

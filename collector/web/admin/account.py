@@ -12,7 +12,7 @@ from starlette.routing import Route
 from collector.access import accounts
 from collector.access.accounts import Session
 from collector.access.two_factor import codes_left, enrolment, new_salt, step_of, turn_off, turn_on
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.errors import Conflict, Invalid
 from collector.web.admin.throttle import is_code, is_own_password
 from collector.web.http.auth import (

@@ -21,7 +21,7 @@ from collector.access.accounts import Role, User
 from collector.access.audit import record
 from collector.access.roles import allows, site_for
 from collector.access.sites import Site
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.db.store import Database
 from collector.db.text import is_blank, is_text
 from collector.errors import NotFound, SignInNeeded, Unavailable

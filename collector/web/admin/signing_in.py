@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from collector.access import accounts
 from collector.access.audit import SENTENCES, list_entries, record_often
+from collector.access.keys import digest
 from collector.access.resets import read_reset, reset_password
 from collector.access.roles import require_everywhere
-from collector.access.signing import digest
 from collector.access.two_factor import use_code
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.errors import Invalid
 from collector.web.admin.throttle import is_code, is_password_at_sign_in
 from collector.web.http.auth import (

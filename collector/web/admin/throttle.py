@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from collector.access import accounts
 from collector.access.guesses import WITHIN, count_guesses, give_back, take_guess
-from collector.access.signing import digest
+from collector.access.keys import digest
 from collector.errors import TooManyTries, Unavailable
 from collector.web.http.auth import device_of
 from collector.web.http.limits import share_of

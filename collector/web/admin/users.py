@@ -41,7 +41,7 @@ from collector.access.tokens import (
     tokens_made_by,
 )
 from collector.access.two_factor import turn_off
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from collector.web.http.auth import (
     by_field,

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from collector.access.signing import Signing
 from collector.access.sites import Site, SiteSettings
 from collector.automations.webhooks import Webhook, message_id
-from collector.db.schema import moment
+from collector.db.moments import moment
 from collector.errors import Invalid
 from collector.results.figures import Results
 from collector.surveys.document import FilledLine, SurveyDocument, faults_of
