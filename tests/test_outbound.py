@@ -525,7 +525,7 @@ def test_delivery_is_signed_so_that_the_receiver_can_verify_it() -> None:
     async def run() -> None:
         sent = json.dumps({"comment": comment}, ensure_ascii=False).encode()
         async with receiver(answering("204 No Content")) as one, Outbound(HERE) as outbound:
-            await deliver(outbound, one.url, SECRET, "msg_1", sent, now=datetime.now(UTC))
+            await deliver(outbound, one.url, [SECRET], "msg_1", sent, now=datetime.now(UTC))
         headers, body = one.requests[0]
         assert Webhook(SECRET).verify(body, headers) == {"comment": comment}
         assert headers["webhook-id"] == "msg_1"
@@ -538,7 +538,7 @@ def test_delivery_is_signed_so_that_the_receiver_can_verify_it() -> None:
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-8))])
 def test_signature_holds_in_every_time_zone_and_for_nothing_else(zone: timezone) -> None:
     body = b'{"a": 1}'
-    headers = sign(SECRET, "msg_1", datetime.now(zone), body)
+    headers = sign([SECRET], "msg_1", datetime.now(zone), body)
     assert set(headers) == {"webhook-id", "webhook-timestamp", "webhook-signature"}
     assert Webhook(SECRET).verify(body, headers) == {"a": 1}
     other = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -567,13 +567,13 @@ def test_signature_holds_in_every_time_zone_and_for_nothing_else(zone: timezone)
 )
 def test_secret_of_a_wrong_form_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(Refused) as refused:
-        sign(secret, "1", NOW, b"{}")
+        sign([secret], "1", NOW, b"{}")
     assert refused.value.reason == "the webhook's secret must be whsec_ and the base64 of 24 to 64 bytes"
 
 
 @pytest.mark.parametrize("length", [24, 64])
 def test_secret_of_every_length_that_the_standard_names_is_taken(length: int) -> None:
-    assert sign("whsec_" + base64.b64encode(bytes(length)).decode(), "1", NOW, b"{}")
+    assert sign(["whsec_" + base64.b64encode(bytes(length)).decode()], "1", NOW, b"{}")
 
 
 @pytest.mark.parametrize(
@@ -597,7 +597,7 @@ def test_delivery_that_is_not_taken_says_why_in_our_own_words(
     async def run() -> None:
         async with receiver(answer) as one, Outbound(HERE) as outbound:
             with pytest.raises(error) as raised:
-                await deliver(outbound, one.url, SECRET, "1", b"{}", now=NOW)
+                await deliver(outbound, one.url, [SECRET], "1", b"{}", now=NOW)
             assert raised.value.reason == reason
 
     in_a_loop(run)
@@ -607,7 +607,7 @@ def test_receiver_that_asks_for_time_is_heard() -> None:
     async def run() -> None:
         async with receiver(answering("429 Slow", "", "Retry-After: 120")) as one, Outbound(HERE) as outbound:
             with pytest.raises(Failed) as failed:
-                await deliver(outbound, one.url, SECRET, "1", b"{}", now=NOW)
+                await deliver(outbound, one.url, [SECRET], "1", b"{}", now=NOW)
             assert failed.value.retry_after == 120
 
     in_a_loop(run)

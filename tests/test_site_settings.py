@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from collector.access.sites import MOST_PARAMETERS
+from collector.access.sites import MOST_PARAMETERS, SECRETS_OVERLAP
+from collector.db.schema import audit
 from tests.conftest import ORIGIN, App, sign_in
 from tests.events import response
+from tests.services import services_of
+from tests.signed_in import make_token
 
 PAGE = "https://shop.example/order?token=secret&utm_campaign=spring&email=jo%40example.com&utm%5Fsource=mail#jo"
 
@@ -76,3 +82,41 @@ def test_owner_saves_settings_on_a_page_and_is_told_what_is_wrong(app: App) -> N
     kept = app.site.call("GET", f"/sites/{app.site.key}").json()
     assert (kept["consent_required"], kept["kept_parameters"]) == (True, ["plan", "utm_campaign"])
     assert "changed the settings of a site" in app.client.get("/admin/log").text
+
+
+def signed(secret: str, email: str) -> dict[str, str]:
+    return {"email": email, "signature": hmac.new(secret.encode(), email.encode(), hashlib.sha256).hexdigest()}
+
+
+def verified(app: App, survey: dict[str, Any], secret: str) -> bool:
+    given = response(survey, identity=signed(secret, "jo@example.com"))
+    assert app.send(given).status_code == 200
+    found: bool = app.site.call("GET", f"/responses/{given['id']}").json()["email_verified"]
+    return found
+
+
+def test_secret_of_identify_is_renewed_and_two_hold_for_a_while(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = app.site.publish()
+    secrets = [app.site.identify_secret]
+    for _ in range(2):
+        renewed = app.site.call("POST", f"/sites/{app.site.key}/identify-secret")
+        assert renewed.status_code == 200, renewed.text
+        secrets.append(renewed.json()["identify_secret"])
+    assert len(set(secrets)) == 3
+    assert app.site.call("GET", f"/sites/{app.site.key}").json()["identify_secret"] == secrets[2]
+    assert [verified(app, survey, secret) for secret in secrets] == [False, True, True]
+
+    services = services_of(app)
+    later = services.clock() + SECRETS_OVERLAP + timedelta(minutes=1)
+    monkeypatch.setattr(services.live, "_clock", lambda: later)
+    services.live.forget(app.site.key)
+    assert [verified(app, survey, secret) for secret in secrets] == [False, False, True]
+    assert [act for (act,) in app.rows(audit.c.act)].count("identify.renewed") == 2
+
+
+def test_secret_of_identify_is_renewed_by_who_owns_the_site_alone(owner: App) -> None:
+    app, reading = owner, make_token(owner, name="Reads")
+    path = f"/api/v1/sites/{app.site.key}/identify-secret"
+    assert app.client.post(path, headers={"Authorization": f"Bearer {reading}"}).status_code == 403
+    assert app.client.post(path).status_code == 401
+    assert app.site.call("POST", "/sites/abcdefghjkmn/identify-secret").status_code == 404

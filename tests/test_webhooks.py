@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 from standardwebhooks import WebhookVerificationError
 from starlette.testclient import TestClient
 
-from collector.automations.webhooks import MOST, create_webhook, list_webhooks
+from collector.access.sites import SECRETS_OVERLAP
+from collector.automations.webhooks import MOST, Webhook, create_webhook, list_webhooks
 from collector.db import outbox
 from collector.errors import Conflict
 from collector.run import worker
@@ -455,3 +456,22 @@ def test_receiver_that_never_takes_it_is_given_up_with_the_reason_and_can_be_tri
     again = settled(telling.site, webhook, "done")
     assert (again["id"], again["attempts"]) == (one["id"], 1)
     assert len({call.id for call in receiver.calls}) == 1
+
+
+def test_secret_is_renewed_and_both_sign_for_a_while(telling: App, receiver: Receiver) -> None:
+    survey, webhook = telling.site.publish(), add_webhook(telling.site, receiver.url())
+    renewed = telling.site.call("POST", f"/webhooks/{webhook['id']}/secret")
+    assert renewed.status_code == 200, renewed.text
+    assert renewed.json()["secret"] != webhook["secret"]
+    assert telling.site.call("GET", f"/webhooks/{webhook['id']}").json() == renewed.json()
+    telling.send(answer(survey))
+    receiver.wait_for(1)
+    for secret in (webhook["secret"], renewed.json()["secret"]):
+        assert receiver.calls[0].verified(secret)["type"] == "response.created"
+
+
+def test_secret_before_the_one_in_use_signs_no_longer_than_its_time() -> None:
+    webhook = Webhook(1, UUID(int=1), NOBODY, NOW, secret_version=3, secret_until=NOW + SECRETS_OVERLAP)
+    assert webhook.secret_versions(NOW) == (3, 2)
+    assert webhook.secret_versions(NOW + SECRETS_OVERLAP) == (3,)
+    assert Webhook(1, UUID(int=1), NOBODY, NOW).secret_versions(NOW) == (1,)

@@ -43,6 +43,7 @@ Act = Literal[
     "secret.renewed",
     "site.added",
     "site.changed",
+    "identify.renewed",
     "survey.created",
     "survey.replaced",
     "survey.edited",
@@ -57,6 +58,7 @@ Act = Literal[
     "responses.exported",
     "webhook.added",
     "webhook.removed",
+    "webhook.renewed",
 ]
 SENTENCES: dict[Act, str] = {
     "owner.made": "made the first account",
@@ -86,6 +88,7 @@ SENTENCES: dict[Act, str] = {
     "secret.renewed": "went on with a new secret",
     "site.added": "added a site",
     "site.changed": "changed the settings of a site",
+    "identify.renewed": "renewed the secret that addresses are signed with",
     "survey.created": "wrote a survey",
     "survey.replaced": "replaced the draft of a survey",
     "survey.edited": "edited the draft of a survey",
@@ -100,6 +103,7 @@ SENTENCES: dict[Act, str] = {
     "responses.exported": "took all answers of a survey as a file",
     "webhook.added": "added a webhook",
     "webhook.removed": "removed a webhook",
+    "webhook.renewed": "renewed the secret of a webhook",
 }
 """What an act is called to people, after whose name it stands."""
 COMMAND_LINE = "command line"

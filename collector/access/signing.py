@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from base64 import b32encode, b64encode, urlsafe_b64decode
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
@@ -46,18 +46,22 @@ class Signing:
             return None
         return UUID(bytes=urlsafe_b64decode(value + b"=="))
 
-    def identify_secret(self, site_key: str) -> str:
+    def identify_secret(self, site_key: str, version: int) -> str:
         """What the site owner's server signs e-mail addresses with for ``identify()``."""
-        return self._derive(f"identify:{site_key}")
+        return self._derive(f"identify:{site_key}:{version}")
 
-    def is_identity(self, site_key: str, email: str, signature: str) -> bool:
-        """Whether the site owner's server vouched for this address: HMAC-SHA-256 in lower-case hex."""
-        expected = hmac.new(self.identify_secret(site_key).encode(), email.strip().lower().encode(), hashlib.sha256)
-        return hmac.compare_digest(expected.hexdigest().encode(), signature.encode())
+    def is_identity(self, site_key: str, versions: Sequence[int], email: str, signature: str) -> bool:
+        """Whether the site owner's server vouched for this address, with one of the secrets that are good: HMAC-SHA-256
+        in lower-case hex."""
+        address, given = email.strip().lower().encode(), signature.encode()
+        secrets = (self.identify_secret(site_key, version).encode() for version in versions)
+        expected = [hmac.new(secret, address, hashlib.sha256).hexdigest().encode() for secret in secrets]
+        return any(hmac.compare_digest(one, given) for one in expected)
 
-    def webhook_secret(self, webhook_id: UUID) -> str:
+    def webhook_secret(self, webhook_id: UUID, version: int) -> str:
         """What events sent to a webhook are signed with, as Standard Webhooks writes it."""
-        digest = hmac.new(self._secret.encode(), f"tevreden.webhook:{webhook_id}".encode(), hashlib.sha256).digest()
+        purpose = f"tevreden.webhook:{webhook_id}:{version}"
+        digest = hmac.new(self._secret.encode(), purpose.encode(), hashlib.sha256).digest()
         return f"whsec_{b64encode(digest).decode()}"
 
     def session_cookie(self, session: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -20,6 +20,8 @@ from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
+SECRETS_OVERLAP = timedelta(days=7)
+"""How long the secret before the one in use is good as well, so that nobody has to change both sides at one moment."""
 """Query parameters that a site keeps with the addresses of pages."""
 _PARAMETER = re.compile(r"[^\s&=#?\x00-\x1f\x7f]{1,64}")
 
@@ -63,6 +65,14 @@ class Site:
     name: str
     created_at: datetime
     settings: SiteSettings
+    identify_version: int = 1
+    """Of the secret that e-mail addresses are signed with."""
+    identify_until: datetime | None = None
+    """Until when the one before it is good as well."""
+
+    def identify_versions(self, now: datetime) -> tuple[int, ...]:
+        """Of the secrets that are good now, the one in use first."""
+        return versions_at(self.identify_version, self.identify_until, now)
 
 
 async def create_site(connection: AsyncConnection, name: str, *, by: str, now: datetime) -> Site:
@@ -87,6 +97,27 @@ async def change_site(
     await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
     return replace(site, settings=settings)
+
+
+async def renew_identify_secret(connection: AsyncConnection, site: Site, *, by: str, now: datetime) -> Site:
+    """Another secret to sign e-mail addresses with; the one before is good for `SECRETS_OVERLAP`.
+
+    Raises `Conflict`.
+    """
+    renewed = replace(site, identify_version=site.identify_version + 1, identify_until=now + SECRETS_OVERLAP)
+    held = sites.c.id == site.id, sites.c.identify_version == site.identify_version
+    values = {"identify_version": renewed.identify_version, "identify_until": renewed.identify_until}
+    done = await connection.execute(update(sites).where(*held).values(values))
+    if not done.rowcount:
+        raise Conflict("Somebody else renewed this secret in this moment.")
+    await record(connection, by, "identify.renewed", site.name, now=now, site_id=site.id)
+    note_change(connection, site.key)
+    return renewed
+
+
+def versions_at(version: int, earlier_until: datetime | None, now: datetime) -> tuple[int, ...]:
+    """Of secrets of which the one in use has this version."""
+    return (version, version - 1) if earlier_until and earlier_until > now else (version,)
 
 
 async def note_site_change(connection: AsyncConnection, site_id: int) -> None:
@@ -124,4 +155,5 @@ async def only_site(connection: AsyncConnection) -> Site:
 
 
 def _site(row: Row[Any]) -> Site:
-    return Site(row.id, row.key, row.name, row.created_at, SiteSettings.of(row.settings))
+    settings = SiteSettings.of(row.settings)
+    return Site(row.id, row.key, row.name, row.created_at, settings, row.identify_version, row.identify_until)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import Act, record
-from collector.access.sites import note_site_change
+from collector.access.sites import SECRETS_OVERLAP, note_site_change, versions_at
 from collector.channels.outbound import Network, Refused, check_address
 from collector.db.ids import new_id
 from collector.db.outbox import forget_target
@@ -33,6 +34,13 @@ class Webhook:
     id: UUID
     url: str
     created_at: datetime
+    secret_version: int = 1
+    secret_until: datetime | None = None
+    """Until when the secret before the one in use signs as well."""
+
+    def secret_versions(self, now: datetime) -> tuple[int, ...]:
+        """Of the secrets that sign now, the one in use first."""
+        return versions_at(self.secret_version, self.secret_until, now)
 
 
 async def create_webhook(
@@ -59,7 +67,7 @@ async def create_webhook(
 async def list_webhooks(connection: AsyncConnection, site_id: int) -> list[Webhook]:
     """Oldest first."""
     query = select(webhooks).where(webhooks.c.site_id == site_id).order_by(webhooks.c.id)
-    return [Webhook(row.site_id, row.id, row.url, row.created_at) for row in await connection.execute(query)]
+    return [_webhook(row) for row in await connection.execute(query)]
 
 
 async def get_webhook(connection: AsyncConnection, site_id: int, webhook_id: UUID) -> Webhook:
@@ -68,17 +76,14 @@ async def get_webhook(connection: AsyncConnection, site_id: int, webhook_id: UUI
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound("This site has no such webhook.")
-    return Webhook(row.site_id, row.id, row.url, row.created_at)
+    return _webhook(row)
 
 
 async def find_webhooks(connection: AsyncConnection, wanted: Collection[Place]) -> dict[Place, Webhook]:
     """Those that there are, by their site's id and their own."""
     sites_, ids = {site for site, _ in wanted}, {webhook for _, webhook in wanted}
     query = select(webhooks).where(webhooks.c.site_id.in_(sites_), webhooks.c.id.in_(ids))
-    return {
-        (row.site_id, row.id): Webhook(row.site_id, row.id, row.url, row.created_at)
-        for row in await connection.execute(query)
-    }
+    return {(row.site_id, row.id): _webhook(row) for row in await connection.execute(query)}
 
 
 async def webhooks_of(connection: AsyncConnection, site_ids: Collection[int]) -> dict[int, list[UUID]]:
@@ -88,6 +93,23 @@ async def webhooks_of(connection: AsyncConnection, site_ids: Collection[int]) ->
     for row in await connection.execute(query.order_by(webhooks.c.site_id, webhooks.c.id)):
         found.setdefault(row.site_id, []).append(row.id)
     return found
+
+
+async def renew_secret(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> Webhook:
+    """Another secret; the one before signs as well for `SECRETS_OVERLAP`."""
+    version = webhook.secret_version
+    renewed = replace(webhook, secret_version=version + 1, secret_until=now + SECRETS_OVERLAP)
+    here = webhooks.c.site_id == webhook.site_id, webhooks.c.id == webhook.id, webhooks.c.secret_version == version
+    values = {"secret_version": renewed.secret_version, "secret_until": renewed.secret_until}
+    done = await connection.execute(update(webhooks).where(*here).values(values))
+    if not done.rowcount:
+        raise Conflict("Somebody else renewed this secret in this moment.")
+    await _note(connection, webhook, "webhook.renewed", by, now)
+    return renewed
+
+
+def _webhook(row: Row[Any]) -> Webhook:
+    return Webhook(row.site_id, row.id, row.url, row.created_at, row.secret_version, row.secret_until)
 
 
 async def delete_webhook(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> None:

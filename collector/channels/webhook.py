@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
@@ -13,13 +14,15 @@ from collector.channels.outbound import Failed, Outbound, Refused
 SECRET_PREFIX = "whsec_"  # noqa: S105  it makes a leaked secret easy to find
 
 
-def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+def sign(secrets: Sequence[str], message_id: str, at: datetime, body: bytes) -> dict[str, str]:
     """The three headers that let a receiver know who called, and that this is no replay.
 
-    ``secret`` is ``whsec_`` and the base64 of 24 to 64 bytes, otherwise `Refused` is raised; ``body`` is UTF-8.
+    Each of ``secrets`` is ``whsec_`` and the base64 of 24 to 64 bytes, otherwise `Refused` is raised; several sign
+    while one is renewed, and the receiver needs to know any one of them. ``body`` is UTF-8.
     """
     # In UTC, because the library takes the clock's face for UTC whatever the zone.
-    signature = Webhook(_key(secret)).sign(message_id, at.astimezone(UTC), body.decode())
+    moment, text = at.astimezone(UTC), body.decode()
+    signature = " ".join(Webhook(_key(secret)).sign(message_id, moment, text) for secret in secrets)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -27,7 +30,9 @@ def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, s
     }
 
 
-async def deliver(outbound: Outbound, url: str, secret: str, message_id: str, body: bytes, *, now: datetime) -> None:
+async def deliver(
+    outbound: Outbound, url: str, secrets: Sequence[str], message_id: str, body: bytes, *, now: datetime
+) -> None:
     """Post ``body``, which is JSON, to a webhook; a 2xx answer is all that counts as delivered.
 
     Raises `Refused` when no other try is wanted, and `Failed` when one is, with nothing of what the receiver said: it
@@ -37,7 +42,7 @@ async def deliver(outbound: Outbound, url: str, secret: str, message_id: str, bo
     headers = {
         "content-type": "application/json",
         "user-agent": f"Tevreden/{__version__}",
-        **sign(secret, message_id, now, body),
+        **sign(secrets, message_id, now, body),
     }
     reply = await outbound.post(url, content=body, headers=headers)
     if 200 <= reply.status < 300:

@@ -80,7 +80,7 @@ def check(arrived: Arrived, site: OpenSite, signing: Signing, anonymous: bool) -
             arrived.content = _content(event, survey.revisions[event.revision], at)
             if event.identity and not anonymous:
                 claim = event.identity
-                verified = signing.is_identity(site.key, claim.email, claim.signature)
+                verified = signing.is_identity(site.key, site.identify_versions, claim.email, claim.signature)
                 arrived.content = {"email": claim.email, "email_verified": verified, **arrived.content}
     except Problem as problem:
         arrived.problem = problem

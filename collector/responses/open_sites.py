@@ -53,6 +53,8 @@ class OpenSite:
     id: int
     key: str
     surveys: dict[str, OpenSurvey]
+    identify_versions: tuple[int, ...]
+    """Of the secrets that e-mail addresses may be signed with."""
     listeners: int
     """How many webhooks hear of its answers."""
     kept_parameters: frozenset[str] = frozenset()
@@ -92,7 +94,7 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
             unknown[number].labels, unknown[number].named_in = labels, (now.year, now.month)
     listening = select(func.count()).where(webhooks.c.site_id == site.id)
     listeners = (await connection.execute(listening)).scalar_one()
-    return OpenSite(site.id, key, found, listeners, site.settings.kept_parameters)
+    return OpenSite(site.id, key, found, site.identify_versions(now), listeners, site.settings.kept_parameters)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

@@ -187,8 +187,9 @@ class Worker:
     async def _call_webhook(self, job: Job, webhook: Webhook | None) -> None:
         if webhook is None:
             raise NotFound("This site has no such webhook.")
-        secret = self._signing.webhook_secret(webhook.id)
-        await deliver(self._outbound, webhook.url, secret, message_id(job.id), job.payload.encode(), now=self._clock())
+        now = self._clock()
+        secrets = [self._signing.webhook_secret(webhook.id, version) for version in webhook.secret_versions(now)]
+        await deliver(self._outbound, webhook.url, secrets, message_id(job.id), job.payload.encode(), now=now)
 
 
 async def _tried(work: Awaitable[int]) -> int | None:

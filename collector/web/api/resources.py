@@ -83,7 +83,7 @@ class SiteResource(Resource):
             key=site.key,
             name=site.name,
             tag=tag(public_url, site.key),
-            identify_secret=signing.identify_secret(site.key) if signing else None,
+            identify_secret=signing.identify_secret(site.key, site.identify_version) if signing else None,
             consent_required=site.settings.consent_required,
             kept_parameters=sorted(site.settings.kept_parameters),
             created_at=site.created_at,
@@ -204,7 +204,7 @@ class WebhookResource(Resource):
 
     @classmethod
     def of(cls, webhook: Webhook, signing: Signing | None) -> WebhookResource:
-        secret = signing.webhook_secret(webhook.id) if signing else None
+        secret = signing.webhook_secret(webhook.id, webhook.secret_version) if signing else None
         return cls(id=webhook.id, url=webhook.url, secret=secret, created_at=webhook.created_at)
 
 

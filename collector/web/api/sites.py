@@ -6,8 +6,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.access.sites import Site, change_site, create_site, list_sites, site_by_key
-from collector.access.tokens import check_token_again, token_role
+from collector.access.sites import (
+    Site,
+    change_site,
+    create_site,
+    list_sites,
+    renew_identify_secret,
+    site_by_key,
+)
+from collector.access.tokens import Token, check_token_again, token_role
 from collector.errors import Forbidden, NotFound
 from collector.web.api.openapi import Endpoint
 from collector.web.api.resources import ChangedSite, NewSite, SiteList, SiteResource, read_changed_site, read_new_site
@@ -53,18 +60,34 @@ async def sites_change(request: Request) -> Response:
     services = services_of(request)
     value = await read_json(request)
     async with services.database.write() as connection:
-        checked = await check_token_again(connection, token)
-        site = await site_by_key(connection, request.path_params["key"])
-        role = await token_role(connection, checked, site.id)
-        if role is None:
-            raise NotFound("No site has this key.")
-        if role != "owner":
-            raise Forbidden("This takes a token of somebody who owns the site.")
+        site = await _owned(connection, token, request.path_params["key"])
         site = await change_site(
             connection, site, read_changed_site(value, site.settings), by=token.who, now=services.clock()
         )
         changed = await _site_resource(request, connection, site)
     return answer(changed)
+
+
+async def sites_renew(request: Request) -> Response:
+    token = await require_token(request)
+    services = services_of(request)
+    async with services.database.write() as connection:
+        site = await _owned(connection, token, request.path_params["key"])
+        site = await renew_identify_secret(connection, site, by=token.who, now=services.clock())
+        renewed = await _site_resource(request, connection, site)
+    return answer(renewed)
+
+
+async def _owned(connection: AsyncConnection, token: Token, key: str) -> Site:
+    """Raises `NotFound` for who may not know of it, and `Forbidden` for who does not own it."""
+    checked = await check_token_again(connection, token)
+    site = await site_by_key(connection, key)
+    role = await token_role(connection, checked, site.id)
+    if role is None:
+        raise NotFound("No site has this key.")
+    if role != "owner":
+        raise Forbidden("This takes a token of somebody who owns the site.")
+    return site
 
 
 async def _site_resource(request: Request, connection: AsyncConnection, site: Site) -> SiteResource:
@@ -83,6 +106,14 @@ ENDPOINTS = (
         SiteResource,
         ChangedSite,
         problems=(404,),
+    ),
+    Endpoint(
+        "POST",
+        "/sites/{key}/identify-secret",
+        sites_renew,
+        "Renew the secret of identify(); the one before holds for seven days",
+        SiteResource,
+        problems=(404, 409),
     ),
     Endpoint("GET", "/sites/{key}", sites_get, "Read a site", SiteResource, problems=(404,)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.automations.webhooks import create_webhook, delete_webhook, get_webhook, list_webhooks
+from collector.automations.webhooks import create_webhook, delete_webhook, get_webhook, list_webhooks, renew_secret
 from collector.db.outbox import get_job, list_jobs, redo
 from collector.errors import NotFound
 from collector.web.api.openapi import Endpoint
@@ -65,6 +65,17 @@ async def webhooks_delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def webhooks_renew(request: Request) -> Response:
+    token = await require_token(request)
+    services = services_of(request)
+    async with services.database.write() as connection:
+        site = await site_of(request, connection, "owner")
+        webhook = await get_webhook(connection, site.id, request.path_params["id"])
+        webhook = await renew_secret(connection, webhook, by=token.who, now=services.clock())
+        signing = await signing_on(request, connection, site)
+    return answer(WebhookResource.of(webhook, signing))
+
+
 async def deliveries_list(request: Request) -> Response:
     await require_token(request)
     limit, cursor = limit_of(request), request.query_params.get("cursor")
@@ -122,6 +133,15 @@ ENDPOINTS = (
         None,
         query=(SITE,),
         problems=(404, 422),
+    ),
+    Endpoint(
+        "POST",
+        "/webhooks/{id}/secret",
+        webhooks_renew,
+        "Renew the secret that events are signed with; the one before signs as well for seven days",
+        WebhookResource,
+        query=(SITE,),
+        problems=(404, 409, 422),
     ),
     Endpoint(
         "GET",
