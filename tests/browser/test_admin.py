@@ -238,7 +238,7 @@ def test_axe_finds_nothing_on_any_page(alone: Process, windows: Windows, scheme:
     page.goto(reset)
     look("reset.html")
     parts = {"base.html", "survey_head.html", "field.html", "edit_state.html", "edit_signed_out.html", "news.html"}
-    parts.add("results_parts.html")
+    parts |= {"results_parts.html", "edit_drawn.html"}
     others = parts | {"survey.html", "reference.html"}
     assert looked == set(templates().list_templates()) - others
 
