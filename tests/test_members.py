@@ -63,6 +63,7 @@ NEEDS: dict[str, str] = {
     "/admin/{site}/settings": "owner",
     "/admin/{site}/new": "editor",
     "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
+    "/admin/{site}/{id:uuid}/draw/{tab}": "editor",
     "/admin/{site}/{id:uuid}/languages/add": "editor",
     "/admin/{site}/{id:uuid}/languages/remove": "editor",
     "/admin/{site}/{id:uuid}/preview": "editor",

@@ -79,6 +79,7 @@ def _pages_of_forms(owner: App, home: str) -> Iterator[tuple[str, Any]]:
     address = f"{home}/edit/survey"
     form = Editor(owner, home, "survey").form
     yield "edit_state.html", owner.client.post(address, data=form, headers=SCRIPT)
+    yield "edit_drawn.html", owner.client.post(address.replace("/edit/", "/draw/"), data=form, headers=SCRIPT)
     yield "edit_signed_out.html", another_browser(owner).post(address, data=form, headers=SCRIPT)
 
 

@@ -25,6 +25,7 @@ from collector.web.http import protocol
 from collector.web.http.direct import Exchange
 from collector.web.http.flow import Flow
 from collector.web.http.protocol import GuardedProtocol
+from tests.stores import in_a_loop
 
 SUBCLASSES = [(GuardedProtocol, HttpToolsProtocol), (Flow, FlowControl), (serving._Server, uvicorn.Server)]
 REQUEST = b"POST /a?b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
@@ -92,7 +93,7 @@ async def _connection_in_a_request() -> HttpToolsProtocol:
 
 @pytest.fixture(scope="module")
 def in_a_request() -> HttpToolsProtocol:
-    return asyncio.run(_connection_in_a_request())
+    return in_a_loop(_connection_in_a_request)
 
 
 ASKED_OF_CONNECTION = taken_from("self", inspect.getsource(GuardedProtocol), own(GuardedProtocol, HttpToolsProtocol))
@@ -138,7 +139,7 @@ def test_opening_a_connection_counts_it_and_says_whose_it_is() -> None:
         assert type(made.flow) is FlowControl
         assert (made.flow.read_paused, made.flow.write_paused) == (False, False)
 
-    asyncio.run(run())
+    in_a_loop(run)
 
 
 def test_request_is_read_into_the_places_that_we_look_at() -> None:
@@ -156,7 +157,7 @@ def test_request_is_read_into_the_places_that_we_look_at() -> None:
         made.parser.feed_data(b"hi")
         assert cycle.message_event.is_set()
 
-    asyncio.run(run())
+    in_a_loop(run)
 
 
 def test_end_of_an_answer_begins_the_wait_for_the_next_request() -> None:
@@ -169,7 +170,7 @@ def test_end_of_an_answer_begins_the_wait_for_the_next_request() -> None:
         made._unset_keepalive_if_required()
         assert made.timeout_keep_alive_task is None
 
-    asyncio.run(run())
+    in_a_loop(run)
 
 
 def test_status_lines_are_whole() -> None:
@@ -188,7 +189,7 @@ def test_common_headers_are_a_new_list_when_they_change() -> None:
         assert server.server_state.default_headers is not first
         assert [name for name, _ in first] == [b"date", b"server"]
 
-    asyncio.run(run())
+    in_a_loop(run)
 
 
 def test_loop_is_uvloop() -> None:

@@ -155,6 +155,7 @@ def test_tag_that_is_there_twice_shows_one_survey(visit: Visit) -> None:
 def test_survey_is_there_again_on_the_way_back(visit: Visit) -> None:
     visit.site.publish(where={"include": ["/order"]}, frequency={"unanswered": "always"})
     visit.open("http://shop.example/order").expect_shown()
+    visit.stage.until(lambda: len(visit.arrived("impression")) == 1)
     visit.settle()
     visit.open("http://shop.example/next").expect_not_shown(because="page")
     visit.back().expect_shown()

@@ -110,6 +110,7 @@ def test_two_versions_of_the_tag_are_one(visit: Visit) -> None:
     survey = visit.site.publish()
     visit.head = visit.tag.replace(".js", ".js?v=2") + visit.tag
     visit.open().expect_shown()
+    visit.stage.until(lambda: len(visit.arrived("impression")) == 1)
     visit.settle()
     assert visit.count() == 1
     assert visit.site.results(survey)["counts"]["impressions"] == 1
