@@ -123,7 +123,7 @@ class Visit:
         assert reply.status == 200, reply
 
     def settle(self) -> None:
-        """Wait until the collector has acknowledged everything; that a survey was shown is said a moment after it is."""
+        """Wait until the collector has acknowledged everything, and first that a survey was shown if one is."""
         if self.window.run(SHOWN):
             self.stage.until(lambda: any(b'"impression"' in call.body for call in self.events() if call.over))
         self.window.until(
