@@ -237,11 +237,16 @@ def test_one_refused_event_costs_its_neighbours_nothing(visit: Visit) -> None:
     assert len(visit.site.responses()) == 1
 
 
+def is_of_an_answer(reply: Response) -> bool:
+    return reply.url.endswith("/answers") and '"response"' in (reply.request.post_data or "")
+
+
 def test_storage_that_keeps_everything_is_not_sent_twice(visit: Visit) -> None:
     visit.site.publish()
     visit.head = "<script>Storage.prototype.removeItem = () => {}</script>"
     visit.open().expect_shown()
-    visit.answer("Satisfied")
+    with visit.page.expect_response(is_of_an_answer):  # else what follows takes its place before it is sent
+        visit.answer("Satisfied")
     visit.send()
     visit.page.evaluate("new Promise((done) => setTimeout(done, 300))")
     batches = [json.loads(request.post_data or "") for request in visit.requests if request.url.endswith("/answers")]
@@ -255,11 +260,7 @@ def test_refused_answer_is_dropped_for_good(visit: Visit) -> None:
     visit.open().expect_shown()
     visit.settle()
     assert visit.site.call("POST", f"/surveys/{survey['id']}/archive").status_code == 200
-
-    def is_of_the_answer(reply: Response) -> bool:
-        return reply.url.endswith("/answers") and '"response"' in (reply.request.post_data or "")
-
-    with visit.page.expect_response(is_of_the_answer) as reply:
+    with visit.page.expect_response(is_of_an_answer) as reply:
         visit.answer("Satisfied")
     assert reply.value.status == 409
     visit.settle()
