@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from collector.errors import BadRequest
 from collector.web.http.direct import MOST_BYTES, Body
@@ -91,13 +90,6 @@ def _no_constant(name: str) -> Any:
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
 _SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
-
-
-def json_response(
-    value: Any, status: int = 200, headers: dict[str, str] | None = None, media_type: str = "application/json"
-) -> Response:
-    """JSON in ASCII alone, so that whatever text a client sent can be named back to it."""
-    return Response(json.dumps(value), status, headers, media_type=media_type)
 
 
 async def read_json(request: Request, most: int = MOST_BYTES) -> Any:
