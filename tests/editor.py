@@ -19,7 +19,7 @@ def write(owner: App, **changes: Any) -> str:
     """Begin with a template, and change places of the document; returns the page of the survey."""
     reply = post(owner, f"/admin/{owner.site.key}/new", None, **DRAFT)
     assert reply.status_code == 303
-    page = str(reply.headers["location"]).removesuffix("/edit/survey")
+    page = str(reply.headers["location"]).removesuffix("/edit/question")
     survey = documents(owner)[0]
     document = {**survey["document"], **changes}
     assert owner.site.call("PUT", f"/surveys/{survey['id']}", document).status_code == 200
@@ -37,7 +37,7 @@ def values_in(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for tag in re.findall(r"<input[^>]*>", form):
         attributes = dict(re.findall(r'([\w:-]+)="([^"]*)"', tag))
-        is_box = attributes.get("type") == "checkbox"
+        is_box = attributes.get("type") in ("checkbox", "radio")
         if "name" in attributes and " disabled" not in tag and (not is_box or " checked" in tag):
             found[attributes["name"]] = html.unescape(attributes.get("value", "on"))
     for name, disabled, inner in re.findall(r'<textarea[^>]*? name="([^"]*)"([^>]*)>(.*?)</textarea>', form, re.DOTALL):

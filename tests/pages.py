@@ -11,4 +11,4 @@ def plain(text: str) -> str:
 
 
 def comments(text: str) -> list[str]:
-    return re.findall(r'<p class="comment" dir="auto">([^<]*)</p>', text)
+    return re.findall(r'class="comment" dir="auto">([^<]*)</span>', text)

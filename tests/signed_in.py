@@ -28,7 +28,7 @@ def another_browser(app: App) -> TestClient:
     return other
 
 
-ACT = re.compile(r"/admin/[^/]+/([\w-]{36})/(publish|pause|archive|bring-back|clone|delete)")
+ACT = re.compile(r"/admin/[^/]+/([\w-]{36})/(publish|pause|resume|discard|archive|bring-back|clone|delete)")
 
 
 def post(app: App, path: str, client: TestClient | None = None, **form: str) -> Any:

@@ -57,7 +57,7 @@ def test_first_start_says_where_to_make_the_first_account(alone: Process) -> Non
     assert "Make the first account" in alone.http.get(link[0]).text
     made = alone.http.post(link[0], data=form, headers=headers)
     assert (made.status_code, made.headers["location"]) == (303, "/admin")
-    assert "Surveys" in alone.http.get(alone.url + "/admin").text, "and signs in"
+    assert "Add your first site" in alone.http.get(alone.url + "/admin/sites").text, "and signs in"
     assert alone.http.post(link[0], data=form, headers=headers).status_code == 404, "once"
     alone.stop()
     alone.start()
@@ -296,8 +296,8 @@ def test_account_says_where_one_is_signed_in_and_signs_out_there(app: App) -> No
     assert "on iOS" in text
     (path,) = set(re.findall(r"/admin/account/sessions/[0-9a-f]{16}/end", text))
     assert post(app, path).status_code == 303
-    assert phone.get("/admin").status_code == 303, "the phone is signed out"
-    assert app.client.get("/admin").status_code == 200
+    assert phone.get("/admin/sites").status_code == 303, "the phone is signed out"
+    assert app.client.get("/admin/sites").status_code == 200
     assert post(app, path).status_code == 404, "it has ended"
     assert acts(app)[0] == (USER, "session.ended")
 
@@ -308,8 +308,8 @@ def test_everywhere_else_is_signed_out_at_once(app: App) -> None:
     for other in others:
         other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
     assert post(app, "/admin/account/sessions/others/end").status_code == 303
-    assert [other.get("/admin").status_code for other in others] == [303] * 3
-    assert app.client.get("/admin").status_code == 200
+    assert [other.get("/admin/sites").status_code for other in others] == [303] * 3
+    assert app.client.get("/admin/sites").status_code == 200
 
 
 def test_nobody_ends_a_session_that_is_not_theirs(app: App) -> None:
@@ -323,14 +323,14 @@ def test_nobody_ends_a_session_that_is_not_theirs(app: App) -> None:
     assert cookie
     assert post(app, f"/admin/account/sessions/{digest(cookie)[:16]}/end", other).status_code == 404
     assert post(app, "/admin/account/sessions/others/end", other).status_code == 303
-    assert app.client.get("/admin").status_code == 200
+    assert app.client.get("/admin/sites").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["", "%00", "%25", "_" * 16, "x", "0" * 17])
 def test_session_that_is_none_is_not_found(app: App, name: str) -> None:
     sign_in(app)
     assert post(app, f"/admin/account/sessions/{name}/end").status_code == 404
-    assert app.client.get("/admin").status_code == 200
+    assert app.client.get("/admin/sites").status_code == 200
 
 
 def test_password_is_changed_and_signs_out_everywhere_else(app: App) -> None:
@@ -341,10 +341,10 @@ def test_password_is_changed_and_signs_out_everywhere_else(app: App) -> None:
     reply = post(app, "/admin/account/password", current=PASSWORD, password=NEW)
     assert reply.status_code == 303
     assert "Your password is changed" in app.client.get(reply.headers["location"]).text
-    assert other.get("/admin").status_code == 303
+    assert other.get("/admin/sites").status_code == 303
     thief = another_browser(app)
     thief.cookies.set("tevreden-session", copied)
-    assert thief.get("/admin").status_code == 303, "a copy of this browser's session is dead too"
+    assert thief.get("/admin/sites").status_code == 303, "a copy of this browser's session is dead too"
     app.client.cookies.clear()
     assert sign_in(app).status_code == 401
     assert sign_in(app, password=NEW).status_code == 303
@@ -372,7 +372,7 @@ def test_session_in_use_is_seen(app: App) -> None:
         await connection.execute(schema.sessions.update().values(seen_at=earlier))
 
     in_store(app, age)
-    assert app.client.get("/admin").status_code == 200
+    assert app.client.get("/admin/sites").status_code == 200
 
     async def seen(connection: Any) -> datetime:
         moment: datetime = (await connection.execute(select(schema.sessions.c.seen_at))).scalar_one()
@@ -387,9 +387,9 @@ def test_session_in_use_is_seen(app: App) -> None:
 def test_log_says_who_did_what(app: App) -> None:
     sign_in(app)
     text = re.sub(r"\s+", " ", app.client.get("/admin/log").text)
-    assert f"{USER} signed in" in text
-    assert f"command line added a user: {USER}" in text
-    assert "command line added an API token: tests" in text
+    assert f"<b>{USER}</b> signed in" in text
+    assert f"<b>command line</b> added a user: {USER}" in text
+    assert "<b>command line</b> added an API token: tests" in text
 
 
 def test_log_goes_back_as_far_as_there_is_something(app: App) -> None:
@@ -407,7 +407,7 @@ def test_log_goes_back_as_far_as_there_is_something(app: App) -> None:
     assert text.count("<li>") == ENTRIES
     (earlier,) = re.findall(r"/admin/log\?before=[0-9a-f-]{36}", text)
     text = app.client.get(earlier).text
-    assert f"{USER} signed in" in text
+    assert f"<b>{USER}</b> signed in" in text
     assert "before=" not in text
     assert app.client.get("/admin/log?before=x").status_code == 200
 

@@ -25,28 +25,29 @@ from collector.web.admin.results import STOP_POLLING
 from collector.web.http import problems
 from tests.conftest import ORIGIN, PASSWORD, SLOW, USER, App, sign_in
 from tests.events import response
+from tests.pages import plain
 from tests.signed_in import EVIL, admin_routes
 
 
-@pytest.mark.parametrize("path", ["/admin", "/admin/abc/0199f3c2-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize("path", ["/admin/sites", "/admin/abc/0199f3c2-0000-7000-8000-000000000000"])
 def test_nobody_sees_a_page_without_signing_in(app: App, path: str) -> None:
-    for suffix in ("", "/responses.csv") if path.count("/") > 1 else ("",):
+    for suffix in ("", "/responses.csv") if path.count("/") > 2 else ("",):
         reply = app.client.get(path + suffix)
         assert (reply.status_code, reply.headers["location"]) == (303, "/admin/sign-in")
 
 
 def test_sign_in_and_out(app: App) -> None:
-    assert "Sign in to Tevreden" in app.client.get("/admin/sign-in").text
+    assert "<h1>Sign in</h1>" in app.client.get("/admin/sign-in").text
     reply = sign_in(app)
     cookie = reply.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
-    assert app.client.get("/admin").status_code == 200
+    assert app.client.get("/admin/sites").status_code == 200
     assert app.client.get("/admin/sign-in").status_code == 303
     kept = dict(app.client.cookies)
     assert app.client.post("/admin/sign-out", headers=ORIGIN).status_code == 303
     app.client.cookies.update(kept)
-    assert app.client.get("/admin").status_code == 303, "the session is dead, not only the cookie"
+    assert app.client.get("/admin/sites").status_code == 303, "the session is dead, not only the cookie"
 
 
 @pytest.mark.parametrize(
@@ -128,33 +129,41 @@ def test_form_from_another_site_is_refused(app: App, headers: dict[str, str]) ->
 
 def test_forged_session_is_nobody(app: App) -> None:
     app.client.cookies.set("tevreden-session", "forged.signature")
-    assert app.client.get("/admin").status_code == 303
+    assert app.client.get("/admin/sites").status_code == 303
 
 
 def test_pages_run_no_script_but_ours(owner: App) -> None:
-    policy = owner.client.get("/admin").headers["content-security-policy"]
+    policy = owner.client.get("/admin/sites").headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
 
 
 def test_overview_says_what_to_do_when_there_is_nothing(owner: App) -> None:
-    text = owner.client.get("/admin").text
-    assert "No survey yet" in text
+    reply = owner.client.get("/admin")
+    assert (reply.status_code, reply.headers["location"]) == (303, f"/admin/{owner.site.key}")
+    text = owner.client.get(reply.headers["location"]).text
+    assert "Create survey" in text
     assert f"/w/{owner.site.key}.js" in text
+    assert "No surveys yet" in owner.client.get(f"/admin/{owner.site.key}/surveys").text
 
 
 def test_results_page_shows_figures_and_answers(owner: App) -> None:
     survey = owner.site.publish(name="After checkout")
     page = f"/admin/{owner.site.key}/{survey['id']}"
-    assert "No answers in these days" in owner.client.get(page).text
+    assert "No responses in these days" in owner.client.get(page).text
     for score, comment in ((5, "Lovely"), (4, None), (4, None), (1, "Too slow")):
         owner.send(response(survey, score=score, comment=comment, email="jo@example.com" if score == 5 else None))
     owner.send(response(survey, score=1, automated=True))
-    overview = owner.client.get("/admin").text
-    assert "75 %" in overview
-    text = re.sub(r"\s+", " ", owner.client.get(page).text)
-    for wanted in ("75 %", "of 4 answers", "75–85 %", "Lovely", "Too slow", "jo@example.com", "1 from robots"):
+    at = f"/admin/{owner.site.key}"
+    for path in (f"{at}/surveys", at):
+        assert "75 %" in owner.client.get(path).text
+    text = plain(owner.client.get(page).text)
+    for wanted in ("75 %", "Responses 4", "75–85 %", "1 response of robots or automated browsers is not counted"):
         assert wanted in text, wanted
+    for path in (f"{at}/responses", f"{page}/responses"):
+        text = plain(owner.client.get(path).text)
+        for wanted in ("Lovely", "Too slow", "jo@example.com"):
+            assert wanted in text, wanted
 
 
 @pytest.mark.parametrize(
@@ -165,7 +174,7 @@ def test_figures_are_written_as_the_field_writes_them(
 ) -> None:
     survey = owner.site.publish(metric=metric)
     owner.send(*(response(survey, score=score) for score in scores))
-    assert f'<p class="figure">{figure}</p>' in owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text
+    assert f'<span class="figure">{figure}</span>' in owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -176,7 +185,7 @@ def test_what_visitors_typed_is_text(owner: App, evil: str) -> None:
         response(survey, comment=evil, page=f"https://x.example/{evil}", email=address), headers={"User-Agent": evil}
     )
     assert reply.status_code == 200
-    for path in ("/admin", f"/admin/{owner.site.key}/{survey['id']}"):
+    for path in ("/admin/sites", f"/admin/{owner.site.key}/surveys", f"/admin/{owner.site.key}/{survey['id']}"):
         text = owner.client.get(path).text
         assert evil not in text
     owned = owner.client.get(f"/s/{owner.site.key}-{survey['key']}").text
@@ -308,7 +317,7 @@ def test_reference_has_every_call(app: App) -> None:
 def test_no_admin_route_answers_without_a_session_or_an_origin(app: App) -> None:
     for route in admin_routes(app):
         path = re.sub(r"\{\w+:uuid\}", "0199f3c2-0000-7000-8000-000000000000", route.path)
-        path = path.replace("{site}", app.site.key)
+        path = path.replace("{site}", app.site.key).replace("{number:int}", "1")
         for method in route.methods or ():
             reply = app.client.request(method, path)
             reading = {"/admin/sign-in": 200, "/admin/": 307}.get(path, 303)

@@ -23,7 +23,7 @@ def since(app: App, before: int) -> list[tuple[str, str]]:
 
 def edit(app: App, page: str, question: str) -> Any:
     """Open the first tab, write a question and save."""
-    editor = Editor(app, page, "survey")
+    editor = Editor(app, page, "question")
     editor.change(question=question)
     return editor.submit()
 
@@ -96,7 +96,7 @@ def test_each_act_of_a_person_is_one_row(owner: App) -> None:
     for ending in ("csv", "json", "xlsx"):
         assert owner.client.get(f"{page}/responses.{ending}").status_code == 200
         wanted.append((USER, "responses.exported"))
-    post(owner, "/admin/sites", None, name="Another")
+    post(owner, "/admin/sites/add", None, name="Another")
     post(owner, "/admin/tokens", None, name="Dashboard", scope="read", site="")
     post(owner, "/admin/users/invite", None, email="jo@example.com", role="viewer", site="")
     wanted += [(USER, row) for row in ("site.added", "token.added", "join.link.made")]

@@ -82,18 +82,19 @@ def test_survey_that_is_deleted_comes_back_with_its_answers(owner: App) -> None:
     page = page_of(owner, survey)
     assert f'action="{page}/delete"' in owner.client.get(page).text
     reply = post(owner, f"{page}/delete")
-    assert (reply.status_code, reply.headers["location"]) == (303, f"/admin?deleted={survey['id']}")
+    listed = f"/admin/{owner.site.key}/surveys"
+    assert (reply.status_code, reply.headers["location"]) == (303, f"{listed}?deleted={survey['id']}")
     text = owner.client.get(reply.headers["location"]).text
     assert "“After checkout” is deleted." in text
     assert text.count(f'action="{page}/bring-back"') == 2, "at once, and in the list of what was deleted"
     assert owner.client.get(page).status_code == 404
     assert owner.client.get(f"{page}/responses.csv").status_code == 404
-    assert owner.client.get(f"{page}/edit/survey").status_code == 404
+    assert owner.client.get(f"{page}/edit/question").status_code == 404
     assert "Why not" not in str(owner.site.responses())
     assert post(owner, f"{page}/bring-back").status_code == 303
     assert "50 %" in plain(owner.client.get(page).text)
     assert len(owner.site.responses()) == 2
-    assert "Deleted:" not in owner.client.get("/admin").text
+    assert "Deleted (" not in owner.client.get(f"/admin/{owner.site.key}/surveys").text
     done = [act for who, act in acts(owner) if who == USER]
     assert done[:2] == ["survey.restored", "survey.deleted"]
 
@@ -154,9 +155,10 @@ def test_whoever_was_interrupted_at_it_goes_on(owner: App, monkeypatch: pytest.M
 def test_it_is_too_late_after_thirty_days(owner: App) -> None:
     survey = answered(owner)
     post(owner, f"{page_of(owner, survey)}/delete")
-    assert re.search(r"Gone for good, with its answers, on \d+ \w+ \d{4}", plain(owner.client.get("/admin").text))
+    text = plain(owner.client.get(f"/admin/{owner.site.key}/surveys").text)
+    assert re.search(r"Permanently deleted, with its responses, on \d+ \w+ \d{4}", text)
     past = services_of(owner).clock() - KEPT_DELETED - timedelta(minutes=1)
     aged = schema.surveys.update().values(updated_at=past)
     in_store(owner, lambda connection: connection.execute(aged))
-    assert "Deleted:" not in owner.client.get("/admin").text
+    assert "Deleted (" not in owner.client.get(f"/admin/{owner.site.key}/surveys").text
     assert post(owner, f"{page_of(owner, survey)}/bring-back").status_code == 404

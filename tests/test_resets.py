@@ -41,12 +41,12 @@ def test_link_gives_another_password_once(owner: App) -> None:
     new = another_browser(owner)
     assert "For jo@example.com" in new.get(path).text
     assert post(owner, path, new, password="short").status_code == 422
-    assert jo.get("/admin").status_code == 200, "nothing has happened yet"
+    assert jo.get("/admin/sites").status_code == 200, "nothing has happened yet"
     reply = post(owner, path, new, password=NEW)
     assert reply.status_code == 200
     assert "Your password is changed" in reply.text
-    assert new.get("/admin").status_code == 303, "the link signs nobody in"
-    assert jo.get("/admin").status_code == 303, "whoever was signed in is no more"
+    assert new.get("/admin/sites").status_code == 303, "the link signs nobody in"
+    assert jo.get("/admin/sites").status_code == 303, "whoever was signed in is no more"
     assert [enter(new, PASSWORD), enter(new, NEW)] == [401, 303]
     assert new.get(path).status_code == 404
     assert post(owner, path, new, password=PASSWORD).status_code == 404

@@ -63,7 +63,7 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
     assert "Nobody is signed in" in done.stdout
     with served(target) as client:
         client.cookies.set("tevreden-session", session)
-        assert client.get("/admin").status_code == 303
+        assert client.get("/admin/sites").status_code == 303
         assert [client.get(link).status_code for link in links] == [404, 404]
         assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 401
         client.cookies.clear()

@@ -8,6 +8,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from collector.db.schema import rollups
 from collector.responses.reading import Filter, list_responses
 from collector.responses.rollups import ALWAYS, Span, Total
 from collector.results import exports
-from collector.results.figures import Point, trend
+from collector.results.figures import Point, Trend, trend
 from collector.surveys.lifecycle import Survey, get_survey
 from collector.surveys.metrics import Metric, figure, interval
+from collector.web.admin import responses as admin_responses
 from collector.web.admin import results as admin_results
-from collector.web.admin.figures import HEIGHT, chart, share, show_change, show_figure, show_interval, spark
-from collector.web.admin.results import STOP_POLLING, read_view
+from collector.web.admin.figures import PLOT, chart, share, show_change, show_figure, show_interval, spark
+from collector.web.admin.results import STOP_POLLING
+from collector.web.admin.view import read_view
 from tests.conftest import App
 from tests.documents import draft
 from tests.editor import SCRIPT
@@ -92,24 +95,26 @@ def test_interval_holds_the_figure_and_narrows(metric: Metric) -> None:
         ("period=7", "7", Span(date(2026, 3, 25), TODAY)),
         ("period=all", "all", ALWAYS),
         ("period=never", "30", Span(date(2026, 3, 2), TODAY)),
-        ("from=2026-01-01&to=2026-01-31", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
-        ("from=2026-01-31&to=2026-01-01", "own", Span(date(2026, 1, 1), date(2026, 1, 31))),
-        ("from=2026-01-01", "own", Span(date(2026, 1, 1), TODAY)),
-        ("from=2026-01-01&to=8999-12-31", "own", Span(date(2026, 1, 1), TODAY)),
-        ("from=8999-12-31", "own", Span(TODAY, TODAY)),
-        ("to=2026-01-31", "own", Span(None, date(2026, 1, 31))),
+        ("from=2026-01-01&to=2026-01-31", "custom", Span(date(2026, 1, 1), date(2026, 1, 31))),
+        ("from=2026-01-31&to=2026-01-01", "custom", Span(date(2026, 1, 1), date(2026, 1, 31))),
+        ("from=2026-01-01", "custom", Span(date(2026, 1, 1), TODAY)),
+        ("from=2026-01-01&to=8999-12-31", "custom", Span(date(2026, 1, 1), TODAY)),
+        ("from=8999-12-31", "custom", Span(TODAY, TODAY)),
+        ("to=2026-01-31", "custom", Span(None, date(2026, 1, 31))),
         ("from=soon&to=0001-01-01", "30", Span(date(2026, 3, 2), TODAY)),
     ],
 )
 def test_period_is_what_the_address_says(query: str, period: str, span: Span) -> None:
     view = read_view(QueryParams(query), TODAY)
     assert (view.period, view.span) == (period, span)
-    assert read_view(QueryParams(view.query()), TODAY) == view, "its own address leads back to it"
+    assert bool(view.wrong) == ("never" in query or "soon" in query), "what it can't mean is told"
+    assert read_view(QueryParams(view.query()), TODAY) == replace(view, wrong=()), "its own address leads back to it"
 
 
-def test_filter_that_means_nothing_is_as_if_it_were_not_there() -> None:
-    view = read_view(QueryParams("group=angry&words=%00&commented=yes"), TODAY)
-    assert (view.group, view.words, view.commented) == (None, None, True)
+def test_filter_that_means_nothing_is_told() -> None:
+    view = read_view(QueryParams("group=angry&words=%00&commented=yes&score=x&revision=1a&survey=7"), TODAY)
+    assert (view.group, view.words, view.commented, view.score, view.values) == (None, None, True, None, None)
+    assert [one.split("”")[0].strip("“") for one in view.wrong] == ["angry", "x", "1a", "No survey has this id."]
     assert len(read_view(QueryParams("words=" + "x" * 999), TODAY).words or "") == 200
 
 
@@ -119,48 +124,61 @@ def total(**scores: int) -> Total:
 
 def test_trend_is_by_day_by_week_or_by_month() -> None:
     mine: Survey = draft()
-    days = {date(2026, 1, 1): total(_5=1), date(2026, 1, 2): total(_1=1), date(2026, 3, 2): total(_5=3)}
+    days = {date(2026, 1, 1): total(_5=30), date(2026, 1, 2): total(_1=30), date(2026, 3, 2): total(_5=3)}
     by_day = trend(mine, days, Span(date(2026, 1, 1), date(2026, 1, 3)))
-    assert [(one.name, one.figure.value) for one in by_day] == [
+    assert (by_day.step, by_day.window) == ("day", 1)
+    assert [(one.name, one.figure.value) for one in by_day.points] == [
         ("2026-01-01", 100.0),
         ("2026-01-02", 0.0),
         ("2026-01-03", None),
     ]
-    by_week = trend(mine, days, Span(date(2026, 1, 1), date(2026, 3, 2)))
-    assert (by_week[0].name, by_week[0].figure.total, by_week[0].shown) == ("2025-12-29", 2, 20)
-    assert (by_week[-1].name, by_week[-1].figure.value) == ("2026-03-02", 100.0)
+    by_week = trend(mine, days, Span(date(2025, 11, 1), date(2026, 3, 2)))
+    assert (by_week.step, by_week.window) == ("week", None)
+    assert (by_week.points[9].name, by_week.points[9].figure.total, by_week.points[9].shown) == ("2025-12-29", 60, 20)
+    assert (by_week.points[-1].name, by_week.points[-1].figure.value) == ("2026-03-02", 100.0)
     by_month = trend(mine, days, Span(date(2025, 4, 1), date(2026, 3, 31)))
-    assert len(by_month) == 12
-    assert [one.figure.total for one in by_month[-3:]] == [2, 0, 3]
-    assert len(trend(mine, days, ALWAYS)) == 10, "from the first day to the last"
-    assert trend(mine, {}, ALWAYS) == []
+    assert (by_month.step, len(by_month.points)) == ("month", 12)
+    assert [one.alone for one in by_month.points[-3:]] == [60, 0, 3]
+    assert len(trend(mine, days, ALWAYS).points) == 61, "from the first day to the last"
+    assert trend(mine, {}, ALWAYS).points == []
 
 
-def points(*values: float | None) -> list[Point]:
+@pytest.mark.parametrize(("a_day", "window"), [(20, 1), (19, 7), (3, 7), (2, 14), (1, 28), (0, 1)])
+def test_point_of_a_trend_has_some_twenty_answers(a_day: int, window: int) -> None:
+    first = date(2026, 1, 1)
+    days = {first + timedelta(days=number): total(_5=a_day) for number in range(60)} if a_day else {}
+    found = trend(draft(), days, Span(first + timedelta(days=30), first + timedelta(days=59)))
+    assert found.window == window
+    assert {(one.alone, one.figure.total) for one in found.points} <= {(a_day, a_day * window)}, "days before the span"
+
+
+def points(*values: float | None) -> Trend:
     found = []
     for number, value in enumerate(values):
         people = {} if value is None else {5: round(value), 1: 100 - round(value)}
-        found.append(Point(str(number), figure("csat", 5, people), interval("csat", 5, people), 0))
-    return found
+        day = (date(2026, 1, 1) + timedelta(days=number)).isoformat()
+        found.append(Point(day, figure("csat", 5, people), interval("csat", 5, people), 0, alone=number))
+    return Trend(found, "day", 1)
 
 
 def test_chart_breaks_where_there_is_nothing() -> None:
     drawn = chart("csat", points(50, 60, None, 70))
     assert drawn.lines.count("M") == drawn.bands.count("M") == 2
-    assert drawn.good == (HEIGHT * 0.15, HEIGHT * 0.1)
-    assert [text for text, _ in drawn.ticks] == ["100 %", "50 %", "0 %"]
-    assert chart("csat", []).lines == chart("csat", points(None)).lines == ""
+    assert drawn.good == (PLOT * 0.15, PLOT * 0.1)
+    assert [text for text, _ in drawn.ticks] == ["100 %", "75 %", "50 %", "25 %", "0 %"]
+    assert chart("csat", points()).lines == chart("csat", points(None)).lines == ""
     numbers = [float(one) for one in re.findall(r"-?[\d.]+", drawn.lines + drawn.bands)]
-    assert max(numbers) <= 720
-    assert chart("nps", []).good is None
+    assert max(numbers) <= 1000
+    assert chart("nps", points()).good is None
+    assert [mark.top for mark in drawn.marks] == [48.0, 32.0, 16.0, 0.0], "bars, from the top"
 
 
 def test_interval_is_written_with_its_unit_once() -> None:
     csat, nps, ces = figure("csat", 5, {5: 1}), figure("nps", 11, {9: 1}), figure("ces", 7, {7: 1})
-    assert show_interval(csat, (40.2, 59.9)) == "40 to 60 %"
-    assert show_interval(csat, (0.0, 99.8)) == "0 to 99.8 %"
+    assert show_interval(csat, (40.2, 59.9)) == "40–60 %"
+    assert show_interval(csat, (0.0, 99.8)) == "0–99.8 %"
     assert show_interval(nps, (-40.2, 9.9)) == "−40 to +10"
-    assert show_interval(ces, (4.02, 5.99)) == "4.0 to 6.0"
+    assert show_interval(ces, (4.02, 5.99)) == "4.0–6.0"
     assert show_interval(csat, None) == ""
 
 
@@ -243,33 +261,57 @@ def test_period_is_compared_with_the_one_before(owner: App) -> None:
     assert "90 %" in text
     assert "Before: 50 % of 100" in text
     assert "Up: a significant change." in text
-    assert "95 % confidence interval: 83 to 95 %" in text
+    assert "up 40 pts" in text
+    assert "95 % confidence interval: 83–95 %" in text
     text = plain(owner.client.get(f"{page}?period=365").text)
-    assert "of 200 answers" in text
+    assert "Responses 200" in text
     assert "Too few answers to compare." in text
     text = plain(owner.client.get(f"{page}?period=all").text)
-    assert "of 201 answers" in text
+    assert "Responses 201" in text
     assert "Before:" not in text
-    assert "Revision 1" in text
     assert "Before:" not in plain(owner.client.get(f"{page}?period=7").text)
     day = (datetime.now(UTC).date() - timedelta(days=40)).isoformat()
-    assert "of 100 answers" in plain(owner.client.get(f"{page}?from={day}&to={day}").text)
+    assert "Responses 100" in plain(owner.client.get(f"{page}?from={day}&to={day}").text)
 
 
 def test_breakdowns_have_every_page_device_language_and_revision(owner: App) -> None:
     survey = owner.site.publish()
     owner.send(response(survey, score=5, page="https://shop.example/order/17", language="en"))
     owner.send(response(survey, score=1, page="https://shop.example/", language=None))
-    text = plain(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text)
-    for wanted in ("shop.example/order/* 100 %", "shop.example/ 0 %", "English 100 %", "Not known 0 %", "Desktop 50 %"):
-        assert wanted in text, wanted
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    for by, wanted in (
+        ("page", ("shop.example/order/*", "shop.example/")),
+        ("language", ("English", "Not known")),
+        ("device", ("Desktop",)),
+        ("revision", ("Revision 1",)),
+    ):
+        found = dict(parts_of(owner.client.get(f"{page}?by={by}").text))
+        assert found == dict.fromkeys(wanted, 2 // len(wanted)), by
 
 
-def parts_of(text: str, name: str) -> list[tuple[str, int]]:
-    """The lines of a breakdown with their answers."""
-    (table,) = re.findall(rf"<h2>By {name}</h2>(.*?)</table>", text, re.DOTALL)
-    rows = re.findall(r'class="address">([^<]*)</th>.*?<td.*?</td><td.*?</td><td class="number">([\d,]*)</td>', table)
-    return [(value, int(number.replace(",", ""))) for value, number in rows]
+def test_row_of_a_breakdown_filters_everything_above(owner: App) -> None:
+    survey = owner.site.publish()
+    owner.send(*(response(survey, score=5, page="https://shop.example/a", comment="x") for _ in range(12)))
+    owner.send(*(response(survey, score=1, page="https://shop.example/b") for _ in range(12)))
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    text = owner.client.get(page).text
+    assert "CSAT 50 %" in plain(text)
+    (chosen,) = re.findall(r'class="name name--plain" href="([^"]*)">shop.example/a<', text)
+    narrowed = owner.client.get(chosen.replace("&amp;", "&")).text
+    said = plain(narrowed)
+    for wanted in ("CSAT 100 %", "Responses 12", "12 of 12 responses", "Very satisfied 12 100 %"):
+        assert wanted in said, wanted
+    (cleared,) = re.findall(r'class="name name--plain" href="([^"]*)">shop.example/a<', narrowed)
+    assert "CSAT 50 %" in plain(owner.client.get(cleared.replace("&amp;", "&")).text)
+    listed = owner.client.get(f"{page}/responses?page=shop.example/b").text
+    assert listed.count('class="badge badge--negative"') == 12
+
+
+def parts_of(text: str) -> list[tuple[str, int]]:
+    """The lines of the breakdown with their answers."""
+    table = text.partition('id="breakdown"')[2]
+    rows = re.findall(r'<th scope="row" class="part">(.*?)</th>(.*?)</tr>', table, re.DOTALL)
+    return [(plain(name.split("<span")[0]).strip(), int(plain(row).split(" of ")[0].split()[-2])) for name, row in rows]
 
 
 def count_pages(owner: App, survey: dict[str, Any], pages: Mapping[str, int]) -> None:
@@ -299,7 +341,7 @@ def count_pages(owner: App, survey: dict[str, Any], pages: Mapping[str, int]) ->
 def test_pages_beyond_the_twentieth_stand_together(owner: App, pages: dict[str, int], last: tuple[str, int]) -> None:
     survey = owner.site.publish()
     count_pages(owner, survey, pages)
-    parts = parts_of(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text, "page")
+    parts = parts_of(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text)
     assert parts[-1] == last
     assert sum(answers for _, answers in parts) == sum(pages.values())
     assert len({name for name, _ in parts}) == len(parts) <= 21
@@ -309,14 +351,14 @@ def test_one_answer_is_one_answer(owner: App) -> None:
     survey = owner.site.publish()
     owner.send(response(survey, score=5))
     text = plain(owner.client.get(f"/admin/{owner.site.key}/{survey['id']}").text)
-    assert "of 1 answer is positive" in text
-    assert "1 answers" not in text
-    assert "1 answers" not in owner.client.get("/admin").text
+    assert "1 response " in text
+    assert "1 responses" not in text
+    assert "1 responses" not in plain(owner.client.get(f"/admin/{owner.site.key}").text)
 
 
 def test_responses_are_found_by_words_group_and_comment(owner: App) -> None:
     survey = owner.site.publish()
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
     for score, comment in ((5, "Lovely Shop"), (1, "slow shop"), (1, "100 % late"), (3, None), (1, "100 days")):
         owner.send(response(survey, score=score, comment=comment))
     owner.send(response(survey, score=1, comment="robot shop", automated=True))
@@ -324,20 +366,20 @@ def test_responses_are_found_by_words_group_and_comment(owner: App) -> None:
     assert comments(owner.client.get(f"{page}?words=SHOP").text) == ["slow shop", "Lovely Shop"]
     assert comments(owner.client.get(f"{page}?words=100+%25").text) == ["100 % late"]
     assert comments(owner.client.get(f"{page}?words=shop&group=negative").text) == ["slow shop"]
-    assert owner.client.get(page).text.count('class="score') == 5
-    assert owner.client.get(f"{page}?commented=yes").text.count('class="score') == 4
+    assert owner.client.get(page).text.count('class="badge ') == 5
+    assert owner.client.get(f"{page}?commented=yes").text.count('class="badge ') == 4
     nothing = owner.client.get(f"{page}?words=nowhere").text
-    assert "No response in these days is like that" in nothing
+    assert "No response in this period is like that" in nothing
     assert 'value="nowhere"' in nothing
 
 
 def test_stream_goes_on_to_earlier_ones(owner: App) -> None:
     survey = owner.site.publish()
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
     for start in (0, 30):
         owner.send(*(response(survey, comment=f"Number {start + number}") for number in range(30)))
     first = owner.client.get(f"{page}?group=positive").text
-    (earlier,) = re.findall(r'href="([^"]*cursor[^"]*)"', first)
+    (earlier,) = re.findall(r'href="([^"]*cursor[^"]*)">Older<', first)
     assert "group=positive" in earlier
     second = owner.client.get(earlier.replace("&amp;", "&")).text
     assert len(comments(first)) == 50
@@ -347,9 +389,9 @@ def test_stream_goes_on_to_earlier_ones(owner: App) -> None:
 
 
 def test_search_goes_so_far_back_at_once_and_on_from_there(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
+    monkeypatch.setattr(admin_responses, "LOOKED_THROUGH", 4)
     survey = owner.site.publish()
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
     said = ["needle 1", "hay", "hay", "hay", "hay", "hay", "needle 2", "needle 3", "hay", "hay"]
     for comment in said:
         owner.send(response(survey, comment=comment))
@@ -357,9 +399,9 @@ def test_search_goes_so_far_back_at_once_and_on_from_there(owner: App, monkeypat
     for _ in range(3):
         text = owner.client.get(address).text
         found.append(comments(text))
-        further = re.findall(r'href="([^"]*cursor[^"]*)#responses">Look further back', text)
+        further = re.findall(r'href="([^"]*cursor[^"]*)">Search further back', text)
         address = further[0].replace("&amp;", "&") if further else ""
-        assert ("Looked through the answers back to" in text) is bool(further)
+        assert ("Searched back to" in text) is bool(further)
     assert (found, address) == ([["needle 3", "needle 2"], [], ["needle 1"]], "")
 
 
@@ -388,37 +430,37 @@ def test_page_is_the_same_whether_it_lies_near_or_far_back(owner: App, look_thro
 
 
 def test_answers_of_robots_are_looked_past_no_further_than_others(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_results, "LOOKED_THROUGH", 4)
+    monkeypatch.setattr(admin_responses, "LOOKED_THROUGH", 4)
     survey = owner.site.publish()
     owner.send(response(survey, comment="a person"))
     owner.send(*(response(survey, comment="a robot") for _ in range(5)), headers={"User-Agent": "Googlebot/2.1"})
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
     text = owner.client.get(page).text
     assert comments(text) == []
-    (further,) = re.findall(r'href="([^"]*cursor[^"]*)#responses">Look further back', text)
+    (further,) = re.findall(r'href="([^"]*cursor[^"]*)">Search further back', text)
     assert comments(owner.client.get(further.replace("&amp;", "&")).text) == ["a person"]
 
 
 def test_every_filter_finds_the_same_however_far_it_looks_at_once(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:
     survey = owner.site.publish()
     owner.send(*(response(survey, score=number % 5 + 1, comment=f"n{number}") for number in range(23)))
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
     whole = comments(owner.client.get(f"{page}?group=negative").text)
     for most in (1, 2, 3, 7, 22, 23, 24):
-        monkeypatch.setattr(admin_results, "LOOKED_THROUGH", most)
+        monkeypatch.setattr(admin_responses, "LOOKED_THROUGH", most)
         found: list[str] = []
         address = f"{page}?group=negative"
         while address:
             text = owner.client.get(address).text
             found += comments(text)
-            further = re.findall(r'href="([^"]*cursor[^"]*)#responses"', text)
+            further = re.findall(r'href="([^"]*cursor[^"]*)">(?:Older|Search further back)<', text)
             address = further[0].replace("&amp;", "&") if further else ""
         assert found == whole, most
 
 
 def test_news_come_to_a_page_that_is_open(owner: App) -> None:
     survey = owner.site.publish()
-    page = f"/admin/{owner.site.key}/{survey['id']}"
+    page = f"/admin/{owner.site.key}/{survey['id']}/responses"
 
     def ask(text: str) -> Any:
         (address,) = re.findall(r'hx-get="([^"]*)"', text)
@@ -429,12 +471,35 @@ def test_news_come_to_a_page_that_is_open(owner: App) -> None:
     owner.send(response(survey, score=5, comment="The first"))
     news = ask(text)
     assert comments(news.text) == ["The first"]
-    assert "100 %" in news.text
     assert ask(news.text).status_code == 204
     owner.send(response(survey, score=1, comment="The second"))
     news = ask(news.text)
     assert comments(news.text) == ["The second"]
     assert 'id="responses" hx-swap-oob="afterbegin"' in news.text
+    owner.client.cookies.clear()
+    assert ask(text).status_code == STOP_POLLING
+
+
+def test_every_figure_follows_on_a_page_that_is_open(owner: App) -> None:
+    survey = owner.site.publish()
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+
+    def ask(text: str) -> Any:
+        (address,) = re.findall(r'hx-get="([^"]*)"', text)
+        return owner.client.get(address.replace("&amp;", "&"), headers=SCRIPT)
+
+    text = owner.client.get(page).text
+    assert ask(text).status_code == 204
+    event = response(survey, score=5, page="https://shop.example/order/17")
+    owner.send(event)
+    news = ask(text)
+    said = plain(news.text)
+    for wanted in ("CSAT 100 %", "Very satisfied 1 100 %", "shop.example/order/*", "CSAT over time"):
+        assert wanted in said, wanted
+    assert ask(news.text).status_code == 204
+    owner.send({**event, "state": 2, "comment": "Lovely", "secret": "x" * 22})
+    owner.site.call("DELETE", f"/responses/{event['id']}")
+    assert "No responses in these days" in plain(ask(news.text).text)
     owner.client.cookies.clear()
     assert ask(text).status_code == STOP_POLLING
 
@@ -451,7 +516,7 @@ def test_response_has_a_page_with_its_history(owner: App) -> None:
     owner.site.call("PUT", f"/surveys/{survey['id']}", {**survey["document"], "question": "Second?"})
     owner.site.call("POST", f"/surveys/{survey['id']}/publish")
     page = f"/admin/{owner.site.key}/{survey['id']}"
-    (address,) = re.findall(rf'href="({page}/responses/[^"]+)"', owner.client.get(page).text)
+    (address,) = re.findall(rf'href="({page}/responses/[^"?]+)\?', owner.client.get(f"{page}/responses").text)
     text = plain(owner.client.get(address).text)
     for wanted in (
         "First?",
@@ -507,7 +572,7 @@ def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
     before = len(list(tmp_path.iterdir()))
     assert owner.client.portal
     made = owner.client.portal.call(begin)
-    assert owner.client.get("/admin").status_code == 200
+    assert owner.client.get("/admin/sites").status_code == 200
     for one in made:
         owner.client.portal.call(one.aclose)
     assert len(list(tmp_path.iterdir())) == before, "what was begun leaves nothing behind"
@@ -564,8 +629,10 @@ def test_json_is_one_array(owner: App) -> None:
 
 def test_list_draws_the_last_days(owner: App) -> None:
     survey = owner.site.publish()
-    assert "<path" not in owner.client.get("/admin").text
+    for path in ("/admin/sites", f"/admin/{owner.site.key}/surveys"):
+        assert "<path" not in owner.client.get(path).text
     count(owner, survey, {0: {5: 3}, 5: {1: 1}, 60: {1: 50}})
-    text = owner.client.get("/admin").text
-    assert 'aria-label="4 answers in 30 days"' in text
-    assert text.count("h4V24z") == 2
+    for path in ("/admin/sites", f"/admin/{owner.site.key}/surveys"):
+        text = owner.client.get(path).text
+        assert 'aria-label="4 responses in 30 days"' in text
+        assert text.count("h4V24z") == 2

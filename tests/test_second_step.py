@@ -33,10 +33,10 @@ def test_sign_in_takes_a_code_once_it_is_on_and_none_once_it_is_off(owner: App) 
     assert "10 of your recovery codes are left" in plain(owner.client.get("/admin/account").text)
     other = another_browser(owner)
     pending = first_step(owner, other)
-    assert other.get("/admin").status_code == 303, "the password alone lets nobody in"
+    assert other.get("/admin/sites").status_code == 303, "the password alone lets nobody in"
     assert second(owner, other, pending, "000000").status_code == 401
     assert second(owner, other, pending, code_now(secret, 1)).status_code == 303
-    assert other.get("/admin").status_code == 200
+    assert other.get("/admin/sites").status_code == 200
     assert post(owner, f"{STEP}/off", None, off="guess").status_code == 422
     assert post(owner, f"{STEP}/off", None, off=PASSWORD).status_code == 303
     assert sign_in(owner).status_code == 303
@@ -73,7 +73,7 @@ def test_codes_cannot_be_guessed(owner: App) -> None:
     tries = [second(owner, other, pending, f"{number:06}").status_code for number in range(TRIES + 1)]
     assert tries == [401] * TRIES + [429]
     assert second(owner, other, pending, code_now(secret, 1)).status_code == 429
-    assert owner.client.get("/admin").status_code == 200, "who is signed in stays so"
+    assert owner.client.get("/admin/sites").status_code == 200, "who is signed in stays so"
 
 
 def test_thirty_browsers_that_are_known_guess_no_more_codes_than_one(owner: App, monkeypatch: Any) -> None:
@@ -184,8 +184,8 @@ def test_turning_it_on_signs_out_everywhere_else(owner: App) -> None:
     other = another_browser(owner)
     other.post("/admin/sign-in", data={"email": USER, "password": PASSWORD}, headers=ORIGIN)
     turn_on(owner)
-    assert other.get("/admin").status_code == 303
-    assert owner.client.get("/admin").status_code == 200
+    assert other.get("/admin/sites").status_code == 303
+    assert owner.client.get("/admin/sites").status_code == 200
     assert owner.client.get(STEP).status_code == 303, "it is on"
 
 

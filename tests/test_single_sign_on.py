@@ -172,7 +172,7 @@ def test_invited_person_comes_in_and_needs_no_password(app: App, provider: Provi
     pair = b64decode(form["authorization"].removeprefix("Basic ")).decode()
     assert pair == "tevreden%20%26%20co:a%20secret%3A%20with%20signs"
     assert come_back(jo, asked).status_code == 403, "it works once"
-    assert "has no password here" in jo.get("/admin/account").text
+    assert "you have no password here" in jo.get("/admin/account").text
     assert post(app, "/admin/account/password", jo, current="!", password=PASSWORD).status_code == 422
     for password in ("", "!", PASSWORD):
         assert sign_in(app, "jo@example.com", password).status_code == 401
@@ -237,7 +237,7 @@ def test_whoever_is_not_vouched_for_is_kept_out(
     reply = come_back(browser, go(provider, browser))
     assert reply.status_code == 403
     assert said in reply.text
-    assert browser.get("/admin").status_code == 303
+    assert browser.get("/admin/sites").status_code == 303
 
 
 def test_token_that_somebody_else_signed_is_nothing(app: App, provider: Provider) -> None:
@@ -407,7 +407,7 @@ def test_removed_person_is_out_here_too(app: App, provider: Provider) -> None:
     jo = another_browser(app)
     come_back(jo, go(provider, jo))
     assert post(app, f"/admin/users/{id_of(app, 'jo@example.com')}/remove").status_code == 303
-    assert jo.get("/admin").status_code == 303
+    assert jo.get("/admin/sites").status_code == 303
     assert come_back(jo, go(provider, jo)).status_code == 403
 
 

@@ -66,7 +66,7 @@ def test_wrong_setting_is_refused_with_its_place(app: App, settings: dict[str, A
 def test_owner_saves_settings_on_a_page_and_is_told_what_is_wrong(app: App) -> None:
     assert sign_in(app).status_code == 303
     address = f"/admin/{app.site.key}/settings"
-    assert f'href="{address}"' in app.client.get("/admin").text
+    assert f'href="{address}"' in app.client.get(f"/admin/{app.site.key}").text
     saved = app.client.post(
         address, data={"consent_required": "on", "kept_parameters": "plan\r\nutm_campaign\r\n"}, headers=ORIGIN
     )

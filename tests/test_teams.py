@@ -22,7 +22,7 @@ def test_team_gives_its_people_a_role_and_takes_it_back(owner: App) -> None:
     form = {"email": "jo@example.com", "password": PASSWORD}
 
     def sees() -> int:
-        assert jo.get("/admin").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
+        assert jo.get("/admin/sites").headers["location"] == "/admin/sign-in", "sessions end with a change of role"
         assert jo.post("/admin/sign-in", data=form, headers=ORIGIN).status_code == 303
         return int(jo.get(f"/admin/{owner.site.key}/new").status_code)
 
@@ -37,7 +37,7 @@ def test_team_gives_its_people_a_role_and_takes_it_back(owner: App) -> None:
     assert sees() == 403
     assert post(owner, f"{there}/role", None, site=owner.site.key, role="owner").status_code == 303
     assert sees() == 200
-    assert "/admin/users" in jo.get("/admin").text, "who owns by a team owns"
+    assert "</svg> Settings</a>" in jo.get("/admin/sites").text, "who owns by a team owns"
     assert jo.get("/admin/teams").status_code == 200
     assert post(owner, f"{there}/people", None, out=jos).status_code == 303
     assert sees() == 404
@@ -77,7 +77,7 @@ def test_owner_of_a_site_gives_teams_roles_on_it_alone(owner: App) -> None:
     text = jo.get("/admin/teams").text
     assert "Support" in text
     assert USER not in text
-    assert "1 person" in text
+    assert "1 user" in text
 
     def give(site: str) -> int:
         return int(jo.post(f"{there}/role", data={"role": "viewer", "site": site}, headers=ORIGIN).status_code)

@@ -27,6 +27,14 @@ AT_FIRST = 4
 """So many pages' worth of responses are looked through before going further back."""
 
 
+SAMPLE = 0x73616D70
+"""The last 32 bits of the ids of sample results, which the demo shows. Of other ids one in 4,000,000,000 ends so."""
+
+
+def is_sample(row_id: UUID) -> bool:
+    return row_id.int & 0xFFFFFFFF == SAMPLE
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which responses are wanted; what is None does not restrict. ``since`` is inclusive, ``until`` exclusive."""
@@ -37,8 +45,20 @@ class Filter:
     bot: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    score: int | None = None
+    page: str | None = None
+    """As results name it."""
+    device: str | None = None
+    language: str | None = None
+    revision: int | None = None
+    emailed: bool | None = None
+    """Whether an e-mail address came with it."""
     words: str | None = None
     """In the comment: whatever the case, the width or how accents are written, the same on every store."""
+
+
+_WITHOUT_INDEX = ["group", "commented", "bot", "score", "page", "device", "language", "revision", "emailed", "words"]
+"""What no index knows of a filter."""
 
 
 async def list_responses(
@@ -58,7 +78,7 @@ async def list_responses(
     before = _read_cursor(cursor) if cursor else None
     query = _newest_first(_filtered(site_id, wanted), before)
     edge = None
-    if look_through and any(one is not None for one in (wanted.words, wanted.group, wanted.commented, wanted.bot)):
+    if look_through and any(getattr(wanted, name) is not None for name in _WITHOUT_INDEX):
         near = AT_FIRST * limit  # what is found there mostly fills the page, and the way to the edge is short
         for count in (near, look_through) if near < look_through else (look_through,):
             edge = await _edge(connection, site_id, wanted, before, count)
@@ -111,7 +131,7 @@ async def _edge(
     connection: AsyncConnection, site_id: int, wanted: Filter, before: tuple[datetime, UUID] | None, count: int
 ) -> Row[Any] | None:
     """The last of so many responses, found by the index alone; None if there are no more than these."""
-    bare = replace(wanted, group=None, commented=None, bot=None, words=None)
+    bare = replace(wanted, **dict.fromkeys(_WITHOUT_INDEX))
     query = _restricted(
         select(responses.c.created_at, responses.c.id).where(responses.c.site_id == site_id), site_id, bare
     )
@@ -134,6 +154,12 @@ async def get_response(connection: AsyncConnection, site_id: int, response_id: U
     if row is None:
         raise NotFound("This site has no such response.")
     return row
+
+
+async def was_shown(connection: AsyncConnection, site_id: int) -> bool:
+    """Whether any survey of a site was ever seen on a page: its tag works then."""
+    query = select(impressions.c.id).where(impressions.c.site_id == site_id).limit(1)
+    return (await connection.execute(query)).first() is not None
 
 
 @dataclass(frozen=True)
@@ -181,6 +207,17 @@ def _restricted(query: Select[Any], site_id: int, wanted: Filter) -> Select[Any]
         query = query.where(responses.c.comment.is_not(None) if wanted.commented else responses.c.comment.is_(None))
     if wanted.bot is not None:
         query = query.where(responses.c.bot.is_(wanted.bot))
+    if wanted.emailed is not None:
+        query = query.where(responses.c.email.is_not(None) if wanted.emailed else responses.c.email.is_(None))
+    for column, value in (
+        (responses.c.score, wanted.score),
+        (responses.c.page_label, wanted.page),
+        (responses.c.device, wanted.device),
+        (responses.c.language, wanted.language),
+        (responses.c.revision, wanted.revision),
+    ):
+        if value is not None:
+            query = query.where(column == value)
     if wanted.since is not None:
         query = query.where(responses.c.created_at >= wanted.since)
     if wanted.until is not None:

@@ -172,10 +172,17 @@ async def totals_by_value(
 
 
 async def totals_by_day(
-    connection: AsyncConnection, site_id: int, survey_number: int, span: Span = ALWAYS
+    connection: AsyncConnection,
+    site_id: int,
+    survey_number: int,
+    span: Span = ALWAYS,
+    only: tuple[Dimension, str] | None = None,
 ) -> dict[date, Total]:
-    """One total for each day on which anything was counted, in order."""
-    query = _one_survey(select(rollups.c.day, *EVERYTHING.sums), site_id, survey_number, span)
+    """One total for each day on which anything was counted, in order; ``only`` of one value of a dimension."""
+    dimension, value = only or (DIMENSIONS[0], None)
+    query = _one_survey(select(rollups.c.day, *EVERYTHING.sums), site_id, survey_number, span, dimension)
+    if value is not None:
+        query = query.where(rollups.c.value == value)
     rows = await connection.execute(query.group_by(rollups.c.day).order_by(rollups.c.day))
     return {day: EVERYTHING.total(numbers) for day, *numbers in rows}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,22 +53,27 @@ class Results:
 
 @dataclass(frozen=True)
 class Point:
-    """Some days of a trend, one value of a breakdown, or so many ``others`` together that have no line of their own."""
+    """Some days of a trend, one value of a breakdown, or so many ``others`` together that have no line of their own.
+
+    ``alone`` is how many answers of a trend's point came in its last step, without those before that it takes along.
+    """
 
     name: str
     figure: Figure
     interval: tuple[float, float] | None
     shown: int
     others: int = 0
+    alone: int = 0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The span of the same length before, its figure, and whether the two differ by more than chance, if that can be
-    told."""
+    """The span of the same length before, its figure and counts, and whether the two figures differ by more than
+    chance, if that can be told."""
 
     span: Span
     figure: Figure
+    counts: Counts
     differs: bool | None
 
 
@@ -83,52 +88,100 @@ def results_in(survey: Survey, total: Total) -> Results:
     return Results(
         figure(metric, points, people),
         interval(metric, points, people),
-        Counts(
-            total.impressions,
-            total.dismissals,
-            sum(people.values()),
-            total.comments,
-            total.emails,
-            total.robots,
-        ),
+        counts_in(total),
         [(score, people.get(score, 0)) for score in scores(metric, points)],
     )
 
 
-async def compared(connection: AsyncConnection, survey: Survey, span: Span, total: Total) -> Comparison | None:
-    """With the span of the same length before it; None for one without a beginning or an end."""
+def counts_in(total: Total) -> Counts:
+    answers = sum(total.scores.values())
+    return Counts(total.impressions, total.dismissals, answers, total.comments, total.emails, total.robots)
+
+
+def total_within(days: Mapping[date, Total], span: Span) -> Total:
+    """What was counted on the days of a span."""
+    found = Total()
+    for day, one in days.items():
+        if (span.first is None or day >= span.first) and (span.last is None or day <= span.last):
+            found.add(one)
+    return found
+
+
+def before(span: Span) -> Span | None:
+    """The span of the same length before it; None for one without a beginning or an end."""
     if not (span.first and span.last):
         return None
     days = (span.last - span.first).days + 1
-    before = Span(span.first - timedelta(days=days), span.first - timedelta(days=1))
-    earlier = await total_of(connection, survey.site_id, survey.number, before)
+    return Span(span.first - timedelta(days=days), span.first - timedelta(days=1))
+
+
+def compared(survey: Survey, span: Span, earlier: Total, total: Total) -> Comparison:
+    """What was counted in a span with what was counted in ``span``, which is the one before it."""
     metric, points = survey.document.metric, survey.document.points
     return Comparison(
-        before,
+        span,
         figure(metric, points, earlier.scores),
+        counts_in(earlier),
         differs(metric, points, earlier.scores, total.scores),
     )
 
 
-def trend(survey: Survey, days: Mapping[date, Total], span: Span) -> list[Point]:
-    """By day over a month, by week over half a year, else by month; steps without answers have no figure, and the first
-    and the last may be parts of one."""
-    if not days:
-        return []
-    first, last = span.first or min(days), span.last or max(days)
+ENOUGH = 20
+"""Answers that a point of a trend has, where days can be taken together for it."""
+WINDOWS = (1, 7, 14, 28)
+"""Days that a point of a trend may look back over."""
+LONGEST_BY_DAY, LONGEST_BY_WEEK = 92, 184
+
+
+@dataclass(frozen=True)
+class Trend:
+    """``window`` is over how many days each point is, by day; None where they are weeks or months side by side."""
+
+    points: Sequence[Point]
+    step: Literal["day", "week", "month"]
+    window: int | None
+
+
+def trend(survey: Survey, days: Mapping[date, Total], span: Span) -> Trend:
+    """By day over a quarter, each point over so many days that it has some `ENOUGH` answers; by week over half a year,
+    else by month. Steps without answers have no figure. ``days`` may begin before the span, as far as windows reach.
+    """
+    within = {day: one for day, one in days.items() if span.first is None or day >= span.first}
+    if not within:
+        return Trend([], "day", 1)
+    first, last = span.first or min(within), span.last or max(within)
     length = (last - first).days + 1
-    step = _day if length <= 31 else _week if length <= 184 else _month
+    every = [first + timedelta(days=offset) for offset in range(length)]
+    if length <= LONGEST_BY_DAY:
+        window = _window(within, length)
+        return Trend([_rolling(survey, days, day, window) for day in every], "day", window)
+    step = _week if length <= LONGEST_BY_WEEK else _month
     steps: dict[date, Total] = {}
-    for offset in range(length):
-        day = first + timedelta(days=offset)
+    for day in every:
         total = steps.setdefault(step(day), Total())
-        if day in days:
-            total.add(days[day])
-    return [_point(survey, name.isoformat(), total) for name, total in steps.items()]
+        if day in within:
+            total.add(within[day])
+    points = [replace(one, alone=one.figure.total) for one in (_point(survey, *each) for each in _named(steps))]
+    return Trend(points, "week" if step is _week else "month", None)
 
 
-def _day(day: date) -> date:
-    return day
+def _named(steps: Mapping[date, Total]) -> list[tuple[str, Total]]:
+    return [(day.isoformat(), total) for day, total in steps.items()]
+
+
+def _window(days: Mapping[date, Total], length: int) -> int:
+    """The fewest days that have some `ENOUGH` answers together on average, or else the most there are."""
+    answers = sum(sum(one.scores.values()) for one in days.values())
+    return next((one for one in WINDOWS if one * answers >= ENOUGH * length), WINDOWS[-1])
+
+
+def _rolling(survey: Survey, days: Mapping[date, Total], day: date, window: int) -> Point:
+    """The days up to this one."""
+    total = Total()
+    for ago in range(window):
+        total.add(days.get(day - timedelta(days=ago), Total()))
+    own = days.get(day)
+    return replace(_point(survey, day.isoformat(), total), alone=sum(own.scores.values()) if own else 0)
 
 
 def _week(day: date) -> date:

@@ -29,7 +29,9 @@ from collector.run.worker import Worker
 from collector.settings import Settings
 from collector.web.admin import account as admin_account
 from collector.web.admin import editor as admin_editor
+from collector.web.admin import home as admin_home
 from collector.web.admin import oidc as admin_sign_on
+from collector.web.admin import responses as admin_responses
 from collector.web.admin import results as admin_results
 from collector.web.admin import review as admin_review
 from collector.web.admin import signing_in as admin_access
@@ -181,7 +183,7 @@ async def first_account_address(services: VisitorServices) -> str | None:
 def create_app(services: VisitorServices) -> Starlette:
     """The application over an open services."""
     people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams, admin_sites
-    surveys = admin_review, admin_editor, admin_surveys, admin_results
+    surveys = admin_review, admin_editor, admin_surveys, admin_responses, admin_results, admin_home
     routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
     if services.examples:
         routes += pages.example_routes

@@ -71,6 +71,9 @@ def run_demo(
     port: Port = None,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its store.")] = Path(".demo"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away what an earlier demo kept.")] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples/--without-samples", help="With 90 days of sample results, or take them out.")
+    ] = True,
 ) -> None:
     """Start a collector with a sample shop, a published survey on each of its pages, and the admin."""
     examples = demo.examples_folder()
@@ -83,7 +86,7 @@ def run_demo(
     signing = Signing(settings.secret)
 
     async def prepare(connection: AsyncConnection) -> None:
-        await demo.set_up(connection, signing, now=_now())
+        await demo.set_up(connection, signing, samples=samples, now=_now())
 
     _with_store(settings, prepare)
     url = settings.public_url

@@ -12,6 +12,7 @@ from collector.access.accounts import add_user, hash_password
 from collector.access.signing import Signing
 from collector.access.sites import create_site, list_sites
 from collector.access.tokens import add_token
+from collector.run.samples import add_samples, remove_samples
 from collector.surveys.document import read_document
 from collector.surveys.lifecycle import create_survey, publish_survey
 
@@ -112,14 +113,20 @@ def examples_folder() -> Path:
     return inside if inside.is_dir() else package.parent.parent / "examples"
 
 
-async def set_up(connection: AsyncConnection, signing: Signing, *, now: datetime) -> None:
-    """Make the sample site, its surveys, its sign-in and its token, unless they are there from an earlier start."""
-    if await list_sites(connection):
+async def set_up(connection: AsyncConnection, signing: Signing, *, samples: bool, now: datetime) -> None:
+    """Make the sample site, its surveys, their results of 90 days, its sign-in and its token, unless they are there
+    from an earlier start; without ``samples``, take such results out."""
+    sites = await list_sites(connection)
+    if sites:
+        if not samples:
+            await remove_samples(connection, sites[0])
         return
     site = await create_site(connection, SITE, by=USER, now=now)
     for document in reversed(DOCUMENTS):  # lists show the newest first
         survey = await create_survey(connection, site.id, read_document(document), by=USER, now=now)
         await publish_survey(connection, site.id, survey.id, by=USER, now=now)
+    if samples:
+        await add_samples(connection, site, now=now)
     hashed = await hash_password(signing.demo_password())  # nobody else writes here yet
     await add_user(connection, USER, hashed, now=now, by=USER)
     await add_token(connection, TOKEN_NAME, now=now, token=signing.demo_token(), by=USER)

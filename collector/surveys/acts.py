@@ -16,13 +16,17 @@ from collector.surveys.lifecycle import (
     delete_survey,
     pause_survey,
     publish_survey,
+    resume_survey,
     survey_to_act_on,
 )
+from collector.surveys.revisions import discard_changes
 from collector.surveys.versions import require_version
 
 ACTS: Mapping[str, Callable[..., Awaitable[Survey]]] = {
     "publish": publish_survey,
     "pause": pause_survey,
+    "resume": resume_survey,
+    "discard": discard_changes,
     "archive": archive_survey,
     "bring-back": bring_back_survey,
     "clone": clone_survey,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -115,7 +114,7 @@ async def list_surveys(connection: AsyncConnection, site_id: int) -> list[Survey
         .where(surveys.c.site_id == site_id, surveys.c.status != DELETED)
         .order_by(surveys.c.status == "archived", surveys.c.created_at.desc(), surveys.c.id.desc())
     )
-    return [_survey(row) for row in await connection.execute(query)]
+    return [survey_of(row) for row in await connection.execute(query)]
 
 
 async def get_survey(connection: AsyncConnection, site_id: int, survey_id: UUID, *, to_change: bool = False) -> Survey:
@@ -123,7 +122,7 @@ async def get_survey(connection: AsyncConnection, site_id: int, survey_id: UUID,
     row = await _row_of(connection, site_id, survey_id, to_change=to_change)
     if row is None or row.status == DELETED:
         raise _no_such_survey()
-    return _survey(row)
+    return survey_of(row)
 
 
 async def survey_to_act_on(connection: AsyncConnection, site_id: int, survey_id: UUID) -> Survey:
@@ -131,7 +130,7 @@ async def survey_to_act_on(connection: AsyncConnection, site_id: int, survey_id:
     row = await _row_of(connection, site_id, survey_id, to_change=True)
     if row is None:
         raise _no_such_survey()
-    return _survey(row)
+    return survey_of(row)
 
 
 async def _row_of(connection: AsyncConnection, site_id: int, survey_id: UUID, *, to_change: bool) -> Row[Any] | None:
@@ -183,39 +182,6 @@ async def delete_survey(
     return survey
 
 
-@dataclass(frozen=True)
-class Deleted:
-    """A survey that was deleted, under the name it had."""
-
-    survey: Survey
-    deleted_at: datetime
-
-    @property
-    def id(self) -> UUID:
-        return self.survey.id
-
-    @property
-    def name(self) -> str:
-        return self.survey.document.name
-
-    @property
-    def until(self) -> datetime:
-        """Until when it can be brought back."""
-        return self.deleted_at + KEPT_DELETED
-
-
-async def deleted_by_site(
-    connection: AsyncConnection, site_ids: Collection[int], *, now: datetime
-) -> dict[int, list[Deleted]]:
-    """What can be brought back on each of these sites, the last deleted first."""
-    here = surveys.c.site_id.in_(site_ids), surveys.c.status == DELETED, surveys.c.updated_at > now - KEPT_DELETED
-    query = select(surveys).where(*here).order_by(surveys.c.updated_at.desc(), surveys.c.id)
-    found: dict[int, list[Deleted]] = {one: [] for one in site_ids}
-    for row in await connection.execute(query):
-        found[row.site_id].append(Deleted(_survey(row), row.updated_at))
-    return found
-
-
 async def publish_survey(
     connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
@@ -226,7 +192,7 @@ async def publish_survey(
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
         raise Conflict("An archived survey cannot be published; clone it.")
-    await _require_room(connection, survey)
+    await _require_room(connection, survey, survey.document)
     number = survey.revision
     if number is None or (await get_revision(connection, site_id, survey.key, number)).document != survey.document:
         number = (number or 0) + 1
@@ -245,10 +211,10 @@ async def publish_survey(
     return await get_survey(connection, site_id, survey_id)
 
 
-async def _require_room(connection: AsyncConnection, survey: Survey) -> None:
+async def _require_room(connection: AsyncConnection, survey: Survey, document: SurveyDocument) -> None:
     """Raises `Conflict` where the site's script, which every page loads, would be too large with this survey in it."""
     others = [one.document for one in await live_revisions(connection, survey.site_id) if one.survey_id != survey.id]
-    size = sum(len(json.dumps(one.as_json(), ensure_ascii=False).encode()) for one in (survey.document, *others))
+    size = sum(len(json.dumps(one.as_json(), ensure_ascii=False).encode()) for one in (document, *others))
     if size > MOST_PUBLISHED_BYTES:
         raise Conflict(
             f"All published surveys of a site have at most {MOST_PUBLISHED_BYTES // 1024} KB together, because every "
@@ -265,6 +231,24 @@ async def pause_survey(connection: AsyncConnection, site_id: int, survey_id: UUI
     await _update(connection, survey, status="paused", updated_at=now)
     if survey.status != "paused":
         await _note(connection, survey, "survey.paused", by, now)
+    return await get_survey(connection, site_id, survey_id)
+
+
+async def resume_survey(
+    connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
+) -> Survey:
+    """Show a paused survey again as it was published last, whatever its draft says by now.
+
+    Raises `NotFound`, or `Conflict` if it is not paused, and where the site's script would be too large with it.
+    """
+    survey = await get_survey(connection, site_id, survey_id, to_change=True)
+    live = await live_document(connection, survey)
+    if survey.status not in ("published", "paused") or live is None:
+        raise Conflict(f"Only a paused survey can be resumed; this one is {_called(survey.status)}.")
+    if survey.status == "paused":
+        await _require_room(connection, survey, live)
+        await _update(connection, survey, status="published", updated_at=now)
+        await _note(connection, survey, "survey.resumed", by, now)
     return await get_survey(connection, site_id, survey_id)
 
 
@@ -290,7 +274,7 @@ async def bring_back_survey(
     row = await _row_of(connection, site_id, survey_id, to_change=True)
     if row is None or (row.status == DELETED and row.updated_at <= now - KEPT_DELETED):
         raise _no_such_survey()
-    survey = _survey(row)
+    survey = survey_of(row)
     if row.status not in ("archived", DELETED):
         raise Conflict(f"Only an archived or deleted survey can be brought back; this one is {_called(row.status)}.")
     name = await free_name(connection, site_id, survey.document.name) if row.status == DELETED else survey.name
@@ -390,7 +374,8 @@ def _called(status: Status) -> str:
     return "a draft" if status == "draft" else status
 
 
-def _survey(row: Row[Any]) -> Survey:
+def survey_of(row: Row[Any]) -> Survey:
+    """Of a row of `surveys`."""
     return Survey(
         row.site_id,
         row.number,

@@ -92,7 +92,7 @@ def editing(browser: Browser, alone: Process) -> Iterator[Editing]:
 
 
 def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
-    page = editing.open("survey")
+    page = editing.open("question")
     took = [page.evaluate(FOLLOW, f"Question {number}?") for number in range(5)]
     assert min(took) < 300, took
     editing.saved()
@@ -117,7 +117,7 @@ def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
 
 
 def test_draft_is_saved_at_rest_and_on_leaving_the_field(editing: Editing) -> None:
-    page = editing.open("survey")
+    page = editing.open("question")
     saves: list[float] = []
     page.on(
         "request",
@@ -145,7 +145,7 @@ def test_draft_is_saved_at_rest_and_on_leaving_the_field(editing: Editing) -> No
 
 def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Editing) -> None:
     sent: list[str] = []
-    page = editing.open("survey")
+    page = editing.open("question")
     page.on("request", lambda request: sent.append(request.url))
     survey = drawn(page)
     for state, words in WORDS.items():
@@ -175,7 +175,7 @@ def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Edit
 
 
 def test_address_is_tried_against_the_lines(editing: Editing) -> None:
-    page = editing.open("targeting")
+    page = editing.open("audience")
     address, said = page.get_by_label("Try an address"), page.locator("#tried")
     address.fill("shop.example/order/1")
     expect(said).to_have_text("It shows there: every page does.")
@@ -190,29 +190,29 @@ def test_address_is_tried_against_the_lines(editing: Editing) -> None:
 
 
 def test_what_was_typed_survives_a_collector_out_of_reach_and_a_page_left_at_once(editing: Editing) -> None:
-    page = editing.open("feedback")
-    page.route("**/edit/feedback", lambda route: route.abort())
+    page = editing.open("follow-up")
+    page.route("**/edit/follow-up", lambda route: route.abort())
     field = page.get_by_label("Unhappy: ask for the reason", exact=True)
     field.fill("Kept?")
     expect(page.get_by_text("cannot be reached")).to_be_visible()
-    page.unroute("**/edit/feedback")
+    page.unroute("**/edit/follow-up")
     editing.saved()
     assert editing.document()["follow_up"]["negative"] == "Kept?"
     field.fill("Before the next page?")
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_text("Before the next page?")).to_be_visible()
-    editing.open("feedback")
+    editing.open("follow-up")
     page.get_by_label("Unhappy: ask for the reason", exact=True).fill("Left at once?")
     page.goto("about:blank")
     wait(lambda: editing.document()["follow_up"]["negative"] == "Left at once?", "what was typed last")
-    editing.open("feedback")
+    editing.open("follow-up")
     page.get_by_label("Unhappy: ask for the reason", exact=True).press_sequentially(" And the tab closed?")
     page.close()
     wait(lambda: "the tab closed?" in editing.document()["follow_up"]["negative"], "what a closed tab had")
 
 
 def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:
-    page = editing.open("survey")
+    page = editing.open("question")
     other = page.context.new_page()
     other.goto(page.url)
     other.get_by_role("textbox", name="Question").fill("From the other window?")
@@ -226,7 +226,7 @@ def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:
 
 
 def test_draft_is_tried_on_a_page_of_ones_own(editing: Editing) -> None:
-    page = editing.open("targeting")
+    page = editing.open("audience")
     page.get_by_label("Pages that show it").fill("/never")
     editing.saved()
     page.goto(f"{editing.home}/review")

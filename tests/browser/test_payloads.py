@@ -123,23 +123,28 @@ def test_no_payload_runs_anywhere(browser: Browser, alone: Process) -> None:
     page.get_by_label("E-mail address").fill(USER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     home = f"/admin/{site.key}/{survey['id']}"
     seen = 0
     address = f"{home}?period=all"
     while address:
         visit(page, alone.url + address)
         seen += page.locator("#responses > li").count()
-        earlier = page.get_by_role("link", name="Earlier")
+        earlier = page.get_by_role("link", name="Older", exact=True)
         address = str(earlier.get_attribute("href")) if earlier.count() else ""
     assert seen == len(PAYLOADS), "robots are not among them"
     visit(page, page.url.split("#")[0])
     first = str(page.locator("#responses a").first.get_attribute("href"))
-    others = ["/admin", "/admin/account", "/admin/log", first, f"{home}/review", f"{home}/news", f"{home}/preview"]
+    at = f"/admin/{site.key}"
+    others = ["/admin/sites", "/admin/account", "/admin/log", at, f"{at}/surveys", f"{at}/responses", first, home]
+    others += [f"{home}/review", f"{home}/news", f"{home}/responses/news", f"{home}/preview"]
     for path in (*others, *(f"{home}/edit/{tab}" for tab in TAB_WORDS), f"/s/{site.key}-{survey['key']}"):
         visit(page, alone.url + path)
     for payload in PAYLOADS[::25]:
-        visit(page, f"{alone.url}{home}?words={payload.replace('%', '%25').replace('#', '%23').replace('&', '%26')}")
+        visit(
+            page,
+            f"{alone.url}{home}/responses?words={payload.replace('%', '%25').replace('#', '%23').replace('&', '%26')}",
+        )
     window.close()
 
     cookies = {"cookie": "; ".join(f"{one['name']}={one['value']}" for one in window_cookies(browser, alone.url))}
@@ -168,7 +173,7 @@ def window_cookies(browser: Browser, url: str) -> list[dict[str, str]]:
     page.get_by_label("E-mail address").fill(USER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     found = [{"name": str(one["name"]), "value": str(one["value"])} for one in window.cookies()]
     window.close()
     return found

@@ -14,6 +14,7 @@ from collector.access.accounts import Session
 from collector.access.two_factor import codes_left, enrolment, new_salt, step_of, turn_off, turn_on
 from collector.db.moments import moment
 from collector.errors import Conflict, Invalid
+from collector.web.admin.shell import admin_page
 from collector.web.admin.throttle import is_code, is_own_password
 from collector.web.http.auth import (
     by_field,
@@ -24,7 +25,6 @@ from collector.web.http.auth import (
     require_session,
     sign_in_here,
 )
-from collector.web.http.rendering import page
 from collector.web.http.services import services_of
 
 SETUP_LASTS = timedelta(minutes=30)
@@ -44,12 +44,14 @@ async def _account(
     async with services.database.read() as connection:
         found = await accounts.list_sessions(connection, session.user, now=services.clock())
         left = await codes_left(connection, session.user)
-    return page(
+    return await admin_page(
+        request,
         "account.html",
+        here="account",
         status=status,
         user=session.user,
         provider=services.settings.oidc_name if services.sign_on else "",
-        here=session.name,
+        this=session.name,
         sessions=found,
         codes_left=left,
         faults=faults or {},
@@ -101,10 +103,10 @@ async def step_form(request: Request) -> Response:
         return RedirectResponse("/admin/account", 303)
     services = services_of(request)
     value = f"{session.user.id.hex}.{new_salt()}"
-    return _step(request, session, services.signing.until("step-setup", value, services.clock() + SETUP_LASTS))
+    return await _step(request, session, services.signing.until("step-setup", value, services.clock() + SETUP_LASTS))
 
 
-def _step(
+async def _step(
     request: Request,
     session: Session,
     setup: str,
@@ -114,8 +116,10 @@ def _step(
 ) -> Response:
     secret = _secret_of(request, session, setup)
     _, picture = enrolment(secret, session.user.email, "Tevreden") if secret and not codes else ("", "")
-    return page(
+    return await admin_page(
+        request,
         "second_step.html",
+        here="account",
         status=status,
         user=session.user,
         setup=setup,
@@ -150,7 +154,7 @@ async def step_on(request: Request) -> Response:
     async with services.database.read() as connection:
         _, hashed = await accounts.password_hash_of(connection, session.user.email)
     if not await is_own_password(request, session, hashed, form.get("current", "")):
-        return _step(request, session, setup, {"current": WRONG}, status=422)
+        return await _step(request, session, setup, {"current": WRONG}, status=422)
     step: int | None = None
 
     async def look() -> bool:
@@ -159,14 +163,14 @@ async def step_on(request: Request) -> Response:
         return step is not None
 
     if not await is_code(request, session.user, look) or step is None:
-        return _step(request, session, setup, {"code": "is not the code that the app shows now"}, status=422)
+        return await _step(request, session, setup, {"code": "is not the code that the app shows now"}, status=422)
     try:
         async with services.database.write() as connection:
             codes = await turn_on(connection, services.signing, session, hashed, salt, step, now=services.clock())
             device = await know_here(request, connection, session.user)
     except Conflict:  # in another tab
         return RedirectResponse("/admin/account", 303)
-    response = _step(request, session, setup, codes=codes)
+    response = await _step(request, session, setup, codes=codes)
     keep_device(request, response, device)
     return response
 

@@ -65,7 +65,7 @@ async def editing_of(
     request: Request, connection: AsyncConnection, user: User, survey: Survey | None = None
 ) -> Editing:
     """Raises `NotFound` for a tab or a language that there is not, and what `site_for` does."""
-    tab = request.path_params.get("tab", "survey")
+    tab = request.path_params.get("tab", "question")
     if tab not in TAB_WORDS:
         raise NotFound("The editor has no such tab.")
     site, _ = await site_for(connection, user, request.path_params["site"], "editor")
@@ -87,5 +87,6 @@ def drawn(editing: Editing) -> dict[str, str]:
     return {
         "config": config_of(editing.site, [as_if_published(survey)], own_page=True),
         "language": editing.language or survey.document.language,
+        "position": survey.document.appearance.position,
         "patterns": as_text(patterns),
     }

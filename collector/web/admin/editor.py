@@ -25,8 +25,19 @@ from collector.surveys.draft import (
 )
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.review import missing_texts
+from collector.surveys.versions import version_of
 from collector.web.admin.editing import Editing, drawn, editing_of
-from collector.web.admin.fields import PLACES, TAB_WORDS, in_words, is_of_use, read_field, standard_text
+from collector.web.admin.fields import (
+    EDIT_TABS,
+    PLACES,
+    TAB_WORDS,
+    Field,
+    in_words,
+    is_of_use,
+    read_field,
+    standard_text,
+)
+from collector.web.admin.shell import admin_page
 from collector.web.http.auth import read_form, require_user
 from collector.web.http.rendering import FRAMED, FRAMING, page
 from collector.web.http.services import services_of
@@ -40,10 +51,10 @@ async def edit(request: Request) -> Response:
     user = await require_user(request)
     async with services_of(request).database.read() as connection:
         editing = await editing_of(request, connection, user)
-    return _tab(request, editing)
+    return await _tab(request, editing)
 
 
-def _tab(
+async def _tab(
     request: Request,
     editing: Editing,
     form: Mapping[str, Any] | None = None,
@@ -54,14 +65,19 @@ def _tab(
     document = editing.survey.document
     if editing.survey.status == "archived":
         return RedirectResponse(editing.home, 303)
-    return page(
+    return await admin_page(
+        request,
         "edit.html",
         status=status,
         headers=FRAMING,
-        editing=editing,
         user=editing.user,
         site=editing.site,
+        here="surveys",
+        editing=editing,
         survey=editing.survey,
+        version=version_of(editing.survey),
+        edit_tabs=EDIT_TABS,
+        offered=[field for field in editing.fields if _is_offered(editing, field)],
         tabs=TAB_WORDS,
         sections=editing.sections,
         values={**editing.values, **(form or {})},
@@ -78,6 +94,12 @@ def _tab(
         is_fixed=editing.survey.revision is not None,
         is_of_use=lambda field: is_of_use(field, document.as_json()),
     )
+
+
+def _is_offered(editing: Editing, field: Field) -> bool:
+    """Not what a choice in another tab makes useless: in this one the page shows and hides it itself."""
+    here = {one.at for one in editing.fields}
+    return is_of_use(field, editing.survey.document.as_json()) or (bool(field.only) and field.only[0] in here)
 
 
 def _originals(editing: Editing) -> dict[str, tuple[str, bool]]:
@@ -122,7 +144,7 @@ async def save(request: Request) -> Response:
     if by_script:
         return _state(editing, saved, before, posted, faults)
     if faults:
-        return _tab(request, editing, {at: value for at, value in posted.items() if at in faults}, faults, 422)
+        return await _tab(request, editing, {at: value for at, value in posted.items() if at in faults}, faults, 422)
     separator = "&" if editing.language else "?"
     return RedirectResponse(f"{editing.address}{separator}saved", 303)
 
@@ -154,7 +176,8 @@ def _may_change(editing: Editing, at: str, posted: Mapping[str, Any]) -> bool:
     if at not in PLACES:
         return True
     field = PLACES[at][2]
-    chosen = str(posted.get(field.only[0])) if field.only else ""
+    elsewhere = value_at(editing.survey.document.as_json(), field.only[0]) if field.only else ""
+    chosen = str(posted.get(field.only[0], elsewhere)) if field.only else ""
     return not (field.fixed and editing.survey.revision is not None) and (not field.only or chosen in field.only[1:])
 
 
@@ -229,7 +252,7 @@ async def add_language(request: Request) -> Response:
         faults = {
             fault.at.lstrip("/").removeprefix(at).strip("/") or "language": fault.detail for fault in error.faults
         }
-        return _tab(
+        return await _tab(
             request, editing, adding={**form, **{f"wrong {name}": text for name, text in faults.items()}}, status=422
         )
     return RedirectResponse(f"{editing.home}/edit/translations?language={language}", 303)

@@ -13,8 +13,8 @@ from collector.surveys.draft import MISSING, value_at
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.metrics import GROUPS, Group
 
-Kind = Literal["line", "paragraph", "lines", "choice", "flag", "number", "color", "picture"]
-Tab = Literal["survey", "feedback", "thank-you", "targeting", "translations"]
+Kind = Literal["line", "paragraph", "lines", "choice", "flag", "number", "color", "picture", "placement"]
+Tab = Literal["question", "follow-up", "thank-you", "appearance", "translations", "audience"]
 
 
 @dataclass(frozen=True)
@@ -48,45 +48,49 @@ class Section:
     hint: str = ""
 
 
-GROUP_WORDS: Mapping[Group, str] = {"negative": "Unhappy", "neutral": "In between", "positive": "Happy"}
+GROUP_WORDS: Mapping[Group, str] = {"negative": "Negative", "neutral": "Neutral", "positive": "Positive"}
+DELIVERIES = {"web": "Web", "link": "Link"}
+"""How a survey reaches people."""
 
 POSITIONS = (
-    ("slide-in-right", "Slides in at the right"),
-    ("slide-in-left", "Slides in at the left"),
-    ("callout-right", "A tab at the right that opens"),
-    ("callout-left", "A tab at the left that opens"),
-    ("banner", "Drops down over the whole width"),
+    ("slide-in-right", "Slide-in, right"),
+    ("slide-in-left", "Slide-in, left"),
+    ("callout-right", "Call-out, right"),
+    ("callout-left", "Call-out, left"),
+    ("banner", "Banner, top"),
 )
 _LANGUAGES = tuple(sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold()))
 
+ON_PAGES = ("delivery", "web")
+"""What only surveys on the pages of a site have."""
 _CALLOUTS = ("appearance/position", "callout-left", "callout-right")
 CALLOUT = (
-    Field(*("appearance/callout_text", "Text on the tab", "line"), optional=True, standard="callout", only=_CALLOUTS),
+    Field(*("appearance/callout_text", "Call-out text", "line"), optional=True, standard="callout", only=_CALLOUTS),
     Field(
-        *("appearance/callout_closed_text", "Text on the tab once it was closed", "line"),
+        *("appearance/callout_closed_text", "Call-out text after closing", "line"),
         hint="Leave it empty to keep the same text.",
         optional=True,
         only=_CALLOUTS,
     ),
 )
 CONSENT = Field(
-    *("email_capture/consent_text", "What giving the address agrees to", "paragraph"),
-    hint="Stands at the field, and is kept with each answer that comes with an address.",
+    *("email_capture/consent_text", "Consent text", "paragraph"),
+    hint="Shown at the field, and kept with each response that has an e-mail address.",
     optional=True,
     most=2000,
     only=("email_capture/ask", "unknown"),
 )
 QUESTION = Field(
     *("question", "Question", "paragraph"),
-    hint="{contact.first_name|there} says the first name of someone who is known, and “there” to all others.",
+    hint="{contact.first_name|there} becomes the first name of a known contact, and “there” for everyone else.",
     most=500,
 )
 
 
 def _follow_up(group: Group) -> Field:
-    label = f"{GROUP_WORDS[group]}: ask for the reason"
+    label = GROUP_WORDS[group]
     standard = f"follow_up/{group}"
-    return Field(standard, label, "paragraph", optional=True, standard=standard, none="Ask nothing", most=500)
+    return Field(standard, label, "paragraph", optional=True, standard=standard, none="No question", most=500)
 
 
 def _thanks(group: Group) -> tuple[Field, ...]:
@@ -97,28 +101,26 @@ def _thanks(group: Group) -> tuple[Field, ...]:
             *(f"{at}/body", "Text", "paragraph"), optional=True, standard="thank_you/body", none="No text", most=2000
         ),
         Field(
-            *(f"{at}/image", "Picture", "picture"),
-            hint="The address of one of your own; left empty, it is a tick.",
-            none="No picture",
+            *(f"{at}/image", "Image", "picture"),
+            hint="The address of an image of your own; a tick if empty.",
+            none="No image",
             most=2000,
         ),
-        Field(
-            f"{at}/link", "Link", "line", hint="Where it leads on to, such as a review page.", optional=True, most=2000
-        ),
-        Field(f"{at}/link_text", "Text of the link", "line", hint="Left empty, it says the host.", optional=True),
+        Field(f"{at}/link", "Link", "line", hint="Where it leads, such as a review page.", optional=True, most=2000),
+        Field(f"{at}/link_text", "Link text", "line", hint="The name of the host if empty.", optional=True),
     )
 
 
 TABS: Mapping[Tab, tuple[Section, ...]] = {
-    "survey": (
+    "question": (
         Section(
             "Question",
             (
                 Field("name", "Name", "line", hint="Visitors never see it."),
-                Field("language", "Language", "choice", options=_LANGUAGES),
                 QUESTION,
+                Field("language", "Language", "choice", options=_LANGUAGES),
                 Field(
-                    *("metric", "What is measured", "choice"),
+                    *("metric", "Metric", "choice"),
                     options=(
                         ("csat", "Satisfaction (CSAT)"),
                         ("nps", "Recommendation, 0 to 10 (NPS)"),
@@ -127,129 +129,159 @@ TABS: Mapping[Tab, tuple[Section, ...]] = {
                     fixed=True,
                 ),
                 Field(
-                    *("scale", "Faces", "choice"),
-                    options=(("5", "5"), ("3", "3"), ("7", "7")),
+                    *("scale", "Scale", "choice"),
+                    options=(("5", "5 faces"), ("3", "3 faces"), ("7", "7 faces")),
                     fixed=True,
                     only=("metric", "csat"),
                 ),
                 Field(
-                    *("delivery", "How people get to it", "choice"),
-                    options=(("web", "On the pages of the site"), ("link", "By a link to a page of its own")),
+                    *("delivery", "Delivery", "choice"),
+                    options=(("web", "Web: on the pages of the site"), ("link", "Link: on a page of its own")),
                     fixed=True,
                 ),
             ),
         ),
+    ),
+    "follow-up": (
         Section(
-            "Looks",
-            (
-                Field("appearance/position", "Placement", "choice", options=POSITIONS),
-                *CALLOUT,
-                Field(
-                    *("appearance/offset", "Distance from the edge", "number"),
-                    unit="pixels more than usual",
-                    hint="For pages that have a button or a bar of their own at the bottom; with a banner, at the top.",
-                ),
-                Field("appearance/color", "Colour", "color"),
-                Field(
-                    *("appearance/scheme", "Light or dark", "choice"),
-                    options=(("auto", "As the visitor prefers"), ("light", "Light"), ("dark", "Dark")),
-                ),
-            ),
+            "Follow-up question",
+            tuple(_follow_up(group) for group in GROUPS),
+            "Asked after the score, by its group. Left empty, it is the standard question of the language.",
         ),
         Section(
             "E-mail address",
             (
                 Field(
-                    *("email_capture/ask", "After the score", "choice"),
-                    options=(("unknown", "Ask visitors who are not known for their address"), ("never", "Never ask")),
+                    *("email_capture/ask", "Ask for it", "choice"),
+                    options=(("unknown", "From visitors who are not known, optional"), ("never", "Never")),
                 ),
                 CONSENT,
             ),
         ),
     ),
-    "feedback": (
+    "thank-you": tuple(Section(GROUP_WORDS[group], _thanks(group)) for group in GROUPS),
+    "appearance": (
         Section(
-            "Why did you give this score?",
-            tuple(_follow_up(group) for group in GROUPS),
-            "The question after the score. What is left empty is asked in the standard words of the language.",
+            "Placement",
+            (
+                Field("appearance/position", "Placement", "placement", options=POSITIONS, only=ON_PAGES),
+                *CALLOUT,
+                Field(
+                    *("appearance/offset", "Extra distance from the edge", "number"),
+                    unit="pixels",
+                    hint="For pages with a button or a bar of their own at the bottom; with a banner, at the top.",
+                    only=ON_PAGES,
+                ),
+            ),
+        ),
+        Section(
+            "Theme",
+            (
+                Field("appearance/color", "Colour", "color"),
+                Field(
+                    *("appearance/scheme", "Light or dark", "choice"),
+                    options=(("auto", "As the page"), ("light", "Light"), ("dark", "Dark")),
+                ),
+            ),
         ),
     ),
-    "thank-you": tuple(Section(GROUP_WORDS[group], _thanks(group)) for group in GROUPS),
-    "targeting": (
+    "audience": (
         Section(
             "Where",
             (
                 Field(
-                    *("where/include", "Pages that show it", "lines"),
-                    hint="One address a line; * stands for anything, as in shop.example/order/*. None is every page.",
+                    *("where/include", "Include pages", "lines"),
+                    hint="One address a line; * stands for anything, as in shop.example/order/*. Every page if empty.",
+                    only=ON_PAGES,
                 ),
-                Field("where/exclude", "Pages that never show it", "lines", hint="These win over the ones above."),
-                Field("where/small_screens", "On small screens too", "flag", hint="Narrower than 768 pixels."),
+                Field(
+                    *("where/exclude", "Exclude pages", "lines"),
+                    hint="These win over the included ones.",
+                    only=ON_PAGES,
+                ),
+                Field(
+                    *("where/small_screens", "Show on small screens", "flag"),
+                    hint="Narrower than 768 pixels.",
+                    only=ON_PAGES,
+                ),
             ),
         ),
         Section(
             "When",
             (
-                Field("when/delay_seconds", "After so long on the page", "number", unit="seconds", optional=True),
-                Field("when/scroll_percent", "After scrolling so far", "number", unit="% of the page", optional=True),
-                Field("when/exit_intent", "When the mouse leaves by the top of the window", "flag"),
+                Field("when/delay_seconds", "Time on page", "number", unit="seconds", optional=True, only=ON_PAGES),
+                Field("when/scroll_percent", "Scroll depth", "number", unit="%", optional=True, only=ON_PAGES),
                 Field(
-                    *("when/event", "When the page reports an event", "line"),
-                    hint='The name in tevreden.event("…").',
-                    optional=True,
-                    most=100,
+                    *("when/exit_intent", "Exit intent", "flag"),
+                    hint="The mouse leaves by the top of the window.",
+                    only=ON_PAGES,
                 ),
                 Field(
-                    *("when/element", "When an element comes into view", "line"),
+                    *("when/event", "Event", "line"),
+                    hint='The name in tevreden.event("…"), which your page calls.',
+                    optional=True,
+                    most=100,
+                    only=ON_PAGES,
+                ),
+                Field(
+                    *("when/element", "Element in view", "line"),
                     hint="A CSS selector, such as #order-done.",
                     optional=True,
                     most=500,
+                    only=ON_PAGES,
                 ),
                 Field(
-                    *("when/match", "Of several of these", "choice"),
-                    options=(("any", "one is enough"), ("all", "all must hold")),
+                    *("when/match", "Match", "choice"),
+                    options=(("any", "Any of these"), ("all", "All of these")),
+                    only=ON_PAGES,
                 ),
             ),
-            "None of these: as soon as the page is there.",
+            "With none of these, it shows as soon as the page is there.",
         ),
         Section(
             "How often",
             (
                 Field(
-                    *("frequency/unanswered", "Someone who saw it and gave no answer", "choice"),
+                    *("frequency/unanswered", "If they saw it and did not respond", "choice"),
                     options=(
-                        ("after", "sees it again after a while"),
-                        ("never", "never sees it again"),
-                        ("always", "sees it on every page until they answer"),
+                        ("after", "Show again after"),
+                        ("never", "Never again"),
+                        ("always", "Always, until they respond"),
                     ),
+                    only=ON_PAGES,
                 ),
                 Field(
-                    *("frequency/unanswered_days", "After how long", "number"),
+                    *("frequency/unanswered_days", "Show again after", "number"),
                     unit="days",
                     only=("frequency/unanswered", "after"),
                 ),
                 Field(
-                    *("frequency/answered_days", "Someone who answered is asked again after", "number"),
+                    *("frequency/answered_days", "If they responded, ask again after", "number"),
                     unit="days",
-                    hint="Left empty, never.",
+                    hint="Never if empty.",
                     optional=True,
+                    only=ON_PAGES,
                 ),
-                Field("frequency/sample_percent", "Ask only a share of the visitors", "number", unit="%"),
+                Field("frequency/sample_percent", "Sample of visitors", "number", unit="%", only=ON_PAGES),
                 Field(
                     *("frequency/priority", "Priority", "number"),
                     hint="Of several surveys that could show, the highest does.",
+                    only=ON_PAGES,
                 ),
             ),
         ),
     ),
 }
 TAB_WORDS: Mapping[Tab, str] = {
-    "survey": "Survey",
-    "feedback": "Feedback",
+    "question": "Question",
+    "follow-up": "Follow-up",
     "thank-you": "Thank you",
-    "targeting": "Targeting",
+    "appearance": "Appearance",
     "translations": "Translations",
+    "audience": "Audience",
 }
+EDIT_TABS: Mapping[Tab, str] = {tab: words for tab, words in TAB_WORDS.items() if tab != "audience"}
+"""What the page Edit is made of."""
 PLACES: Mapping[str, tuple[Tab, Section, Field]] = {
     field.at: (tab, section, field)
     for tab, sections in TABS.items()
@@ -265,8 +297,13 @@ def called(at: str) -> str:
 
 
 def is_of_use(field: Field, document: Mapping[str, Any]) -> bool:
-    """Whether the field says anything in this document."""
-    return not field.only or str(value_at(document, field.only[0])) in field.only[1:]
+    """Whether the field says anything in this document: what it hangs on holds a value for it, and is of use itself."""
+    if not field.only:
+        return True
+    on = PLACES.get(field.only[0])
+    if str(value_at(document, field.only[0])) not in field.only[1:]:
+        return False
+    return on is None or is_of_use(on[2], document)
 
 
 def _without_pictures(fields: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -278,9 +315,9 @@ def translated(language: str, document: SurveyDocument) -> tuple[Section, ...]:
     values = document.as_json()
     texts = tuple(replace(one, only=()) for one in (QUESTION, *CALLOUT, CONSENT) if is_of_use(one, values))
     sections = (
-        Section("Survey", texts),
-        Section("Feedback", tuple(_follow_up(group) for group in GROUPS)),
-        *(Section(f"Thank you: {GROUP_WORDS[group].lower()}", _without_pictures(_thanks(group))) for group in GROUPS),
+        Section("Question", texts),
+        Section("Follow-up question", tuple(_follow_up(group) for group in GROUPS)),
+        *(Section(f"Thank you, {GROUP_WORDS[group].lower()}", _without_pictures(_thanks(group))) for group in GROUPS),
     )
     at = f"translations/{language}/"
     return tuple(
@@ -317,7 +354,7 @@ def read_field(field: Field, form: Mapping[str, str]) -> Any:
             return field.at in form
         case "lines":
             return [line.strip() for line in text.split("\n") if line.strip()]
-        case "number" | "choice" if re.fullmatch(r"-?[0-9]{1,9}", text):
+        case "number" | "choice" | "placement" if re.fullmatch(r"-?[0-9]{1,9}", text):
             return int(text)
         case "picture":
             return "none:" + field.at not in form and (text or True)
@@ -335,12 +372,12 @@ def in_words(field: Field, value: Any) -> str:
         return ""
     match field.kind:
         case "flag":
-            return "yes" if value else "no"
+            return "Yes" if value else "No"
         case "picture" if isinstance(value, bool):
-            return "a tick" if value else field.none
+            return "Tick" if value else field.none
         case "lines":
             return "\n".join(value)
-        case "choice":
+        case "choice" | "placement":
             return dict(field.options).get(str(value), str(value))
         case "number":
             return f"{value} {field.unit}".strip()

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Literal
 
-from collector.results.figures import Point
-from collector.surveys.metrics import GOOD_RANGE, Figure, Group, Metric
+from collector.results.figures import Point, Results, Trend
+from collector.surveys.metrics import GOOD_RANGE, Figure, Group, Metric, group_of
 
 GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
     "csat": {"negative": "Dissatisfied", "neutral": "Neutral", "positive": "Satisfied"},
@@ -17,7 +18,12 @@ GROUP_NAMES: Mapping[Metric, Mapping[Group, str]] = {
 }
 RANGE: Mapping[Metric, tuple[float, float]] = {"csat": (0.0, 100.0), "nps": (-100.0, 100.0), "ces": (1.0, 7.0)}
 """Of what a headline figure can be."""
-WIDTH, HEIGHT = 720, 180
+ACROSS, PLOT, BARS = 1000, 240, 48
+"""Of a chart: units across, pixels of its plot and of the bars below."""
+TICKS: Mapping[Metric, range] = {"csat": range(5), "nps": range(5), "ces": range(7)}
+"""As many lines as there are round values."""
+MOST_DAYS = 8
+"""That are named under a chart."""
 SPARK_DAYS = 30
 SPARK_HEIGHT = 24
 
@@ -71,7 +77,11 @@ def show_interval(found: Figure, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return ""
     low, high = (show_value(found.unit, value) for value in interval)
-    return f"{low.removesuffix(' %')} to {high}"
+    return (
+        f"{low.removesuffix(' %')} to {high}"
+        if "−" in low + high or "+" in low + high
+        else f"{low.removesuffix(' %')}–{high}"
+    )
 
 
 def show_change(before: Figure, now: Figure, differs: bool | None) -> str:
@@ -86,63 +96,191 @@ def show_change(before: Figure, now: Figure, differs: bool | None) -> str:
     return f"{way}: a significant change."
 
 
+def scale_words(metric: Metric, points: int) -> str:
+    """What people choose from."""
+    return {"csat": f"{points} faces", "nps": "0–10"}.get(metric, f"1–{points}")
+
+
 def counted(count: int, one: str, many: str) -> str:
     """A number with its noun: 1 answer, 1,234 answers."""
     return f"{count:,} {one if count == 1 else many}"
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point of a chart: ``x`` in percent from the left, ``y`` and ``top`` (of its bar) in pixels from the top."""
+
+    x: float
+    y: float | None
+    point: Point
+    top: float
+    is_late: bool
+    """Whether what is said of it stands to the left, so as not to leave the chart."""
+
+
+@dataclass(frozen=True)
 class Chart:
-    """Paths in a box of `WIDTH` by `HEIGHT`, y downwards; ``good`` is where the usual good range begins and how high it
-    is. ``ticks`` are values with their place from the top in percent."""
+    """Lines in a box of `ACROSS` by `PLOT`, stretched to the width of the page; bars of `BARS` pixels below it.
+
+    ``good`` is where the usual good range begins and how high it is; ``ticks`` and ``days`` are texts with their
+    places, in pixels from the top and in percent from the left; ``step`` is how wide a point is in percent.
+    """
 
     lines: str
     bands: str
     good: tuple[float, float] | None
     ticks: list[tuple[str, float]]
+    marks: list[Mark]
+    days: list[tuple[str, float]]
+    most: int
+    step: float
 
 
-def chart(metric: Metric, points: Sequence[Point]) -> Chart:
-    """The trend with its intervals; where a step has no figure the line is broken."""
+def chart(metric: Metric, found: Trend) -> Chart:
+    """The trend with its intervals and how many answers each step had; where one has no figure the line is broken."""
     low, high = RANGE[metric]
-    step = WIDTH / max(len(points), 1)
+    points = found.points
+    step = 100 / max(len(points), 1)
+    most = max((one.alone for one in points), default=0)
 
     def y(value: float) -> float:
-        return round(HEIGHT * (high - value) / (high - low), 1)
+        return round(PLOT * (high - value) / (high - low), 1)
 
+    marks = [
+        Mark(
+            round((place + 0.5) * step, 2),
+            None if one.figure.value is None else y(one.figure.value),
+            one,
+            round(BARS * (1 - one.alone / most), 1) if most else BARS,
+            place * 2 >= len(points),
+        )
+        for place, one in enumerate(points)
+    ]
     lines, bands = [], []
-    for run in _runs(points):
-        xs = [round((place + 0.5) * step, 1) for place, _ in run]
-        values = [y(point.figure.value or 0) for _, point in run]
-        sure = [(x, point.interval) for x, (_, point) in zip(xs, run, strict=True) if point.interval]
-        if len(run) == 1:
-            lines.append(f"M{xs[0] - step * 0.3:.1f} {values[0]}h{step * 0.6:.1f}")
-        else:
-            lines.append("M" + "L".join(f"{x} {value}" for x, value in zip(xs, values, strict=True)))
-        if len(sure) == 1:
-            x, (least, most) = sure[0]
-            bands.append(f"M{x - step * 0.3:.1f} {y(most)}h{step * 0.6:.1f}V{y(least)}h{-step * 0.6:.1f}z")
-        elif sure:
-            upper = [f"{x} {y(most)}" for x, (_, most) in sure]
-            lower = [f"{x} {y(least)}" for x, (least, _) in reversed(sure)]
-            bands.append("M" + "L".join([*upper, *lower]) + "z")
+    for run in _runs(marks):
+        lines.append(_line(run, step))
+        ends = [(one.x, one.point.interval) for one in run if one.point.interval]
+        bands += [_band([(x, y(least), y(most)) for x, (least, most) in ends], step)] if ends else []
     good = GOOD_RANGE[metric]
     unit = {"csat": "percent", "nps": "points", "ces": "mean"}[metric]
-    ticks = [(show_value(unit, value), 100 * y(value) / HEIGHT) for value in (high, (low + high) / 2, low)]
-    return Chart("".join(lines), "".join(bands), good and (y(good[1]), round(y(good[0]) - y(good[1]), 1)), ticks)
+    values = [high - (high - low) * part / (len(TICKS[metric]) - 1) for part in range(len(TICKS[metric]))]
+    return Chart(
+        "".join(lines),
+        "".join(bands),
+        good and (y(good[1]), round(y(good[0]) - y(good[1]), 1)),
+        [(show_value(unit, value), y(value)) for value in values],
+        marks,
+        _some_days(marks),
+        most,
+        round(step, 3),
+    )
 
 
-def _runs(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Steps that follow one another with a figure, with their places."""
-    runs: list[list[tuple[int, Point]]] = []
-    for place, point in enumerate(points):
-        if point.figure.value is None:
-            continue
-        if runs and runs[-1][-1][0] == place - 1:
-            runs[-1].append((place, point))
+def _across(percent: float) -> float:
+    return round(percent * ACROSS / 100, 1)
+
+
+def _line(run: Sequence[Mark], step: float) -> str:
+    if len(run) == 1:
+        return f"M{_across(run[0].x - step * 0.3)} {run[0].y}h{_across(step * 0.6)}"
+    return "M" + "L".join(f"{_across(one.x)} {one.y}" for one in run)
+
+
+def _band(edges: Sequence[tuple[float, float, float]], step: float) -> str:
+    """Between the lower and the upper ends."""
+    if len(edges) == 1:
+        x, least, most = edges[0]
+        return f"M{_across(x - step * 0.3)} {most}h{_across(step * 0.6)}V{least}h{-_across(step * 0.6)}z"
+    upper = [f"{_across(x)} {most}" for x, _, most in edges]
+    lower = [f"{_across(x)} {least}" for x, least, _ in reversed(edges)]
+    return "M" + "L".join([*upper, *lower]) + "z"
+
+
+def _runs(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """Points that follow one another with a figure."""
+    runs: list[list[Mark]] = [[]]
+    for mark in marks:
+        if mark.y is None:
+            runs.append([])
         else:
-            runs.append([(place, point)])
-    return runs
+            runs[-1].append(mark)
+    return [run for run in runs if run]
+
+
+def _some_days(marks: Sequence[Mark]) -> list[tuple[str, float]]:
+    """Every so manieth day, so that their names do not run into each other."""
+    every = -(-len(marks) // MOST_DAYS) or 1
+    return [(show_day(one.point.name), one.x) for one in marks[every // 2 :: every]]
+
+
+def show_day(iso: str) -> str:
+    return date.fromisoformat(iso).strftime("%-d %b")
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What became of a figure; ``kind`` is good or bad only where it is more than chance."""
+
+    text: str = ""
+    up: bool = True
+    kind: Literal["", "good", "bad"] = ""
+
+
+def delta_of(before: Figure | None, now: Figure, differs: bool | None) -> Delta:
+    """How far a headline figure moved, as it is shown of both."""
+    if before is None or before.exact is None or now.exact is None or differs is None:
+        return Delta()
+    moved = now.exact - before.exact
+    text = rounded(abs(moved), 1 if now.unit == "mean" else 0, (-1, -1))
+    if float(text) == 0:
+        return Delta()
+    unit = "" if now.unit == "mean" else " pt" if text == "1" else " pts"
+    return Delta(text + unit, moved > 0, ("good" if moved > 0 else "bad") if differs else "")
+
+
+def rate_delta(before: tuple[int, int], now: tuple[int, int]) -> Delta:
+    """How far a share of one number in another moved, in whole points."""
+    if not before[1] or not now[1] or before[0] > before[1] or now[0] > now[1]:
+        return Delta()
+    moved = Fraction(100 * now[0], now[1]) - Fraction(100 * before[0], before[1])
+    text = rounded(abs(moved), 0, (-1, -1))
+    return Delta() if text == "0" else Delta(f"{text} {'pt' if text == '1' else 'pts'}", moved > 0)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A score in the distribution, with its share and where its part of the whole bar begins, in percent."""
+
+    score: int
+    count: int
+    share: str
+    kind: str
+    start: float
+    width: float
+
+
+def bars_of(metric: Metric, points: int, results: Results) -> list[Bar]:
+    """Lowest score first; ``kind`` names the colour: of each group its outer scores are stronger."""
+    total, bars, start = results.figure.total, [], 0.0
+    lowest, highest = results.distribution[0][0], results.distribution[-1][0]
+    for score, count in results.distribution:
+        width = 100 * count / total if total else 0.0
+        group = group_of(metric, points, score)
+        inner = metric != "nps" and group != "neutral" and score not in (lowest, highest)
+        kind = f"{group}-2" if inner else group
+        bars.append(Bar(score, count, share(count, total), kind, round(start, 2), round(width, 2)))
+        start += width
+    return bars
+
+
+def whisker(metric: Metric, point: Point) -> tuple[float, float, float] | None:
+    """Where the low end, the figure and the high end stand on a line of 160."""
+    low, high = RANGE[metric]
+    if point.interval is None or point.figure.value is None:
+        return None
+    ends = (point.interval[0], point.figure.value, point.interval[1])
+    least, value, most = (round(4 + 152 * (one - low) / (high - low), 1) for one in ends)
+    return least, value, most
 
 
 def spark(answers: Mapping[date, int], today: date) -> str:
@@ -164,6 +302,7 @@ class Say:
     change = staticmethod(show_change)
     share = staticmethod(share)
     counted = staticmethod(counted)
+    day = staticmethod(show_day)
 
 
 SAY = Say()

@@ -17,6 +17,7 @@ from collector.access.roles import require_everywhere
 from collector.access.two_factor import use_code
 from collector.db.moments import moment
 from collector.errors import Invalid
+from collector.web.admin.shell import admin_page
 from collector.web.admin.throttle import is_code, is_password_at_sign_in
 from collector.web.http.auth import (
     after_sign_in,
@@ -196,7 +197,16 @@ async def log(request: Request) -> Response:
     before = uuid_of(request.query_params.get("before", ""))
     async with services_of(request).database.read() as connection:
         entries, earlier = await list_entries(connection, limit=ENTRIES, before=before)
-    return page("log.html", user=user, entries=entries, earlier=earlier, sentences=SENTENCES, moment=moment)
+    return await admin_page(
+        request,
+        "log.html",
+        user=user,
+        here="settings",
+        entries=entries,
+        earlier=earlier,
+        sentences=SENTENCES,
+        moment=moment,
+    )
 
 
 routes = [

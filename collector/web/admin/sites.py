@@ -1,35 +1,126 @@
-"""The settings of a site."""
+"""The sites: all of them, a new one, and the settings of one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from collector.access.accounts import User
-from collector.access.roles import site_for
-from collector.access.sites import MOST_PARAMETERS, Site, SiteSettings, change_site
-from collector.errors import Invalid
+from collector.access.roles import hold_for, site_for, sites_for
+from collector.access.sites import MOST_PARAMETERS, Site, SiteSettings, change_site, create_site
+from collector.errors import Conflict, Invalid
+from collector.responses.rollups import for_figures, overall_by_survey
+from collector.surveys.listing import surveys_by_site
+from collector.surveys.metrics import scores
+from collector.web.admin.figures import SPARK_DAYS, spark
+from collector.web.admin.shell import admin_page
 from collector.web.http.auth import by_field, read_form, require_user
-from collector.web.http.rendering import page
 from collector.web.http.services import services_of
+from collector.web.visitors.addresses import frozen_tag, tag
+
+MOST_SPARKS = 5_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One site in the list; ``spark`` draws the responses of the last days, ``lately`` is how many."""
+
+    site: Site
+    surveys: int
+    published: int
+    lately: int
+    spark: str
+
+
+async def all_sites(request: Request) -> Response:
+    """Every site that one has a role on."""
+    user = await require_user(request)
+    return await _all_sites(request, user)
+
+
+async def _all_sites(request: Request, user: User, name: str = "", wrong: str = "", status: int = 200) -> Response:
+    services = services_of(request)
+    async with services.database.read() as connection:
+        lines = await _lines(connection, user, services.clock())
+    return await admin_page(
+        request,
+        "site_list.html",
+        status=status,
+        user=user,
+        here="sites",
+        lines=lines,
+        spark_days=SPARK_DAYS,
+        name=name,
+        wrong=wrong,
+    )
+
+
+async def _lines(connection: AsyncConnection, user: User, now: datetime) -> list[Line]:
+    """In as many statements for a thousand sites as for one."""
+    sites = [site for site, _ in await sites_for(connection, user)]
+    ids, today = [site.id for site in sites], now.date()
+    surveys = await surveys_by_site(connection, ids)
+    wanted = for_figures(score for some in surveys.values() for one in some for score in scores(one.metric, one.points))
+    sums = await overall_by_survey(connection, ids, wanted, today - timedelta(days=SPARK_DAYS - 1))
+    days: dict[int, dict[date, int]] = {one: {} for one in ids}
+    for (site_id, _), one in sums.items():
+        for day, people in one.by_day:
+            days[site_id][day] = days[site_id].get(day, 0) + people
+    return [
+        Line(
+            site,
+            sum(one.status != "archived" for one in surveys[site.id]),
+            sum(one.status == "published" for one in surveys[site.id]),
+            sum(days[site.id].values()),
+            _spark(tuple(sorted(days[site.id].items())), today),
+        )
+        for site in sites
+    ]
+
+
+@lru_cache(maxsize=MOST_SPARKS)
+def _spark(days: Sequence[tuple[date, int]], today: date) -> str:
+    return spark(dict(days), today)
+
+
+async def add_site(request: Request) -> Response:
+    form = await read_form(request)
+    user = await require_user(request)
+    services, name = services_of(request), form.get("name", "")
+    try:
+        async with services.database.write() as connection:
+            await hold_for(connection, user, None)
+            site = await create_site(connection, name, by=user.email, now=services.clock())
+    except (Invalid, Conflict) as error:
+        return await _all_sites(request, user, name, by_field(error)["name"], error.status)
+    return RedirectResponse(f"/admin/{site.key}", 303)
+
+
+# ---- the settings of one
 
 
 async def settings(request: Request) -> Response:
+    """How the site is installed, and what it keeps of its visitors."""
     user = await require_user(request)
     async with services_of(request).database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
-    shown = {"consent_required": site.settings.consent_required, "kept_parameters": _lines(site.settings)}
-    return _settings(user, site, shown, is_saved="saved" in request.query_params)
+    shown = {"consent_required": site.settings.consent_required, "kept_parameters": _written(site.settings)}
+    return await _settings(request, user, site, shown, is_saved="saved" in request.query_params)
 
 
-def _lines(found: SiteSettings) -> str:
+def _written(found: SiteSettings) -> str:
     return "\n".join(sorted(found.kept_parameters))
 
 
-def _settings(
+async def _settings(
+    request: Request,
     user: User,
     site: Site,
     shown: Mapping[str, object],
@@ -38,15 +129,21 @@ def _settings(
     is_saved: bool = False,
     status: int = 200,
 ) -> Response:
-    return page(
+    url = services_of(request).settings.public_url
+    return await admin_page(
+        request,
         "site.html",
         status=status,
         user=user,
         site=site,
+        here="settings",
         shown=shown,
         faults=faults or {},
         is_saved=is_saved,
         most=MOST_PARAMETERS,
+        tag=tag(url, site.key),
+        frozen_tag=frozen_tag(url, site.key),
+        origin=url,
     )
 
 
@@ -60,12 +157,14 @@ async def save(request: Request) -> Response:
         try:
             given = SiteSettings.read(bool(shown["consent_required"]), form.get("kept_parameters", "").split())
         except Invalid as error:
-            return _settings(user, site, shown, by_field(error), status=error.status)
+            return await _settings(request, user, site, shown, by_field(error), status=error.status)
         await change_site(connection, site, given, by=user.email, now=services.clock())
     return RedirectResponse(f"/admin/{site.key}/settings?saved", 303)
 
 
 routes = [
+    Route("/admin/sites", all_sites),
+    Route("/admin/sites/add", add_site, methods=["POST"]),
     Route("/admin/{site}/settings", settings),
     Route("/admin/{site}/settings", save, methods=["POST"]),
 ]

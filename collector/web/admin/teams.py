@@ -14,9 +14,9 @@ from collector.access.accounts import User
 from collector.access.roles import ROLE_WORDS, list_users, read_role, site_for, sites_for
 from collector.access.teams import add_team, give_team_role, list_teams, put_in_team, remove_team
 from collector.errors import Conflict, Fault, Forbidden, Invalid
+from collector.web.admin.shell import admin_page
 from collector.web.http.auth import by_field, press, read_form, require_user
 from collector.web.http.bodies import uuid_of
-from collector.web.http.rendering import page
 from collector.web.http.services import services_of
 
 TEAMS = "/admin/teams"
@@ -37,8 +37,10 @@ async def _teams(
             raise Forbidden("This takes an owner.")
         found = await list_teams(connection)
         everybody = await list_users(connection) if user.role == "owner" else []
-    return page(
+    return await admin_page(
+        request,
         "teams.html",
+        here="settings",
         status=status,
         user=user,
         sites=owned,

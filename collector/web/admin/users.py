@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,7 @@ from collector.access.tokens import (
 from collector.access.two_factor import turn_off
 from collector.db.moments import moment
 from collector.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from collector.web.admin.shell import admin_page
 from collector.web.http.auth import (
     by_field,
     press,
@@ -84,8 +85,10 @@ async def _people(
         found = [(site, await list_members(connection, site.id)) for site in owned]
         everybody = await list_users(connection) if is_owner else []
         makers = {one.maker_id for one in await list_tokens(connection)}
-    return page(
+    return await admin_page(
+        request,
         "users.html",
+        here="settings",
         status=status,
         user=user,
         sites=found,
@@ -94,12 +97,18 @@ async def _people(
         join_links=join_links,
         moment=moment,
         roles=ROLE_WORDS,
+        place_choices=_places(user, owned),
         form=form or {},
         faults=faults or {},
         link=link,
         reset=reset,
         given=given,
     )
+
+
+def _places(user: User, owned: Sequence[Site]) -> list[tuple[str, str]]:
+    """Where a role or a token may be: on a site that one owns, or on every site."""
+    return [(site.key, site.name) for site in owned] + ([("", "Every site")] if user.role == "owner" else [])
 
 
 async def _site_in(connection: AsyncConnection, user: User, key: str) -> Site | None:
@@ -191,16 +200,21 @@ async def tokens_of_person(request: Request) -> Response:
         seen = {site.id: site.name for site in owned}
         found = [one for one in await tokens_made_by(connection, person) if user.role == "owner" or one.site_id in seen]
         email = await address_of(connection, person) if found or user.role == "owner" else "this person"
+        rests_on = {one.id: await _rests_on(connection, one) or "rests on their rights" for one in found}
     may_remove = user.role == "owner" and person != user.id
-    return page(
+    return await admin_page(
+        request,
         "user_tokens.html",
+        here="settings",
         user=user,
         person=person,
         email=email,
         tokens=found,
         names=seen,
+        rests_on=rests_on,
         scopes=SCOPE_WORDS,
         may_remove=may_remove,
+        moment=moment,
     )
 
 
@@ -277,13 +291,15 @@ async def _tokens(
     async with services_of(request).database.read() as connection:
         owned, found = await _own_tokens(connection, user)
         rests_on = {one.id: await _rests_on(connection, one) for one in found}
-    return page(
+    return await admin_page(
+        request,
         "tokens.html",
+        here="settings",
         status=status,
         user=user,
-        sites=owned,
         names={site.id: site.name for site in owned},
         tokens=found,
+        place_choices=_places(user, owned),
         rests_on=rests_on,
         scopes=SCOPE_WORDS,
         form=form or {},

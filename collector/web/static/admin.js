@@ -1,0 +1,38 @@
+// What pages do beside what forms and links do: copying, menus that close, a current tab that is in view. Each page works
+// without it.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  const words = button.querySelector("span");
+  button.addEventListener("click", async () => {
+    const text = button.parentElement.querySelector("code").textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      words.textContent = "Copied";
+    } catch {
+      words.textContent = "Select it";
+      getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    }
+    setTimeout(() => (words.textContent = "Copy"), 2000);
+  });
+}
+
+const menus = () => document.querySelectorAll("details.menu[open], details[data-menu][open]");
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key != "Escape") return;
+  for (const menu of menus()) {
+    const inside = menu.contains(document.activeElement);
+    menu.open = false;
+    if (inside) menu.querySelector("summary").focus();
+  }
+  if (location.hash == "#nav") location.hash = "#main";
+});
+
+document.querySelector(".tabs [aria-current], .side-nav [aria-current]")?.scrollIntoView({ block: "nearest" });
+
+// Filters act as they are chosen; without a script a button sends them.
+for (const form of document.querySelectorAll("form[data-at-once]"))
+  form.addEventListener("change", () => form.requestSubmit());
