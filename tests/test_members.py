@@ -168,7 +168,7 @@ def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[st
     user, token, team, invitation = made
     values = {"{site}": site, "{id:uuid}": survey, "{tab}": "question", "{act}": "clone", "{ending}": "csv"}
     values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
-    values |= {"{name}": invitation, "{number:int}": 1}
+    values |= {"{name}": invitation, "{number:int}": "1"}
     for name, value in values.items():
         path = path.replace(name, str(value))
     return path, str(user or uuid4())

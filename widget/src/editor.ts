@@ -7,15 +7,19 @@ const by = <T extends HTMLElement>(id: string) => document.getElementById(id) as
 const all = <T extends HTMLElement>(selector: string) => [...document.querySelectorAll<T>(selector)];
 const RETRY = 3_000;
 /** What stands above and below the preview when it is beside the fields, in pixels. */
-const ABOVE = 350;
+const ABOVE = 330;
+/** How high the part of a page is at least that is looked at in its own size. */
+const LEAST = 420;
 
 const form = by<HTMLFormElement>("fields");
 const frame = by<HTMLIFrameElement>("preview")!;
 const state = by<HTMLSelectElement>("preview-state")!;
 const size = by<HTMLSelectElement>("preview-size")!;
+const zoom = by<HTMLSelectElement>("preview-zoom")!;
 const scheme = by<HTMLSelectElement>("preview-scheme")!;
 const screen = frame.parentElement!;
-const drawn = () => by("drawn")!.dataset as { config: string; language: string; patterns: string };
+const drawn = () =>
+  by("drawn")!.dataset as { config: string; language: string; patterns: string; position: string };
 
 // ---- the preview
 
@@ -24,28 +28,38 @@ const draw = () => {
   const wish: Wish = { config, language, state: state.value, scheme: scheme.value as "light" | "dark" };
   frame.contentWindow!.postMessage(wish, location.origin);
 };
-/** As large as the screen that is chosen, and scaled down to the room that there is. */
+/** As large as the screen that is chosen: the corner with the survey in its own size, or all of it scaled down. */
 const fit = () => {
   const [width, height] = size.value.split("x").map(Number) as [number, number];
-  const beside = matchMedia("(min-width: 1000px)").matches;
-  const scale = Math.min(1, screen.clientWidth / width, beside ? (innerHeight - ABOVE) / height : 1);
+  const beside = matchMedia("(min-width: 1081px)").matches;
+  const room = beside ? Math.max(LEAST, innerHeight - ABOVE) : LEAST;
   frame.width = width + "";
   frame.height = height + "";
-  frame.style.transform = `scale(${scale})`;
-  screen.style.height = height * scale + "px";
+  if (zoom.value == "whole") {
+    const scale = Math.min(1, screen.clientWidth / width, beside ? room / height : 1);
+    frame.style.transform = `scale(${scale})`;
+    screen.style.height = height * scale + "px";
+    return;
+  }
+  const { position } = drawn();
+  const high = Math.min(height, room);
+  const left = Math.max(0, width - screen.clientWidth);
+  const x = position.endsWith("right") ? left : position == "banner" ? left / 2 : 0;
+  frame.style.transform = `translate(${-x}px, ${position == "banner" ? 0 : high - height}px)`;
+  screen.style.height = high + "px";
 };
 addEventListener("message", (event) => {
   if (event.source == frame.contentWindow && event.data == "ready") draw();
 });
 for (const one of [state, scheme]) one.addEventListener("change", draw);
-size.addEventListener("change", fit);
+for (const one of [size, zoom]) one.addEventListener("change", fit);
 addEventListener("resize", fit);
 by("preview")!.closest("aside")!.hidden = false;
 if (matchMedia("(prefers-color-scheme: dark)").matches) scheme.value = "dark";
 if (innerWidth < 600) size.value = "375x667";
 fit();
 // what is being edited is what is looked at
-if (location.pathname.endsWith("/edit/feedback")) state.value = "negative";
+if (location.pathname.endsWith("/edit/follow-up")) state.value = "negative";
 if (location.pathname.endsWith("/edit/thank-you")) state.value = "thanks-negative";
 const about = (place: string) => {
   const [, part, group] = place.match(/(follow_up|thank_you)\/(\w+)/) || [];
@@ -86,8 +100,8 @@ const again = () => setTimeout(() => form!.dispatchEvent(new Event("again")), RE
 const sift = () => {
   for (const one of all("[data-only]")) {
     const [place, ...values] = one.dataset.only!.split(" ");
-    const { value } = form!.elements.namedItem(place!) as HTMLSelectElement;
-    one.hidden = !values.includes(value);
+    const field = form!.elements.namedItem(place!) as HTMLSelectElement | RadioNodeList | null;
+    if (field) one.hidden = !values.includes(field.value); // what another tab decides is as it came
   }
 };
 if (form) {
@@ -147,12 +161,17 @@ if (form) {
       if (line.textContent) field?.setAttribute("aria-invalid", "true");
       else field?.removeAttribute("aria-invalid");
     }
+    fit();
     draw();
     tryAddress();
   });
   // who looks elsewhere, perhaps for good, leaves nothing unsaved
   document.addEventListener("visibilitychange", () => {
     if (document.hidden && dirty) form.dispatchEvent(new Event("again"));
+  });
+  // what is refused where it was typed would be lost
+  addEventListener("beforeunload", (event) => {
+    if (by("state")!.classList.contains("wrong")) event.preventDefault();
   });
   // what was typed in the last moment goes out although the page does
   addEventListener("pagehide", () => {
@@ -189,15 +208,17 @@ const answer = (typed: string) => {
   try {
     url = new URL(/^\w+:\/\//.test(typed) ? typed : "https://" + typed);
   } catch {
-    return "This is no address.";
+    return "This is not an address.";
   }
   const lines = JSON.parse(drawn().patterns) as Record<"shows" | "never", [string, Pattern][]>;
   const hit = (name: "shows" | "never") => lines[name].find(([, pattern]) => matches(pattern, url))?.[0];
+  if (document.querySelector("#where-include[aria-invalid], #where-exclude[aria-invalid]"))
+    return "First put right what is wrong in the pages above.";
   const out = hit("never");
-  if (out) return `It does not show there: “${out}” excludes it.`;
-  if (!lines.shows.length) return "It shows there: every page does.";
+  if (out) return `Not shown there: “${out}” excludes it.`;
+  if (!lines.shows.length) return "Shown there: every page is included.";
   const inside = hit("shows");
-  return inside ? `It shows there: “${inside}” matches.` : "It does not show there: no line matches.";
+  return inside ? `Shown there: “${inside}” matches.` : "Not shown there: no line matches.";
 };
 const tryAddress = () => {
   if (address) by("tried")!.textContent = answer(address.value.trim());
