@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.access.sites import Brand
 from collector.errors import Invalid
 from collector.run.demo import DOCUMENTS
 from collector.surveys.document import json_schema, read_document
@@ -130,7 +131,8 @@ def published(**change: Any) -> dict[str, Any]:
             status="published",
             number=1,
             document=document,
-        )
+        ),
+        Brand(),
     )
 
 
@@ -139,7 +141,8 @@ ALLOWED = {
     "revision",
     "first",
     "points",
-    "faces",
+    "plain",
+    "logo",
     "neutral",
     "position",
     "color",

@@ -42,11 +42,33 @@ def test_what_is_left_out_of_a_change_stays(app: App) -> None:
     assert app.site.call("GET", f"/sites/{app.site.key}").json() == changed
 
 
+def test_brand_stays_until_another_takes_its_place(app: App) -> None:
+    brand = {"logo": "/i/0a1b2c.png", "color": "#8a2be2"}
+    assert change(app, brand=brand).json()["brand"] == brand
+    assert change(app, consent_required=True).json()["brand"] == brand
+    assert change(app, brand={"color": "#0b7"}).json()["brand"] == {"logo": None, "color": "#0b7"}
+
+
+def test_own_page_of_a_survey_wears_the_brand_of_its_site(app: App) -> None:
+    survey = app.site.publish()
+    path = f"/s/{app.site.key}-{survey['key']}"
+    name = app.site.call("GET", f"/sites/{app.site.key}").json()["name"]
+    assert f'<b dir="auto">{name}</b>' in app.client.get(path).text
+    change(app, brand={"logo": "/i/0a1b2c.png", "color": "#8a2be2"})
+    page = app.client.get(path).text
+    assert f'<img src="/i/0a1b2c.png" alt="{name}">' in page
+    assert 'data-color="#8a2be2"' in page
+
+
 @pytest.mark.parametrize(
     ("settings", "at"),
     [
         ({"consent_required": "yes"}, "/consent_required"),
         ({"kept_parameters": "plan"}, "/kept_parameters"),
+        ({"brand": {"color": "teal"}}, "/brand/color"),
+        ({"brand": {"logo": "https://elsewhere.example/logo.png"}}, "/brand/logo"),
+        ({"brand": {"logo": "/i/../admin.png"}}, "/brand/logo"),
+        ({"brand": {"slogan": "Plants!"}}, "/brand/slogan"),
         ({"kept_parameters": ["a=b"]}, "/kept_parameters"),
         ({"kept_parameters": ["a b"]}, "/kept_parameters"),
         ({"kept_parameters": [""]}, "/kept_parameters"),

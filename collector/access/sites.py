@@ -24,6 +24,31 @@ SECRETS_OVERLAP = timedelta(days=7)
 """How long the secret before the one in use is good as well, so that nobody has to change both sides at one moment."""
 """Query parameters that a site keeps with the addresses of pages."""
 _PARAMETER = re.compile(r"[^\s&=#?\x00-\x1f\x7f]{1,64}")
+_LOGO = re.compile(r"/i/[A-Za-z0-9_-]{1,128}\.[a-z]{2,5}")
+_COLOR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
+
+
+@dataclass(frozen=True)
+class Brand:
+    """What makes surveys look like their site's own."""
+
+    logo: str | None = None
+    """Where its picture is beneath the collector's address, such as ``/i/HASH.png``."""
+    color: str | None = None
+    """``#rgb`` or ``#rrggbb``: the colour of surveys for which none was chosen."""
+
+    @classmethod
+    def read(cls, logo: str | None, color: str | None) -> Brand:
+        """Raises `Invalid`."""
+        if logo and not _LOGO.fullmatch(logo):
+            raise Invalid(faults=[Fault("/brand/logo", "must be the address of a picture here, such as /i/HASH.png")])
+        if color and not _COLOR.fullmatch(color):
+            raise Invalid(faults=[Fault("/brand/color", "must be a colour as #rgb or #rrggbb, such as #0b7a75")])
+        return cls(logo or None, color or None)
+
+    def stored(self) -> dict[str, str]:
+        """What there is of it, as JSON."""
+        return {name: value for name, value in (("logo", self.logo), ("color", self.color)) if value}
 
 
 @dataclass(frozen=True)
@@ -32,9 +57,10 @@ class SiteSettings:
     """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
     kept_parameters: frozenset[str] = frozenset()
     """The query parameters that are stored with the address of a page; all others are dropped."""
+    brand: Brand = Brand()
 
     @classmethod
-    def read(cls, consent_required: bool, kept_parameters: Collection[str]) -> SiteSettings:
+    def read(cls, consent_required: bool, kept_parameters: Collection[str], brand: Brand) -> SiteSettings:
         """Raises `Invalid`."""
         kept = frozenset(kept_parameters)
         if len(kept) > MOST_PARAMETERS:
@@ -43,17 +69,19 @@ class SiteSettings:
         if wrong:
             told = f"must be names such as utm_campaign, of 64 characters at most: “{wrong[0][:64]}” is none"
             raise Invalid(faults=[Fault("/kept_parameters", told)])
-        return cls(consent_required, kept)
+        return cls(consent_required, kept, brand)
 
     def stored(self) -> dict[str, Any]:
         """What is not at its default, as JSON."""
         kept = {"kept_parameters": sorted(self.kept_parameters)} if self.kept_parameters else {}
-        return kept | ({"consent_required": True} if self.consent_required else {})
+        brand = {"brand": self.brand.stored()} if self.brand != Brand() else {}
+        return kept | brand | ({"consent_required": True} if self.consent_required else {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> SiteSettings:
         """Of what `stored` gave."""
-        return cls(stored.get("consent_required", False), frozenset(stored.get("kept_parameters", ())))
+        brand = Brand(**stored.get("brand", {}))
+        return cls(stored.get("consent_required", False), frozenset(stored.get("kept_parameters", ())), brand)
 
 
 @dataclass(frozen=True)

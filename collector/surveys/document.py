@@ -33,6 +33,8 @@ SCHEMA_ID = "urn:tevreden:schema:survey"
 _STORED: dict[str, Any] = {"stored": True}
 """Told to the validators of a document that comes from the store."""
 
+STANDARD_COLOR = "#0b7a75"
+"""The theme colour of a survey for which none was chosen, on a site that has none."""
 _COLOR = re.compile(r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")
 
 
@@ -175,8 +177,17 @@ class EmailCapture(Part):
 
 class Appearance(Part):
     position: Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"] = "slide-in-right"
-    color: Color = Field("#0b7a75", description="The theme colour, #rgb or #rrggbb.")
-    scheme: Literal["light", "dark", "auto"] = Field("auto", description="auto follows the visitor's own preference.")
+    color: Color = Field(
+        STANDARD_COLOR, description="The theme colour, #rgb or #rrggbb. Left as it is, the site's own if it has one."
+    )
+    faces: Literal["color", "plain"] = Field(
+        "color", description="Faces from red to green, or plain ones in the theme colour alone."
+    )
+    scheme: Literal["light", "dark", "auto"] = Field(
+        "auto",
+        description="auto follows the page, and where that has no colours of its own, what its color-scheme says: the "
+        "visitor's own preference only if the page follows that as well.",
+    )
     offset: int = Field(
         0,
         ge=0,

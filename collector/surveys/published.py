@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from collector.surveys.document import SurveyDocument, ThankYou, ThankYouTranslation, Translation
+from collector.access.sites import Brand
+from collector.surveys.document import STANDARD_COLOR, SurveyDocument, ThankYou, ThankYouTranslation, Translation
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
 from collector.surveys.metrics import GROUPS, neutral_range
@@ -13,11 +14,12 @@ from collector.surveys.patterns import compile_pattern
 from collector.surveys.personal import fill
 
 
-def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, Any]:
+def published_survey(revision: Revision, brand: Brand, *, manual: bool = False) -> dict[str, Any]:
     """The survey as `widget/src/types.ts` describes it; what is at its default is left out, because bytes count.
 
-    ``manual`` ones show only when the page asks for them.
+    ``brand`` is the site's; ``manual`` ones show only when the page asks for them.
     """
+    color = color_of(revision.document, brand)
     document = revision.document
     low, high = neutral_range(document.metric, document.points)
     where, when, frequency = document.where, document.when, document.frequency
@@ -29,9 +31,11 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
         "neutral": [low, high] if low < high else None,  # the middle one goes without saying
         "position": document.appearance.position,
         "offset": document.appearance.offset or None,
-        "color": document.appearance.color,
-        "ink": readable_on(document.appearance.color),
+        "color": color,
+        "ink": readable_on(color),
         "scheme": None if document.appearance.scheme == "auto" else document.appearance.scheme,
+        "logo": f"../..{brand.logo}" if brand.logo else None,  # from where answers are sent to
+        "plain": document.appearance.faces == "plain",
         "include": [compile_pattern(pattern) for pattern in where.include],
         "exclude": [compile_pattern(pattern) for pattern in where.exclude],
         "large": not where.small_screens,
@@ -44,13 +48,19 @@ def published_survey(revision: Revision, *, manual: bool = False) -> dict[str, A
         "again": {"never": None, "always": 0, "after": frequency.unanswered_days}[frequency.unanswered],
         "renew": frequency.answered_days,
         "sample": frequency.sample_percent if frequency.sample_percent < 100 else None,
-        "manual": manual or document.delivery != "web",
+        "manual": manual,
         "email": document.email_capture.ask == "unknown",
         "texts": {
             language: _texts(document, language) for language in (document.language, *sorted(document.translations))
         },
     }
     return {key: value for key, value in survey.items() if not _goes_without_saying(key, value)}
+
+
+def color_of(document: SurveyDocument, brand: Brand) -> str:
+    """The theme colour of a survey on a site."""
+    chosen = document.appearance.color
+    return brand.color if brand.color and chosen == STANDARD_COLOR else chosen
 
 
 _DEFAULTS = {"first": 1, "position": "slide-in-right", "ink": "#fff"}

@@ -34,6 +34,7 @@ ADDRESS = "https://tevreden.test"
 """Where pages under test find the collector: Playwright hands what they ask of it on, so that any page can reach it."""
 START_SECONDS = 30
 PHONE = (390, 844)
+EMAIL = "input[type=email]"
 A_DAY = timedelta(days=1)
 ANOTHER = re.compile(r"/w/([a-z0-9]{12}|loader-[a-f0-9]{12})\.js")
 SETTLE_SECONDS = 5
@@ -270,7 +271,10 @@ class SurveyKit:
     # ---- what comes of it ----
 
     def answer(self, score: int | str, *, comment: str | None = None, email: str | None = None) -> dict[str, Any]:
-        """Answer as a visitor does, by score or by its label; gives the answer as it was stored."""
+        """Answer as a visitor does, step by step; gives the answer as it was stored.
+
+        ``score`` is a score or its label. Steps for which nothing is given are sent empty.
+        """
         element = self.to_be_shown()
         if element.get_attribute("data-state") == "closed":
             element.locator(".tab").click()
@@ -280,12 +284,14 @@ class SurveyKit:
             else element.get_by_role("radio", name=score, exact=True)
         )
         with self.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")) as sent:
-            choice.click(force=True)
+            choice.click()
             if comment is not None:
                 element.locator("textarea").fill(comment)
+            if element.locator("form button").count() and not element.locator(EMAIL).count():
+                element.locator("form button").click()
             if email is not None:
-                element.locator("input[type=email]").fill(email)
-            if element.locator("form button").count():
+                element.locator(EMAIL).fill(email)
+            if element.locator(EMAIL).count():
                 element.locator("form button").click()
         assert sent.value.ok, f"the answer was refused: {sent.value.text()}"
         return self.answers()[0]

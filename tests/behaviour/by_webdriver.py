@@ -179,8 +179,14 @@ class WebDriverWindow(Window):
         return self._find(role, name) is not None
 
     def click(self, role: str, name: str | None = None) -> None:
-        found: WebElement = wait(lambda: self._find(role, name), f"{role} {name or ''}", PATIENCE, self.failures)
-        found.click()
+        def press() -> bool:
+            found = self._find(role, name)
+            if not found or not found.is_enabled():
+                return False
+            found.click()
+            return True
+
+        wait(press, f"{role} {name or ''}", PATIENCE, self.failures)
 
     def focused(self) -> tuple[str, str]:
         one = self.run(FOCUSED)

@@ -25,7 +25,7 @@ TROUBLES = {
 def comment(visit: Visit, text: str) -> None:
     visit.answer("Satisfied")
     visit.write(text)
-    visit.window.click("button", "Send")
+    visit.send_unheard()
     visit.expect_thanked()
 
 

@@ -111,16 +111,28 @@ class Visit:
         self.window.click("textbox", name)
         self.window.type(text)
 
-    def send(self) -> None:
-        """Send the form, and wait until the collector has acknowledged it."""
+    def send(self, email: str = "") -> None:
+        """Send the comment and the e-mail address or none, and wait until the collector has acknowledged it."""
 
         def acknowledged() -> list[Call]:
             return [call for call in self.events() if call.over and b'"complete":true' in call.body]
 
         before = len(acknowledged())
-        self.window.click("button", "Send")
+        self.send_unheard(email)
         reply = self.stage.until(lambda: acknowledged()[before:], what="what was sent")[0]
         assert reply.status == 200, reply
+
+    def send_unheard(self, email: str = "") -> None:
+        """The same, though the collector may be away."""
+        self.window.click("button", "Send")
+        if self.inside("(root) => !!root.querySelector('#email')"):
+            if email:
+                self.write(email)
+            self.window.click("button", "Send")
+
+    def rest(self) -> None:
+        """Wait until a step takes presses."""
+        self.window.until("() => !document.querySelector('tevreden-survey').shadowRoot.querySelector('form :disabled')")
 
     def settle(self) -> None:
         """Wait until the collector has acknowledged everything, and first that a survey was shown if one is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -33,13 +34,15 @@ def through(visit: Visit, survey: Locator) -> None:
         look(visit, "closed")
         survey.get_by_role("button").click()
     look(visit, "open")
-    survey.get_by_role("radio").nth(1).check(force=True)
+    survey.get_by_role("radio").nth(1).check()
     look(visit, "scored")
-    survey.get_by_role("textbox").last.fill("no address")
+    survey.locator("form button").click()
+    look(visit, "asked for an address")
+    survey.get_by_role("textbox").fill("no address")
     survey.locator("form button").click()
     expect(survey.get_by_role("alert")).not_to_be_empty()
     look(visit, "refused")
-    survey.get_by_role("textbox").last.fill("")
+    survey.get_by_role("textbox").fill("")
     survey.locator("form button").click()
     expect(survey).to_have_attribute("data-state", "thanks")
     look(visit, "thanks")
@@ -72,7 +75,7 @@ def test_contrast_holds_for_any_theme_colour(visitor: Visitor, scale: str, schem
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_score_has_a_name_and_a_target_of_44_pixels_on_touch(visitor: Visitor, scale: str) -> None:
+def test_every_score_has_a_name_and_a_target_44_pixels_high_and_24_wide(visitor: Visitor, scale: str) -> None:
     for width in (320, 375, 768):
         visit = visitor(viewport={"width": width, "height": 700}, has_touch=True, is_mobile=True)
         visit.site.publish(**SCALES[scale])
@@ -82,21 +85,25 @@ def test_every_score_has_a_name_and_a_target_of_44_pixels_on_touch(visitor: Visi
         assert len(set(names)) == len(names)
         assert all(names)
         boxes = radios.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().toJSON())")
-        assert min(min(box["width"], box["height"]) for box in boxes) >= 44, (width, boxes)
+        assert min(box["height"] for box in boxes) >= 44, (width, boxes)
+        assert min(box["width"] for box in boxes) >= 24, (width, boxes)
+        assert len({box["y"] for box in boxes}) == 1, "all in one row"
+        gaps = [right["x"] - left["x"] - left["width"] for left, right in itertools.pairwise(boxes)]
+        assert max(gaps) < 0.1, "no press falls between two scores"
 
 
 def test_zoomed_to_four_times_nothing_is_cut_off(visitor: Visitor) -> None:
     visit = visitor(viewport={"width": 320, "height": 256})
     visit.site.publish(metric="nps", question="How likely are you to recommend us to a friend or a colleague?")
     survey = visit.open().expect_shown()
-    survey.get_by_role("radio").last.check(force=True)
+    survey.get_by_role("radio").last.check()
     card = survey.get_by_role("dialog")
     box = card.bounding_box()
     assert box
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= 256
     assert card.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
-    survey.locator("form button").click()
+    visit.send()
     expect(survey).to_have_attribute("data-state", "thanks")
 
 
@@ -104,7 +111,7 @@ def test_forced_colours_show_what_is_chosen(visitor: Visitor) -> None:
     visit = visitor(forced_colors="active")
     visit.site.publish()
     survey = visit.open().expect_shown()
-    survey.get_by_role("radio").nth(2).check(force=True)
-    rings = survey.locator(".scale span").evaluate_all("(all) => all.map((one) => getComputedStyle(one).outlineStyle)")
+    survey.get_by_role("radio").nth(2).check()
+    rings = survey.locator(".scale i").evaluate_all("(all) => all.map((one) => getComputedStyle(one).outlineStyle)")
     assert rings == ["none", "none", "solid", "none", "none"]
     look(visit, "forced colours")

@@ -32,9 +32,12 @@ def test_answer_with_comment_and_email_is_on_disk(visit: Visit) -> None:
     visit.open("http://shop.example/order?id=7").expect_shown()
     visit.answer("Very satisfied")
     visit.survey.get_by_role("textbox", name="What was good?").fill("Quick, and wrapped well 🎁")
-    visit.survey.get_by_role("textbox", name="Your e-mail address (optional)").fill(" Jo@Example.com ")
+    expect(visit.survey.get_by_text("We may write back.")).to_be_hidden()
+    visit.survey.get_by_role("button", name="Send").click()
+    expect(visit.survey.get_by_role("textbox", name="Your e-mail address (optional)")).to_be_focused()
     expect(visit.survey.get_by_text("We may write back.")).to_be_visible()
-    visit.send()
+    expect(visit.survey.get_by_role("textbox")).to_have_count(1)
+    visit.send(" Jo@Example.com ")
     expect(visit.survey.get_by_role("dialog", name="Glad to hear")).to_be_visible()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
     link = visit.survey.get_by_role("link", name="Tell others")
@@ -122,8 +125,13 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     expect(visit.survey.get_by_role("radio", name="9")).to_be_checked()
     keys.press("Tab")
     keys.type("Everything")
+    button = visit.survey.get_by_role("button", name="Send")
+    expect(button).to_be_enabled()
     keys.press("Tab")
-    keys.press("Tab")
+    expect(button).to_be_focused()
+    keys.press("Enter")
+    expect(visit.survey.get_by_role("textbox", name="Your e-mail address (optional)")).to_be_focused()
+    expect(button).to_be_enabled()
     with visit.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")):
         keys.press("Enter")
     expect(visit.survey.get_by_role("dialog", name="Glad to hear")).to_be_focused()
@@ -131,11 +139,12 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     assert (response["score"], response["comment"]) == (9, "Everything")
 
 
-def test_by_touch_in_two_taps(visitor: Visitor) -> None:
+def test_by_touch_in_three_taps(visitor: Visitor) -> None:
     phone = visitor(viewport={"width": 375, "height": 667}, has_touch=True, is_mobile=True)
     phone.site.publish()
     survey = phone.open().expect_shown()
     survey.get_by_role("radio", name="Neutral").tap()
+    survey.get_by_role("button", name="Send").tap()
     with phone.page.expect_response(lambda reply: '"complete":true' in (reply.request.post_data or "")):
         survey.get_by_role("button", name="Send").tap()
     expect(survey).to_have_attribute("data-state", "thanks")
@@ -155,14 +164,14 @@ def test_address_that_is_none_is_told_before_anything_is_sent(visit: Visit) -> N
     visit.site.publish()
     survey = visit.open().expect_shown()
     visit.answer("Satisfied")
+    survey.get_by_role("button", name="Send").click()
     field = survey.get_by_role("textbox", name="Your e-mail address (optional)")
     field.fill("jo at example")
     survey.get_by_role("button", name="Send").click()
     expect(survey.get_by_role("alert")).to_have_text("Please check the e-mail address")
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
-    field.fill("jo@example.com")
-    visit.send()
+    visit.send("jo@example.com")
     assert stored(visit)["email"] == "jo@example.com"
 
 

@@ -25,13 +25,13 @@ def test_events_bubble_to_the_page_and_to_handlers(visit: Visit) -> None:
     heard = visit.page.evaluate("heard")
     about = {"survey": survey["key"], "revision": 1}
     score = {**about, "score": 4, "group": "positive"}
-    details = [about, {**score, "complete": False}, {**score, "complete": True, "comment": "Good"}]
+    said = {**score, "comment": "Good"}
+    answers = [{**score, "complete": False}, {**said, "complete": False}, {**said, "complete": True}]
     assert [one for one in heard if one[1] == "tevreden-survey"] == [
-        ["shown", "tevreden-survey", details[0]],
-        ["answered", "tevreden-survey", details[1]],
-        ["answered", "tevreden-survey", details[2]],
+        ["shown", "tevreden-survey", about],
+        *(["answered", "tevreden-survey", detail] for detail in answers),
     ]
-    assert [one[2] for one in heard if one[1] == "handler"] == details
+    assert [one[2] for one in heard if one[1] == "handler"] == [about, *answers]
 
 
 def test_show_asks_whatever_the_targeting_says(visit: Visit) -> None:
@@ -49,7 +49,7 @@ def test_survey_shown_by_who_hears_an_answer_stays_theirs_to_close(visit: Visit)
       if (answer.complete) {{ tevreden.dismiss(); tevreden.show('{second["key"]}') }} }}])</script>"""
     visit.open().expect_shown()
     visit.answer("Satisfied")
-    visit.survey.locator("form button").click()
+    visit.send_unheard()
     expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("And this?")
     visit.page.clock.run_for(20_000)
     expect(visit.survey).to_have_count(1)
@@ -181,13 +181,40 @@ def test_frozen_loader_with_integrity_shows_and_takes_answers(visit: Visit) -> N
     assert visit.errors == []
 
 
+def test_show_fetches_a_survey_that_no_page_carries(visit: Visit) -> None:
+    question = "Was the driver friendly?"
+    survey = visit.site.publish(delivery="link", question=question)
+    visit.open().expect_not_shown()
+    assert question not in visit.page.evaluate(
+        "(src) => fetch(src).then((reply) => reply.text())", f"{visit.site.url}/w/{visit.site.key}.js"
+    )
+    shows = "(key) => tevreden.show(key)"
+    visit.page.evaluate(shows, survey["key"])
+    expect(visit.expect_shown().get_by_role("dialog")).to_have_accessible_name(question)
+    visit.answer("Satisfied")
+    visit.send()
+    visit.page.evaluate("tevreden.dismiss()")
+    visit.page.evaluate(shows, survey["key"])
+    visit.expect_shown()
+    asked = [one for one in visit.to_collector() if one.url.split("?")[0].endswith(f"/{survey['key']}.json")]
+    assert len(asked) == 1, "asked for once a page"
+    assert [one["survey"] for one in visit.page.evaluate("tevreden.explain()")] == [survey["key"]]
+    assert visit.site.responses()[0]["score"] == 4
+
+
+def test_show_says_which_survey_it_cannot_find(visit: Visit) -> None:
+    with visit.open().page.expect_console_message(lambda message: "abcd2345 cannot be shown" in message.text):
+        visit.page.evaluate("tevreden.show('abcd2345')")
+    assert visit.survey.count() == 0
+
+
 @pytest.mark.parametrize("delivery", ["link", "web"])
 def test_survey_page_of_its_own(visit: Visit, delivery: str) -> None:
     survey = visit.site.publish(
         delivery=delivery, language="nl", question="Hoe tevreden ben je?", frequency={"unanswered": "always"}
     )
     if delivery == "link":
-        visit.open("https://shop.example/").expect_not_shown(because="manual")
+        visit.open("https://shop.example/").expect_not_shown()
     own = survey["url"].replace(survey["url"].split("/s/")[0], visit.site.url)
     visit.page.goto(own)
     expect(visit.survey.get_by_role("dialog")).to_have_accessible_name("Hoe tevreden ben je?")

@@ -71,7 +71,7 @@ def test_placement_stands_where_it_says(
     sideways = "(e) => e.scrollWidth - e.clientWidth"
     assert card.evaluate(sideways) <= 0
     assert visit.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    survey.get_by_role("button").last.click()
+    visit.send()
     expect(survey).to_have_attribute("data-state", "thanks")
     check_sides(box_of(card), placement, width, height)
 
@@ -106,7 +106,7 @@ def test_host_styles_do_not_reach_in(visit: Visit) -> None:
       tevreden-survey { position: static !important; width: 9px !important }</style>"""
     survey = visit.open().expect_shown()
     check_sides(box_of(survey.get_by_role("dialog")), "slide-in-right", 1280, 800)
-    assert survey.get_by_role("heading").evaluate("(e) => getComputedStyle(e).fontSize") == "16px"
+    assert survey.get_by_role("heading").evaluate("(e) => getComputedStyle(e).fontSize") == "17px"
 
 
 @pytest.mark.parametrize(("preference", "motion"), [("reduce", "none"), ("no-preference", "in")])
@@ -118,11 +118,26 @@ def test_motion_is_off_for_those_who_ask(visitor: Visitor, preference: str, moti
 
 
 @pytest.mark.parametrize(
-    ("scheme", "preference", "dark"),
-    [("auto", "light", False), ("auto", "dark", True), ("light", "dark", False), ("dark", "light", True)],
+    ("scheme", "page", "preference", "dark"),
+    [
+        ("auto", "", "light", False),
+        ("auto", "", "dark", False),
+        ("auto", "html { color-scheme: light dark }", "light", False),
+        ("auto", "html { color-scheme: light dark }", "dark", True),
+        ("auto", "html { color-scheme: dark }", "light", True),
+        ("auto", "body { background: #111 }", "light", True),
+        ("auto", "html { background: oklch(0.2 0.02 250) }", "light", True),
+        ("auto", "html { color-scheme: light dark } body { background: ivory }", "dark", False),
+        ("auto", "body { background: #0002 }", "dark", False),
+        ("light", "body { background: #111 }", "dark", False),
+        ("dark", "body { background: #fff }", "light", True),
+    ],
 )
-def test_scheme_follows_the_survey_then_the_visitor(visitor: Visitor, scheme: str, preference: str, dark: bool) -> None:
+def test_scheme_follows_the_survey_then_the_page(
+    visitor: Visitor, scheme: str, page: str, preference: str, dark: bool
+) -> None:
     visit = visitor(color_scheme=preference)
+    visit.head = f"<style>{page}</style>"
     visit.site.publish(appearance={"scheme": scheme, "color": "#ffe066"})
     survey = visit.open().expect_shown()
     ground = survey.get_by_role("dialog").evaluate("(e) => getComputedStyle(e).backgroundColor")

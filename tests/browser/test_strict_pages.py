@@ -173,7 +173,7 @@ def test_answer_waits_for_a_collector_that_is_away_and_arrives_once(visit: Visit
     visit.open().expect_shown()
     visit.answer("Satisfied")
     visit.survey.get_by_role("textbox").first.fill("Kept")
-    visit.survey.get_by_role("button", name="Send").click()
+    visit.send_unheard()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
     assert visit.site.responses() == []
     visit.context.unroute("**/answers")
@@ -194,7 +194,7 @@ def test_reply_that_is_lost_doubles_nothing(visit: Visit) -> None:
     visit.open().expect_shown()
     with visit.page.expect_event("requestfailed"):
         visit.answer("Satisfied")
-    visit.survey.get_by_role("button", name="Send").click()
+    visit.send_unheard()
     expect(visit.survey).to_have_attribute("data-state", "thanks")
     visit.context.unroute("**/answers")
     visit.open("http://shop.example/next")

@@ -2,7 +2,7 @@
 import { guard } from "./guard";
 import { giveUp, show, withUi } from "./showing";
 import { erase, forget, waiting } from "./storage";
-import type { Explain, Identity, View } from "./types";
+import type { Explain, Identity, Survey, View } from "./types";
 import { begin, stop } from "./visit";
 
 export type Call = [name: string, ...args: unknown[]];
@@ -23,8 +23,11 @@ const callsOn = (view: View, { host } = view) => ({
     for (const hear of view.hears) hear();
   },
   show(key: string, options?: { mount?: Element }) {
+    const showNow = (survey: Survey) => show(view, survey, undefined, options?.mount);
     const survey = view.surveys.find((one) => one.key_ == key);
-    if (survey && host.allowed) show(view, survey, undefined, options?.mount);
+    if (!host.allowed) return;
+    if (survey) showNow(survey);
+    else withUi(view, (loaded) => loaded.seek(view, key, showNow)); // not of those that show by themselves
   },
   dismiss: () => view.onPage?.dismiss(),
   identify({ email }: Identity, signature?: string) {

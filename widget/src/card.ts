@@ -4,14 +4,11 @@ import css from "./style.css";
 import type { Survey, Texts } from "./types";
 
 /**
- * A face whose mouth goes from sad (-9) to glad (11), and is never 0. Drawn by the style sheet, because the first SVG of a page takes
- * 31 KB of its heap; in whole numbers, because V8 keeps 48 KB for those that are not.
+ * One of seven faces, of which a scale of fewer points takes those that differ most. Drawn by the style sheet, because the
+ * first SVG of a page takes 31 KB of its heap.
  */
-const face = (mood: number) => {
-  const drawn = h<HTMLElement>("i");
-  drawn.style.setProperty("--mood", mood + "");
-  return drawn;
-};
+export const face = (points: number, index: number) =>
+  h("i", { class: "f" + (points > 5 ? index : points > 3 ? [0, 1, 3, 5, 6][index] : 3 * index) });
 
 /** The element on the page, closed to the page's styles; gives itself and what is to be filled. */
 export const drawRoot = (survey: Survey, texts: Texts, language: string, mount: Element | undefined) => {
@@ -29,7 +26,6 @@ export const drawRoot = (survey: Survey, texts: Texts, language: string, mount: 
   style(root, "color", survey.color_);
   style(root, "off", (survey.offset || 0) + "px");
   style(root, "ink", survey.ink || "#fff");
-  style(root, "scheme", survey.scheme || "light dark");
   return root;
 };
 
@@ -38,14 +34,18 @@ export const style = (root: HTMLElement, name: string, value: string | number) =
   root.style.setProperty("--" + name, value + "", "important");
 
 /** A radio a score, and what is under it. */
-const drawScale = ({ points, first = 1 }: Survey, { labels }: Texts, choose: (score: number) => void) =>
+const drawScale = (
+  { points, first = 1, plain }: Survey,
+  { labels }: Texts,
+  choose: (score: number) => void,
+) =>
   h(
     "div",
     {
       role: "radiogroup",
       "aria-labelledby": "question",
       "aria-describedby": "ends",
-      class: `scale n${points}`,
+      class: plain ? "scale plain" : "scale",
     },
     ...[...Array(points).keys()].map((index) =>
       h(
@@ -58,12 +58,12 @@ const drawScale = ({ points, first = 1 }: Survey, { labels }: Texts, choose: (sc
           "aria-label": labels?.[index] || first + index,
           onchange: () => choose(first + index),
         }),
-        h("span", {}, labels ? face(~~((20 * index) / (points - 1)) - 9) : first + index + ""),
+        labels ? face(points, index) : h("b", {}, first + index + ""),
       ),
     ),
   );
 
-/** The question, with room for the next one in `ask` and for its fields in `more`. */
+/** The question, and room for what follows it. */
 export const drawForm = (
   survey: Survey,
   texts: Texts,

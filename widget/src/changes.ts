@@ -2,7 +2,7 @@
 import { listen } from "./dom";
 
 /** After which a look may give something else, as after any change of the page: dialogs and full screen make some. */
-const EVENTS = "visibilitychange focus blur keydown";
+const EVENTS = "visibilitychange focus blur keydown transitionend";
 /** Milliseconds in which changes of the page are one; the focus has arrived by then. */
 const CALM = 50;
 /** Looks take at most one part in so many of the processor's time, however large the page is and however often it changes. */

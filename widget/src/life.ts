@@ -3,7 +3,6 @@ import { busy, modal } from "./attention";
 import { hearChanges } from "./changes";
 import { all, listen, page, pause } from "./dom";
 import { guard } from "./guard";
-import { fit } from "./place";
 import { hidden, kept, reachable } from "./sight";
 import { takeTurn } from "./turns";
 import type { Host, Showing } from "./types";
@@ -23,6 +22,7 @@ export interface Life {
 }
 
 /**
+ * @param place fits it to the window and the page
  * @param state of the element once it is on the page
  * @param seen is called when the visitor can see it
  * @param returned is called when it is on the page again
@@ -31,6 +31,7 @@ export const live = (
   host: Host,
   { mount, still, closed }: Showing,
   root: HTMLElement,
+  place: () => void,
   state: string,
   seen: () => void,
   returned: () => void,
@@ -53,7 +54,6 @@ export const live = (
     root.remove();
     closed();
   };
-  const place = () => fit(root, !!mount);
   const put = () => {
     for (const copy of all("tevreden-survey")) copy.shadowRoot || copy.remove(); // of a body that the page has kept
     place(); // reads the page's layout, while that is still good
@@ -104,6 +104,7 @@ export const live = (
       eye.unobserve(root);
       eye.observe(root);
     } else {
+      place(); // the page may have turned dark
       root.hidden = kept(root) || modal(root);
       if (!root.hidden && !mount) root.hidden = !reachable(root);
     }

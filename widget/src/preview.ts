@@ -8,7 +8,7 @@ import { create } from "./ui";
 export interface Wish {
   config: string;
   language: string;
-  /** `closed`, `question`, a group, or `thanks-` and a group. */
+  /** `closed`, `question`, a group, `email`, or `thanks-` and a group. */
   state: string;
   scheme: "light" | "dark";
 }
@@ -22,7 +22,7 @@ const host: Host = {
   name: "tv_preview",
   held: {},
   era: 0,
-  url: "",
+  url: new URL("/w/-/answers", location.href).href,
   allowed: false,
   token: () => "",
   remember: () => {},
@@ -51,10 +51,13 @@ let wish: Wish | undefined;
 const drive = (root: ShadowRoot, survey: Survey, state: string) => {
   if (state == "closed") return;
   root.querySelector<HTMLElement>(".tab")?.click();
-  const group = GROUPS.indexOf(state.replace("thanks-", ""));
+  const group = GROUPS.indexOf(state == "email" ? "positive" : state.replace("thanks-", ""));
   if (group < 0) return;
   root.querySelector<HTMLElement>(`input[value="${scoreIn(survey, group)}"]`)!.click();
-  if (state.startsWith("thanks")) root.querySelector("form")?.requestSubmit();
+  const send = () => root.querySelector("form")?.requestSubmit();
+  if (state != GROUPS[group] && !root.querySelector("#email")) send();
+  if (state.startsWith("thanks")) send();
+  for (const growth of root.querySelector(".card")!.getAnimations()) growth.finish();
 };
 
 const draw = async () => {

@@ -20,8 +20,6 @@ export interface Record {
   /** It is on the page where the visitor can see it; said once. */
   see: () => void;
   answer: (score: number, extra?: Partial<Event>) => void;
-  /** The visitor is through with it. */
-  complete: (score: number) => void;
   /** It was closed without an answer; said once. */
   dismiss: () => void;
 }
@@ -88,7 +86,6 @@ export const openRecord = (
     answered: () => !!state,
     see,
     answer,
-    complete: (score) => complete || answer(score, { complete: true }),
     dismiss() {
       if (state || dismissed) return;
       dismissed = true;

@@ -71,7 +71,7 @@ export interface Tevreden {
   identify(identity: Identity, signature?: string): void;
   /** Something happened that a survey may wait for. */
   event(name: string): void;
-  /** Show the survey with this key now, whatever its targeting says. */
+  /** Show the published survey with this key now, whatever its targeting or delivery. */
   show(survey: string, place?: Place): void;
   /** Close what is shown, as if the visitor did. */
   dismiss(): void;

@@ -72,7 +72,12 @@ export interface Survey {
   color_: string;
   /** On the colour; none for white. */
   ink?: string;
+  /** None for that of the page. */
   scheme?: "light" | "dark";
+  /** Faces in the survey's colour alone. */
+  plain?: boolean;
+  /** A picture of the site's, above the question. */
+  logo?: string;
   include?: Pattern[];
   exclude?: Pattern[];
   /** Not on small screens. */
@@ -221,6 +226,8 @@ export interface Shown {
 /** What the file that draws offers to the loader. */
 export interface Ui {
   show: (survey: Survey, showing: Showing) => Shown;
+  /** A published survey that is not in the script, by its key; asked for once a page. */
+  seek: (view: View, key: string, found: (survey: Survey) => void) => void;
   /** Send what still waits to be acknowledged. */
   flush: () => void;
   /** The visitor was forgotten: what waits is not to bring them back. */

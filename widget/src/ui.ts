@@ -1,14 +1,16 @@
 /** What draws: puts the pieces of one survey together, and lives through its time on the page. */
 import { openOutbox, type Outbox } from "./api";
-import { drawRoot } from "./card";
+import { drawRoot, face } from "./card";
 import { h, pause } from "./dom";
 import { languageFor } from "./language";
 import { live } from "./life";
+import { fit } from "./place";
 import { openRecord } from "./record";
 import { shield } from "./shield";
 import { Reason } from "./rules";
+import { say } from "./say";
 import { openSteps } from "./steps";
-import type { Host, Showing, Shown, Survey, Ui } from "./types";
+import type { Config, Host, Showing, Shown, Survey, Ui } from "./types";
 
 const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Shown => {
   const { preferred: language, mount, still } = showing;
@@ -24,7 +26,7 @@ const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Sho
     record.dismiss();
     if (!callout || record.answered()) return life.end();
     const inside = shadow.activeElement;
-    tab.textContent = texts.reopen || callout;
+    tab.lastChild!.textContent = texts.reopen || callout;
     root.dataset.state = "closed";
     dialog.replaceWith(tab);
     if (inside) tab.focus();
@@ -33,18 +35,20 @@ const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Sho
   const open = () => {
     root.dataset.state = "open";
     tab.replaceWith(dialog);
+    rest();
     dialog.focus();
   };
-  const tab = h<HTMLButtonElement>("button", { class: "tab" }, callout);
-  const close = !mount && h("button", { class: "close", "aria-label": texts.close_ }, "×");
+  const tab = h<HTMLButtonElement>("button", { class: "tab" }, face(7, 5), callout);
+  const close = !mount && h("button", { class: "close", "aria-label": texts.close_ });
   const news = h("div", { role: "status", class: "news" });
-  const dialog = openSteps(host, survey, texts, record, root, close, () => life.end());
+  const [dialog, rest] = openSteps(host, survey, texts, record, root, close, () => life.end());
   shadow.append(news, callout ? tab : dialog);
   const seen = () => {
     record.see();
     setTimeout(() => (news.textContent = callout || texts.question_), SOON);
   };
-  const life = live(host, showing, root, callout ? "closed" : "open", seen, () => refocus());
+  const place = () => fit(root, survey, mount);
+  const life = live(host, showing, root, place, callout ? "closed" : "open", seen, () => refocus());
   const refocus = shield(root, life.signal, { tab: open, close: dismiss }, () => {
     if (!mount && root.dataset.state != "closed") dismiss();
   });
@@ -62,11 +66,27 @@ const show = (host: Host, outbox: Outbox, survey: Survey, showing: Showing): Sho
 /** Milliseconds until what appeared is said. */
 const SOON = 200;
 
+/** Which format of the configuration this build reads. */
+declare const __FORMAT__: number;
+
+const seek: Ui["seek"] = async (view, key, found) => {
+  const { url } = view.host;
+  try {
+    const reply = await fetch(new URL(key + `.json?format=${__FORMAT__}`, url), { credentials: "omit" });
+    const [survey] = ((await reply.json()) as Config).surveys as [Survey];
+    view.surveys = [...view.surveys, survey]; // so that it is explained, and asked for once
+    if (view.host.allowed) found(survey);
+  } catch {
+    say(`${key} cannot be shown: not published, or the collector is away`);
+  }
+};
+
 export const create = async (host: Host): Promise<Ui> => {
   await pause(); // what is compiled now and what is drawn then are a task each
   const outbox = openOutbox(host);
   return {
     show: (survey, showing) => show(host, outbox, survey, showing),
+    seek,
     flush: outbox.flush,
     age: outbox.age,
   };

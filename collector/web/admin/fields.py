@@ -59,6 +59,7 @@ POSITIONS = (
     ("callout-left", "Call-out, left"),
     ("banner", "Banner, top"),
 )
+FACES = (("color", "From red to green"), ("plain", "One colour"))
 _LANGUAGES = tuple(sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold()))
 
 ON_PAGES = ("delivery", "web")
@@ -178,6 +179,7 @@ TABS: Mapping[Tab, tuple[Section, ...]] = {
             "Theme",
             (
                 Field("appearance/color", "Colour", "color"),
+                Field("appearance/faces", "Faces", "choice", options=FACES, only=("metric", "csat")),
                 Field(
                     *("appearance/scheme", "Light or dark", "choice"),
                     options=(("auto", "As the page"), ("light", "Light"), ("dark", "Dark")),

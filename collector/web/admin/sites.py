@@ -155,7 +155,8 @@ async def save(request: Request) -> Response:
     async with services.database.write() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
         try:
-            given = SiteSettings.read(bool(shown["consent_required"]), form.get("kept_parameters", "").split())
+            kept = form.get("kept_parameters", "").split()
+            given = SiteSettings.read(bool(shown["consent_required"]), kept, site.settings.brand)
         except Invalid as error:
             return await _settings(request, user, site, shown, by_field(error), status=error.status)
         await change_site(connection, site, given, by=user.email, now=services.clock())

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationEr
 from sqlalchemy import Row
 
 from collector.access.signing import Signing
-from collector.access.sites import Site, SiteSettings
+from collector.access.sites import Brand, Site, SiteSettings
 from collector.automations.webhooks import Webhook, message_id
 from collector.db.moments import moment
 from collector.errors import Invalid
@@ -31,7 +31,7 @@ class Resource(BaseModel):
 
 
 class NewSite(Resource):
-    name: FilledLine = Field(description="What the site is called; visitors never see it.")
+    name: FilledLine = Field(description="What the site is called; visitors see it on the own page of a survey.")
 
 
 def read_new_site(value: object) -> str:
@@ -40,6 +40,15 @@ def read_new_site(value: object) -> str:
         return NewSite.model_validate(value, strict=True).name
     except ValidationError as error:
         raise Invalid(faults=faults_of(error)) from None
+
+
+class BrandResource(Resource):
+    """What makes surveys look like their site's own."""
+
+    logo: str | None = Field(None, description="Where its picture is beneath the collector, such as /i/HASH.png.")
+    color: str | None = Field(
+        None, description="A colour as #rgb or #rrggbb, for surveys whose theme colour was left as it is at first."
+    )
 
 
 class ChangedSite(Resource):
@@ -51,6 +60,7 @@ class ChangedSite(Resource):
     kept_parameters: list[str] | None = Field(
         None, description="The query parameters that are stored with the address of a page; all others are dropped."
     )
+    brand: BrandResource | None = Field(None, description="Given, it takes the place of all that there was.")
 
 
 def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
@@ -59,9 +69,11 @@ def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
         given = ChangedSite.model_validate(value, strict=True)
     except ValidationError as error:
         raise Invalid(faults=faults_of(error)) from None
-    consent, kept = given.consent_required, given.kept_parameters
+    consent, kept, brand = given.consent_required, given.kept_parameters, given.brand
     return SiteSettings.read(
-        settings.consent_required if consent is None else consent, settings.kept_parameters if kept is None else kept
+        settings.consent_required if consent is None else consent,
+        settings.kept_parameters if kept is None else kept,
+        settings.brand if brand is None else Brand.read(brand.logo, brand.color),
     )
 
 
@@ -75,6 +87,7 @@ class SiteResource(Resource):
     )
     consent_required: bool
     kept_parameters: list[str]
+    brand: BrandResource
     created_at: Moment
 
     @classmethod
@@ -86,6 +99,7 @@ class SiteResource(Resource):
             identify_secret=signing.identify_secret(site.key, site.identify_version) if signing else None,
             consent_required=site.settings.consent_required,
             kept_parameters=sorted(site.settings.kept_parameters),
+            brand=BrandResource(logo=site.settings.brand.logo, color=site.settings.brand.color),
             created_at=site.created_at,
         )
 

@@ -1,4 +1,5 @@
-// Shows the survey in the page itself; the loader beside it brings the survey.
+// Shows the survey in the page itself, which wears its colour; the loader beside it brings the survey.
+document.documentElement.style.setProperty("--color", document.currentScript.dataset.color);
 (window.tevreden ||= []).push([
   "show",
   document.currentScript.dataset.survey,

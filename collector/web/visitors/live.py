@@ -53,25 +53,27 @@ class Live:
             return await load_open_site(connection, key, earlier, now=self._clock())
 
     async def _load_script(self, name: str, earlier: Script | None) -> Script:
+        site, published = await self._published(name)
+        return await asyncio.to_thread(_script_of, site, published, self._base_url, "-" in name, earlier)
+
+    async def _load_config(self, name: str, _: str | None) -> str:
+        """Of a site, or of one of its surveys, in a numbered format: ``KEY?NUMBER``, ``KEY-SURVEY?NUMBER``."""
+        name, _, number = name.partition("?")
+        site, published = await self._published(name)
+        return await asyncio.to_thread(config_of, site, published, own_page="-" in name, number=int(number))
+
+    async def _published(self, name: str) -> tuple[Site, Sequence[Revision]]:
+        """The surveys that show on a site's pages by themselves, or the one that is named after a hyphen."""
         key, _, survey = name.partition("-")
         async with self._database.read() as connection:
             site = await site_by_key(connection, key)
-            if survey:
-                revision = await get_revision(connection, site.id, survey, None)
-                if revision.status != "published":
-                    raise NotFound("This survey is not published.")
-                published = [revision]
-            else:
-                published = await live_revisions(connection, site.id)
-        return await asyncio.to_thread(_script_of, site, published, self._base_url, bool(survey), earlier)
-
-    async def _load_config(self, name: str, _: str | None) -> str:
-        """Of a site in a numbered format: ``KEY?NUMBER``."""
-        key, _, number = name.partition("?")
-        async with self._database.read() as connection:
-            site = await site_by_key(connection, key)
-            published = await live_revisions(connection, site.id)
-        return await asyncio.to_thread(config_of, site, published, number=int(number))
+            if not survey:
+                every = await live_revisions(connection, site.id)
+                return site, [one for one in every if one.document.delivery == "web"]
+            revision = await get_revision(connection, site.id, survey, None)
+        if revision.status != "published":
+            raise NotFound("This survey is not published.")
+        return site, [revision]
 
 
 def _script_of(

@@ -16,6 +16,7 @@ from collector.errors import NotFound
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import DELETED, get_revision
 from collector.surveys.personal import fill
+from collector.surveys.published import color_of
 from collector.web.http.packed import Packed
 from collector.web.http.rendering import PICTURED, page
 from collector.web.visitors.addresses import tag
@@ -53,6 +54,8 @@ async def survey_page(request: Request) -> Response:
         headers=PICTURED,
         texts=texts,
         revision=revision,
+        site=site,
+        color=color_of(revision.document, site.settings.brand),
         title=fill(revision.document.question) if revision.status == "published" else texts.closed,
         key=f"{site.key}-{revision.survey_key}",
         is_open=revision.status == "published",

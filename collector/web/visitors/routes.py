@@ -276,8 +276,17 @@ async def survey_script(request: Request) -> Response:
 
 async def site_config(request: Request) -> Response:
     """What the tag's script holds, for loaders that ask for it, in the format that theirs is."""
+    return await _config(request, request.path_params["site"])
+
+
+async def survey_config(request: Request) -> Response:
+    """One published survey alone, however it is delivered: for a page that shows it by its key."""
+    return await _config(request, "{site}-{survey}".format(**request.path_params))
+
+
+async def _config(request: Request, name: str) -> Response:
     number = format_asked(request.query_params.get("format"))
-    config = await visitor_services_of(request).live.configs.get(f"{request.path_params['site']}?{number}")
+    config = await visitor_services_of(request).live.configs.get(f"{name}?{number}")
     return Response(config, media_type="application/json", headers=SCRIPT_HEADERS)
 
 
@@ -329,6 +338,7 @@ routes = [
     Route("/w/explain-{hash}.js", frozen),
     Route("/w/loader-{hash}.js", frozen),
     Route("/w/{site}.json", site_config),
+    Route("/w/{site}/{survey}.json", survey_config),
     Route("/w/{site}/test/{token}.json", draft),
     Route("/w/{site}-{survey}.js", survey_script),
     Route("/w/{site}.js", ordinary(site_script, has_body=False)),

@@ -76,7 +76,7 @@ def config_of(
         "site": site.key,
         **({"base": f"{base_url}/w/"} if base_url else {}),
         **({"consent_required": True} if site.settings.consent_required and not own_page else {}),
-        "surveys": [published_survey(revision, manual=own_page) for revision in revisions],
+        "surveys": [published_survey(revision, site.settings.brand, manual=own_page) for revision in revisions],
     }
     return as_text(in_format(config, number))
 
