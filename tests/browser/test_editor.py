@@ -165,7 +165,7 @@ def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Edit
     survey.get_by_role("radio", name="Satisfied", exact=True).check()
     survey.get_by_role("textbox").first.fill("Not counted")
     survey.get_by_role("button", name="Send").click()
-    expect(survey.get_by_label("Your e-mail address (optional)")).to_be_visible()
+    expect(survey.get_by_role("textbox", name="Your e-mail address (optional)")).to_be_visible()
     survey.get_by_role("button", name="Send").click()
     expect(survey.get_by_text("Hooray!")).to_be_visible()
     own = tuple(f"{editing.home}/{part}/" for part in ("edit", "draw"))

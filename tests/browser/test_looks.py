@@ -207,7 +207,7 @@ def test_comment_is_on_disk_before_the_address_is_given(visit: Visit) -> None:
 def test_score_without_a_follow_up_leads_to_the_address_and_is_not_sent_empty(visit: Visit) -> None:
     visit.site.publish(follow_up={"negative": "", "neutral": "", "positive": ""})
     survey = visit.open().expect_shown()
-    survey.get_by_role("radio", name="Satisfied", exact=True).dblclick()
+    press_twice(visit, survey.get_by_role("radio", name="Satisfied", exact=True))
     expect(survey.get_by_role("textbox", name="Your e-mail address (optional)")).to_be_visible()
     visit.send("jo@example.com")
     (response,) = visit.site.responses()

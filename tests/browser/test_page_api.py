@@ -97,10 +97,9 @@ def test_page_that_replaces_its_body_gets_its_next_survey(visit: Visit) -> None:
     visit.expect_shown()
 
 
-def test_show_of_a_survey_that_is_not_there_does_nothing(visit: Visit) -> None:
+def test_call_that_is_not_there_does_nothing(visit: Visit) -> None:
     visit.site.publish(when={"event": "never"})
     visit.open()
-    visit.page.evaluate("tevreden.show('nosuch')")
     visit.page.evaluate("tevreden.push(['nosuch'])")
     visit.expect_not_shown()
     assert visit.errors == []
