@@ -32,6 +32,7 @@ from collector.run.app import create_app, open_services
 from collector.settings import Settings
 from tests.needs import do_without
 from tests.postgres import Cluster, missing, running
+from tests.site_statements import Watch, watched
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = Path(__file__).parent / "contract"
@@ -274,6 +275,21 @@ class App:
 
         assert self.client.portal
         return self.client.portal.call(read)
+
+
+@pytest.fixture(scope="session")
+def watched_statements() -> Iterator[Watch]:
+    """Every statement that this process sends to a database."""
+    with watched() as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def every_statement_names_its_site(watched_statements: Watch) -> Iterator[None]:
+    """Whatever a test is about: no statement that it runs on a site's table leaves the site out."""
+    yield
+    nameless = watched_statements.take()
+    assert not nameless, "\n".join(map(str, nameless))
 
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
