@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from itertools import count
@@ -22,21 +22,29 @@ from collector.automations.webhooks import KIND, create_webhook
 from collector.channels.outbound import Outbound
 from collector.db import outbox
 from collector.db.ids import new_id
+from collector.db.kinds import INSTALLATION, Rules
 from collector.db.opening import open_database
 from collector.db.outbox import Job, Outcome
 from collector.db.schema import jobs as table
 from collector.db.store import Database
+from collector.run.kinds import KINDS, Kind
 from collector.run.worker import Worker
 from collector.settings import Settings
 from tests.conftest import SECRET
 from tests.receiver import OWN_NETWORK
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+_OF_SITES = table.c.site_id != INSTALLATION
 HERE = [ip_network(OWN_NETWORK)]
 PATIENCE = 30
 
 _numbers = count(1)
 Found = TypeVar("Found")
+
+
+def sharing(count_: int) -> dict[str, Kind]:
+    """Webhooks alone, of which one worker calls so many of a site at the same time."""
+    return {KIND: replace(KINDS[KIND], share=count_)}
 
 
 @dataclass
@@ -107,32 +115,32 @@ class Jobs:
         now: datetime,
         *,
         most: int = 64,
-        share: int = 16,
+        kinds: Mapping[str, Rules] = KINDS,
         shares: Mapping[int, int] | None = None,
         running: Collection[UUID] = (),
     ) -> list[Job]:
-        return self.write(
-            lambda one: outbox.claim(one, now=now, most=most, share=share, shares=shares or {}, running=running)
-        )
+        """``shares`` is how many webhooks of a site are being called already."""
+        busy = {(site, KIND): count_ for site, count_ in (shares or {}).items()}
+        return self.write(lambda one: outbox.claim(one, now=now, most=most, kinds=kinds, shares=busy, running=running))
 
     def settle(self, *outcomes: Outcome, now: datetime) -> None:
         self.write(lambda connection: outbox.settle(connection, outcomes, now=now))
 
     def rows(self, site: int | None = None) -> dict[UUID, Row[Any]]:
-        query = select(table) if site is None else select(table).where(table.c.site_id == site)
+        query = select(table).where(_OF_SITES if site is None else table.c.site_id == site)
         found = self.write(lambda connection: connection.execute(query))
         return {row.id: row for row in found}
 
     def statuses(self) -> dict[str, int]:
         """How many jobs there are of each status."""
-        query = select(table.c.status, func.count()).group_by(table.c.status)
+        query = select(table.c.status, func.count()).where(_OF_SITES).group_by(table.c.status)
         return {row[0]: row[1] for row in self.write(lambda connection: connection.execute(query))}
 
     def wait_for(self, **wanted: int) -> None:
         """Until there are just so many jobs of each status."""
 
         async def run() -> None:
-            query = select(table.c.status, func.count()).group_by(table.c.status)
+            query = select(table.c.status, func.count()).where(_OF_SITES).group_by(table.c.status)
             async with asyncio.timeout(PATIENCE):
                 while True:
                     async with self.database.read() as connection:
@@ -162,9 +170,11 @@ class Jobs:
         return row
 
     @contextmanager
-    def working(self, outbound: Outbound, *, clock: Clock | None = None) -> Iterator[Worker]:
+    def working(
+        self, outbound: Outbound, *, clock: Clock | None = None, kinds: Mapping[str, Kind] = KINDS
+    ) -> Iterator[Worker]:
         """A worker until the block ends."""
-        worker = Worker(self.database, self.signing, outbound, clock or Clock())
+        worker = Worker(self.database, self.signing, outbound, clock or Clock(), kinds)
 
         async def start() -> asyncio.Task[None]:
             return asyncio.create_task(worker.run())

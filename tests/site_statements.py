@@ -41,6 +41,7 @@ OVER_ALL_SITES = {
     ("collector/db/outbox.py", "backlog"): "a measure of the installation",
     ("collector/db/outbox.py", "claim"): "a worker goes from site to site by the index of what waits",
     ("collector/db/outbox.py", "is_due"): "the same, before it takes anything",
+    ("collector/db/outbox.py", "hold_back"): "a restore brings back every site, and none of their deliveries goes out",
     ("collector/db/outbox.py", "take_events"): "what happened anywhere is told in one transaction",
     ("collector/db/outbox.py", "sweep"): "what is over for long goes, whosever it was",
     ("collector/responses/removal.py", "surveys_to_remove"): "which surveys of any site are due; each is then named",

@@ -13,8 +13,11 @@ from sqlalchemy import func, select
 
 from collector.channels.outbound import Outbound
 from collector.db import schema
+from collector.db.ids import new_id
+from collector.db.kinds import INSTALLATION
+from collector.db.outbox import Job
 from collector.responses import removal
-from collector.run.worker import Worker
+from collector.run.kinds import KINDS, Means
 from collector.surveys.lifecycle import KEPT_DELETED
 from tests.conftest import USER, App
 from tests.events import impression, response
@@ -70,11 +73,15 @@ def test_survey_can_be_called_whatever_another_is_and_keeps_none_from_being_dele
 
 
 def remove_at(owner: App, moment: Callable[[], datetime]) -> int:
-    """What a worker does now and then."""
+    """What a worker does now and then; how many surveys are gone."""
     app = services_of(owner)
-    worker = Worker(app.database, app.signing, Outbound(), moment)
+    means, before = Means(app.database, app.signing, Outbound(), moment), len(owner.rows(schema.surveys.c.number))
+    job = Job(INSTALLATION, new_id(), "removal", None, "", 1, new_id())
+    do = KINDS["removal"].do
+    assert do
     assert owner.client.portal
-    return int(owner.client.portal.call(worker._remove))
+    owner.client.portal.call(do, means, job, None)
+    return before - len(owner.rows(schema.surveys.c.number))
 
 
 def test_survey_that_is_deleted_comes_back_with_its_answers(owner: App) -> None:

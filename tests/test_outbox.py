@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.automations.webhooks import MOST
 from collector.db import outbox
 from collector.db.ids import new_id
+from collector.db.kinds import MOST_ATTEMPTS
 from collector.db.outbox import (
     KEPT,
     LEASE,
-    MOST_ATTEMPTS,
     WAITS,
     Job,
     Outcome,
@@ -38,7 +38,7 @@ from collector.db.verbs import Call, Steps
 from collector.errors import Conflict, NotFound
 from tests.conftest import BROWSER_SECRET, App
 from tests.faults.times import times
-from tests.jobs import NOW, Jobs, open_jobs
+from tests.jobs import NOW, Jobs, open_jobs, sharing
 from tests.services import services_of
 from tests.stores import everything_in
 
@@ -137,7 +137,7 @@ def test_no_site_gets_more_than_its_share_counting_what_it_has_already(jobs: Job
     sites = [jobs.add_site() for _ in range(3)]
     for site in sites:
         jobs.put(site, 40)
-    claimed = jobs.claim(NOW, most=60, share=16, shares={sites[0]: 16, sites[1]: 10})
+    claimed = jobs.claim(NOW, most=60, shares={sites[0]: 16, sites[1]: 10})
     assert Counter(job.site_id for job in claimed) == {sites[1]: 6, sites[2]: 16}
 
 
@@ -167,14 +167,14 @@ def test_claims_at_the_same_moment_never_take_the_same_job(store: tuple[str, str
 
     def claim_all() -> None:
         with open_jobs(store[0]) as other:
-            while claimed := other.claim(NOW + SECOND, most=7, share=7):
+            while claimed := other.claim(NOW + SECOND, most=7, kinds=sharing(7)):
                 taken.extend(ids(claimed))
 
     with ThreadPoolExecutor() as threads:
         for done in [threads.submit(claim_all) for _ in range(3)]:
             done.result(60)
     # A row that another transaction holds is passed over, so the last ones may be left for the next look.
-    taken.extend(ids(jobs.claim(NOW + SECOND, share=64)))
+    taken.extend(ids(jobs.claim(NOW + SECOND, kinds=sharing(64))))
     assert Counter(taken) == dict.fromkeys(jobs.rows(), 1)
 
 
@@ -318,7 +318,7 @@ def test_removing_what_is_being_written_down_is_no_deadlock(jobs: Jobs) -> None:
     for _ in range(times(20, 500)):
         target = new_id()
         jobs.put(site, 200, target=target)
-        claimed = jobs.claim(NOW, most=200, share=200)
+        claimed = jobs.claim(NOW, most=200, kinds=sharing(200))
         random.shuffle(claimed)
         jobs.portal.call(both, claimed, target, random.uniform(0, 0.01))
         assert jobs.rows() == {}

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from collector.access.sites import SECRETS_OVERLAP
 from collector.automations.webhooks import MOST, Webhook, create_webhook, list_webhooks
 from collector.db import outbox
+from collector.db.kinds import MOST_ATTEMPTS
 from collector.errors import Conflict
 from collector.run import worker
 from collector.run.app import create_app, open_services
@@ -449,8 +450,8 @@ def test_receiver_that_never_takes_it_is_given_up_with_the_reason_and_can_be_tri
     webhook = add_webhook(telling.site, receiver.url())
     telling.send(answer(telling.site.publish()))
     one = settled(telling.site, webhook, "failed")
-    assert (one["attempts"], one["reason"]) == (outbox.MOST_ATTEMPTS, "the receiver answered 500")
-    assert len(receiver.calls) == outbox.MOST_ATTEMPTS
+    assert (one["attempts"], one["reason"]) == (MOST_ATTEMPTS, "the receiver answered 500")
+    assert len(receiver.calls) == MOST_ATTEMPTS
     receiver.answer = lambda _: answering(200)
     assert telling.site.call("POST", f"/webhooks/{webhook['id']}/deliveries/{one['id']}/redo").status_code == 200
     again = settled(telling.site, webhook, "done")

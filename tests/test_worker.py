@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from collector.automations.webhooks import message_id
+from collector.automations.webhooks import KIND, message_id
 from collector.channels.outbound import Failed, Outbound, Refused, Reply
 from collector.db import outbox
+from collector.db.kinds import SHARE
 from collector.db.outbox import KEPT, Outcome
 from collector.db.store import Database
 from collector.errors import Unavailable
 from collector.run import worker
-from collector.run.worker import AT_ONCE, SHARE
+from collector.run.kinds import KINDS
+from collector.run.worker import AT_ONCE
 from tests.jobs import NOW, PATIENCE, Clock, Jobs, open_jobs
 
 Answer = Callable[[str], Awaitable[int]]
@@ -142,12 +145,10 @@ def test_failed_try_is_made_again_until_it_succeeds(
     assert jobs.rows()[wanted].attempts == 3
 
 
-def test_try_that_takes_too_long_has_failed(
-    jobs: Jobs, site: int, webhook: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "LONGEST_SECONDS", 0.05)
+def test_try_that_takes_too_long_has_failed(jobs: Jobs, site: int, webhook: UUID) -> None:
+    hasty = {KIND: replace(KINDS[KIND], longest_seconds=0.05)}
     (wanted,) = jobs.put(site, target=webhook)
-    with jobs.working(Outside(for_ever)):
+    with jobs.working(Outside(for_ever), kinds=hasty):
         row = jobs.tried(wanted)
     assert (row.status, row.attempts) == ("waiting", 1)
     assert row.reason.startswith("it took longer than")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -15,11 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.audit import record
 from collector.access.keys import is_key, new_site_key
 from collector.db.changes import note_change
+from collector.db.scheduling import put_over
 from collector.db.schema import sites
 from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
+RECOUNT = "recount"
+"""The kind of job that counts a site's answers over by the days of another time zone."""
 SECRETS_OVERLAP = timedelta(days=7)
 """How long the secret before the one in use is good as well, so that nobody has to change both sides at one moment."""
 """Query parameters that a site keeps with the addresses of pages."""
@@ -58,10 +63,16 @@ class SiteSettings:
     kept_parameters: frozenset[str] = frozenset()
     """The query parameters that are stored with the address of a page; all others are dropped."""
     brand: Brand = Brand()
+    time_zone: str = "UTC"
+    """By whose days answers are counted: a name of the IANA's, such as Europe/Amsterdam."""
 
     @classmethod
-    def read(cls, consent_required: bool, kept_parameters: Collection[str], brand: Brand) -> SiteSettings:
+    def read(
+        cls, consent_required: bool, kept_parameters: Collection[str], brand: Brand = Brand(), time_zone: str = "UTC"
+    ) -> SiteSettings:
         """Raises `Invalid`."""
+        if time_zone not in _zone_names():
+            raise Invalid(faults=[Fault("/time_zone", "must be a time zone such as Europe/Amsterdam")])
         kept = frozenset(kept_parameters)
         if len(kept) > MOST_PARAMETERS:
             raise Invalid(faults=[Fault("/kept_parameters", f"must be {MOST_PARAMETERS} at most")])
@@ -69,19 +80,38 @@ class SiteSettings:
         if wrong:
             told = f"must be names such as utm_campaign, of 64 characters at most: “{wrong[0][:64]}” is none"
             raise Invalid(faults=[Fault("/kept_parameters", told)])
-        return cls(consent_required, kept, brand)
+        return cls(consent_required, kept, brand, time_zone)
+
+    @property
+    def zone(self) -> tzinfo:
+        """`time_zone`; UTC on a machine that does not know it."""
+        return _zone(self.time_zone)
 
     def stored(self) -> dict[str, Any]:
         """What is not at its default, as JSON."""
         kept = {"kept_parameters": sorted(self.kept_parameters)} if self.kept_parameters else {}
         brand = {"brand": self.brand.stored()} if self.brand != Brand() else {}
-        return kept | brand | ({"consent_required": True} if self.consent_required else {})
+        zone = {"time_zone": self.time_zone} if self.time_zone != "UTC" else {}
+        return kept | brand | zone | ({"consent_required": True} if self.consent_required else {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> SiteSettings:
         """Of what `stored` gave."""
-        brand = Brand(**stored.get("brand", {}))
-        return cls(stored.get("consent_required", False), frozenset(stored.get("kept_parameters", ())), brand)
+        brand, kept = Brand(**stored.get("brand", {})), frozenset(stored.get("kept_parameters", ()))
+        return cls(stored.get("consent_required", False), kept, brand, stored.get("time_zone", "UTC"))
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones()) | {"UTC"}
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 @dataclass(frozen=True)
@@ -120,7 +150,9 @@ async def create_site(connection: AsyncConnection, name: str, *, by: str, now: d
 async def change_site(
     connection: AsyncConnection, site: Site, settings: SiteSettings, *, by: str, now: datetime
 ) -> Site:
-    """Give a site other settings."""
+    """Give a site other settings. In another time zone everything is counted over, beside what comes in."""
+    if settings.time_zone != site.settings.time_zone:
+        await put_over(connection, site.id, RECOUNT, now=now)
     await connection.execute(update(sites).where(sites.c.id == site.id).values(settings=settings.stored()))
     await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
@@ -180,6 +212,11 @@ async def only_site(connection: AsyncConnection) -> Site:
     if len(everything) != 1:
         raise Invalid(f"There are {len(everything)} sites: name one with ?site=KEY.")
     return everything[0]
+
+
+async def zones_of(connection: AsyncConnection, site_id: int) -> dict[int, tzinfo]:
+    """By whose days a site's answers are counted, by its number. Raises `NotFound`."""
+    return {site_id: (await site_by_id(connection, site_id)).settings.zone}
 
 
 def _site(row: Row[Any]) -> Site:

@@ -1,7 +1,8 @@
 """Durable jobs: what must happen because of something that was stored, written in the same transaction.
 
-A job is claimed with a lease, tried again later when it fails, and given up with a reason after `MOST_ATTEMPTS`. A
-worker that dies loses its lease in time, and another one does the job: at least once, always under the same id.
+A job is claimed with a lease, tried again later when it fails, and given up with a reason after as many tries as its
+kind has. A worker that dies loses its lease in time, and another one does the job: at least once, always under the same
+id, unless its kind says that nobody may when it is not known how it went.
 """
 
 from __future__ import annotations
@@ -25,21 +26,23 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.ids import new_hex_id, new_id, new_id_beside
+from collector.db.kinds import INSTALLATION, MOST_ATTEMPTS, SHARE, Rules
 from collector.db.schema import jobs, payloads
 from collector.db.verbs import Insert
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 LEASE = timedelta(seconds=90)
 """How long a worker may take for a job before another one does it."""
-MOST_ATTEMPTS = 10
 WAITS = (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200)
 """Seconds until the next try, after the first, second … try failed; each is made up to a fifth longer or shorter."""
+UNKNOWN = "a worker died at it, and nobody knows whether it was done"
 KEPT = timedelta(days=30)
 """How long a job that is over can be looked up."""
 
@@ -73,7 +76,7 @@ async def take_events(connection: AsyncConnection, *, most: int) -> list[Event]:
     """Take away what nobody was told of yet, so many at once, to put jobs in its place within this transaction."""
     query = (
         select(jobs.c.site_id, jobs.c.id, jobs.c.subject_id, jobs.c.payload, jobs.c.created_at)
-        .where(_is("new"))
+        .where(in_status("new"))
         .order_by(jobs.c.site_id, jobs.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -124,7 +127,7 @@ async def put_in_place(
     return len(each)
 
 
-def _is(status: str) -> ColumnElement[bool]:
+def in_status(status: str) -> ColumnElement[bool]:
     """Written out, because an index of the jobs in one status is used for no other way of asking."""
     return jobs.c.status == literal_column(f"'{status}'")
 
@@ -155,14 +158,14 @@ class Job:
 
 async def is_due(connection: AsyncConnection, *, now: datetime) -> bool:
     """Whether there is anything to tell or to claim."""
-    told = (await connection.execute(select(jobs.c.id).where(_is("new")).limit(1))).first()
+    told = (await connection.execute(select(jobs.c.id).where(in_status("new")).limit(1))).first()
     return told is not None or (await connection.execute(_sites_with_work(now).limit(1))).first() is not None
 
 
 def _sites_with_work(now: datetime) -> Select[Any]:
     """The sites that have something due, from one to the next by the index: those without are not looked at."""
-    first = select(func.min(jobs.c.site_id).label("site_id")).where(_is("waiting")).cte("served", recursive=True)
-    following = select(func.min(jobs.c.site_id)).where(_is("waiting"), jobs.c.site_id > first.c.site_id)
+    first = select(func.min(jobs.c.site_id).label("site_id")).where(in_status("waiting")).cte("served", recursive=True)
+    following = select(func.min(jobs.c.site_id)).where(in_status("waiting"), jobs.c.site_id > first.c.site_id)
     every = first.union_all(select(following.scalar_subquery()).where(first.c.site_id.is_not(None)))
     return select(every.c.site_id).where(every.c.site_id.is_not(None), exists().where(_due_of(every.c.site_id, now)))
 
@@ -172,35 +175,38 @@ async def claim(
     *,
     now: datetime,
     most: int,
-    share: int,
-    shares: Mapping[int, int],
+    kinds: Mapping[str, Rules],
+    shares: Mapping[tuple[int, str], int],
     running: Collection[UUID] = (),
 ) -> list[Job]:
-    """Take up to ``most`` jobs that are due, at most ``share`` of one site; less what ``shares`` says it has already.
+    """Take up to ``most`` jobs that are due, at most the share of its kind of one site; less what ``shares`` says that
+    a site has of a kind already.
 
     ``running`` are jobs that the caller is still at: they are not due to it, whatever became of the clock. No site
     waits for another's queue to empty: each that has something due gets its part in turn.
     """
     waiting = list((await connection.execute(_sites_with_work(now))).scalars())
     random.shuffle(waiting)
-    await _give_up_the_hopeless(connection, waiting, running, now)
+    await _give_up_the_hopeless(connection, waiting, running, kinds, now)
     lease, claimed = new_id(), list[Job]()
     for number, site_id in enumerate(waiting):
         fair = max(1, (most - len(claimed)) // (len(waiting) - number))
-        wanted = min(fair, share - shares.get(site_id, 0), most - len(claimed))
+        left = {kind: rules.share - shares.get((site_id, kind), 0) for kind, rules in kinds.items()}
+        wanted = min(fair, most - len(claimed))
         if wanted <= 0:
             continue
+        full = [kind for kind, room in left.items() if room <= 0]
         query = (
             _whole_jobs()
-            .where(_due_of(site_id, now), jobs.c.id.not_in(running))
+            .where(_due_of(site_id, now), jobs.c.id.not_in(running), jobs.c.kind.not_in(full))
             .order_by(jobs.c.due_at)
             .limit(wanted)
             .with_for_update(of=jobs, skip_locked=True)
         )
-        claimed += [
-            Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease)
-            for row in await connection.execute(query)
-        ]
+        for row in await connection.execute(query):
+            left[row.kind] = left.get(row.kind, SHARE) - 1
+            if left[row.kind] >= 0:
+                claimed.append(_job(row, lease))
     if claimed:
         here = (jobs.c.site_id == bindparam("its_site")) & (jobs.c.id == bindparam("its_id"))
         held = {"lease": lease, "due_at": now + LEASE, "attempts": jobs.c.attempts + 1}
@@ -210,18 +216,33 @@ async def claim(
     return claimed
 
 
+def _job(row: Row[Any], lease: UUID) -> Job:
+    return Job(row.site_id, row.id, row.kind, row.target_id, row.payload, row.attempts + 1, lease)
+
+
 async def _give_up_the_hopeless(
-    connection: AsyncConnection, waiting: Collection[int], running: Collection[UUID], now: datetime
+    connection: AsyncConnection,
+    waiting: Collection[int],
+    running: Collection[UUID],
+    kinds: Mapping[str, Rules],
+    now: datetime,
 ) -> None:
-    """A job that every worker dies of must not go on for ever."""
-    tried = and_(_is("waiting"), jobs.c.due_at <= now, jobs.c.attempts >= MOST_ATTEMPTS)
-    here = jobs.c.site_id.in_(waiting), tried, jobs.c.id.not_in(running)
-    end = {"status": "failed", "reason": "no worker lived to say how it went", "lease": None, "finished_at": now}
-    await connection.execute(update(jobs).where(*here).values(end))
+    """A job that every worker dies of must not go on for ever, and one that may be done once is not done again."""
+    here = jobs.c.site_id.in_(waiting), in_status("waiting"), jobs.c.due_at <= now, jobs.c.id.not_in(running)
+    end = {"status": "failed", "lease": None, "finished_at": now}
+    once = [kind for kind, rules in kinds.items() if rules.unknown == "stop"]
+    if once:
+        begun = jobs.c.kind.in_(once), jobs.c.lease.is_not(None)
+        await connection.execute(update(jobs).where(*here, *begun).values(end | {"reason": UNKNOWN}))
+    told = [(kind, rules.tries) for kind, rules in kinds.items() if rules.tries != MOST_ATTEMPTS]
+    usual = and_(jobs.c.kind.not_in([kind for kind, _ in told]), jobs.c.attempts >= MOST_ATTEMPTS)
+    own = [and_(jobs.c.kind == kind, jobs.c.attempts >= tries) for kind, tries in told if tries]
+    reason = {"reason": "no worker lived to say how it went"}
+    await connection.execute(update(jobs).where(*here, or_(usual, *own)).values(end | reason))
 
 
 def _due_of(site_id: Any, now: datetime) -> ColumnElement[bool]:
-    return and_(jobs.c.site_id == site_id, _is("waiting"), jobs.c.due_at <= now)
+    return and_(jobs.c.site_id == site_id, in_status("waiting"), jobs.c.due_at <= now)
 
 
 @dataclass(frozen=True)
@@ -232,11 +253,32 @@ class Outcome:
     status: Status
     wait: float = 0.0
     reason: str | None = None
+    attempts: int | None = None
+    """To go on from; None as many as there were."""
 
 
-def failed(job: Job, reason: str, *, permanent: bool = False, wait: float | None = None) -> Outcome:
+def later(job: Job, seconds: float) -> Outcome:
+    """What becomes of a job of which a part was done: it goes on in a while."""
+    return Outcome(job, "waiting", seconds, attempts=0)
+
+
+def done(job: Job, rules: Rules | None = None) -> Outcome:
+    """What becomes of a job that was done: one that comes round waits for its next time."""
+    if rules is None or rules.every is None:
+        return Outcome(job, "done")
+    return later(job, rules.every.total_seconds())
+
+
+def failed(
+    job: Job,
+    reason: str,
+    *,
+    permanent: bool = False,
+    wait: float | None = None,
+    tries: int | None = MOST_ATTEMPTS,
+) -> Outcome:
     """What becomes of a job whose try failed; ``wait`` is how many seconds the other side asked for."""
-    if permanent or job.attempts >= MOST_ATTEMPTS:
+    if tries is not None and (permanent or job.attempts >= tries):
         return Outcome(job, "failed", reason=reason)
     seconds = WAITS[min(job.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
     return Outcome(job, "waiting", max(seconds, wait or 0.0), reason)
@@ -260,6 +302,7 @@ async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, no
                 "its_id": one.job.id,
                 "its_lease": one.job.lease,
                 "status": one.status,
+                "attempts": one.job.attempts if one.attempts is None else one.attempts,
                 "due_at": now + timedelta(seconds=one.wait),
                 "reason": one.reason,
                 "lease": None,
@@ -268,6 +311,13 @@ async def settle(connection: AsyncConnection, outcomes: Sequence[Outcome], *, no
             for one in sorted(outcomes, key=lambda one: (one.job.site_id, one.job.id))
         ],
     )
+
+
+async def hold_back(connection: AsyncConnection, kind: str, reason: str, *, now: datetime) -> int:
+    """Give up every job of a kind that waits, until somebody asks for it again with `redo`; how many there were."""
+    end = {"status": "failed", "reason": reason, "lease": None, "finished_at": now}
+    waiting = jobs.c.kind == kind, in_status("waiting")
+    return (await connection.execute(update(jobs).where(*waiting).values(end))).rowcount
 
 
 async def redo(connection: AsyncConnection, site_id: int, job_id: UUID, *, now: datetime) -> None:
@@ -341,6 +391,6 @@ async def backlog(connection: AsyncConnection) -> dict[str, int]:
     """How many jobs wait, and how many were given up, over all sites."""
     found = {}
     for status in ("waiting", "failed"):
-        counted = select(func.count()).select_from(jobs).where(_is(status))
+        counted = select(func.count()).where(in_status(status), jobs.c.site_id != INSTALLATION)
         found[status] = (await connection.execute(counted)).scalar_one()
     return found

@@ -182,8 +182,8 @@ def _counter(name: str) -> Column[Any]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
-# Sums that are kept with every answer, so that no figure ever scans responses. A row is one day (UTC) of a survey at
-# one value of one dimension; processes that write at the same time add to lanes of their own.
+# Sums that are kept with every answer, so that no figure ever scans responses. A row is one day (in the site's time
+# zone) of a survey at one value of one dimension; processes that write at the same time add to lanes of their own.
 rollups = Table(
     "rollups",
     metadata,

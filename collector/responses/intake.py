@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
@@ -170,8 +170,10 @@ class _Batch:
         self.pages: list[tuple[OpenSurvey, str]] = []
         self._names: dict[str, set[str]] = {}
         self.jobs: list[tuple[Any, ...]] = []
+        self._zones: dict[int, tzinfo] = {}
 
     def take(self, arrival: Arrival) -> Receipt | Problem:
+        self._zones[arrival.site.id] = arrival.site.zone
         sender = _Sender(arrival)
         receipt = Receipt([], {}, None)
         for one in arrival.events:
@@ -192,7 +194,7 @@ class _Batch:
 
     def sums(self, lane: int) -> Sums:
         """How the sums change: less what was, plus what is."""
-        sums = Sums(lane)
+        sums = Sums(lane, self._zones)
         for rows, count in (
             (self.impressions, sums.count_impression),
             (self.responses, sums.count_response),

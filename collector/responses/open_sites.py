@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,6 +59,8 @@ class OpenSite:
     """How many webhooks hear of its answers."""
     kept_parameters: frozenset[str] = frozenset()
     """The query parameters that are stored with a page's address."""
+    zone: tzinfo = UTC
+    """By whose days its answers are counted."""
 
     def has(self, key: str, revision: int) -> bool:
         """Whether a survey had this revision when the site was loaded."""
@@ -94,7 +96,9 @@ async def load_open_site(connection: AsyncConnection, key: str, earlier: OpenSit
             unknown[number].labels, unknown[number].named_in = labels, (now.year, now.month)
     listening = select(func.count()).where(webhooks.c.site_id == site.id)
     listeners = (await connection.execute(listening)).scalar_one()
-    return OpenSite(site.id, key, found, site.identify_versions(now), listeners, site.settings.kept_parameters)
+    settings = site.settings
+    versions = site.identify_versions(now)
+    return OpenSite(site.id, key, found, versions, listeners, settings.kept_parameters, settings.zone)
 
 
 async def load_revision(connection: AsyncConnection, site: OpenSite, survey: OpenSurvey, number: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.audit import record
+from collector.access.sites import zones_of
 from collector.db.outbox import forget_subject
 from collector.db.schema import impressions, jobs, payloads, responses, revisions, rollups, surveys
 from collector.errors import NotFound
@@ -67,7 +68,7 @@ async def delete_response(
     row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
     if row is None:
         raise NotFound("This site has no such response.")
-    sums = Sums(lane=0)
+    sums = Sums(0, await zones_of(connection, site_id))
     sums.count_response(row, -1)
     shown = impressions.c.site_id == site_id, impressions.c.id == row["impression_id"]
     query = select(impressions).where(*shown).with_for_update()

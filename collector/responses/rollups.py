@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, String, and_, bindparam, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.access.sites import zones_of
 from collector.db.schema import COUNTERS, HIGHEST_SCORE, SCORE_COUNTERS, impressions, responses, rollups
 from collector.db.verbs import Add
 
@@ -41,8 +42,9 @@ Key = tuple[Any, str, Any, date, str]
 class Sums:
     """Changes to the sums, gathered over a batch."""
 
-    def __init__(self, lane: int) -> None:
-        self._lane = lane
+    def __init__(self, lane: int, zones: Mapping[int, tzinfo] | None = None) -> None:
+        """``zones``: by whose days the answers of sites are counted; UTC's for those that are not named."""
+        self._lane, self._zones = lane, {site: zone for site, zone in (zones or {}).items() if zone is not UTC}
         self._gathered: dict[tuple[Any, ...], list[int]] = {}
 
     def count_impression(self, row: Mapping[Any, Any], times: int = 1) -> None:
@@ -71,7 +73,8 @@ class Sums:
 
     def _of(self, row: Mapping[Any, Any], moment: datetime) -> list[int]:
         """The numbers of rows that agree in every dimension; there are few such kinds in a batch."""
-        kind = _kind(row), moment.date()
+        zone = self._zones.get(row["site_id"]) if self._zones else None
+        kind = _kind(row), (moment.astimezone(zone) if zone else moment).date()
         numbers = self._gathered.get(kind)
         if numbers is None:
             numbers = self._gathered[kind] = [0] * len(NUMBERS)
@@ -142,7 +145,7 @@ def for_figures(scores: Iterable[int]) -> Wanted:
 
 @dataclass(frozen=True)
 class Span:
-    """Days (UTC) from the first to the last, both included; None is without end."""
+    """Days in the site's time zone from the first to the last, both included; None is without end."""
 
     first: date | None = None
     last: date | None = None
@@ -291,7 +294,7 @@ class Difference:
 async def recount(connection: AsyncConnection, site_id: int, survey_number: int) -> list[Difference]:
     """Count everything of one survey again; where the sums that are kept differ from that, at the one moment that the
     connection sees."""
-    counted = Sums(lane=0)
+    counted = Sums(0, await zones_of(connection, site_id))
     for columns, count in ((_SHOWN, counted.count_impression), (_ANSWERED, counted.count_response)):
         table = columns[0].table
         query = select(*columns).where(table.c.site_id == site_id, table.c.survey_number == survey_number)

@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.access.guesses import forget_guesses
 from collector.access.signing import Signing
-from collector.automations.subscriptions import tell
-from collector.automations.webhooks import KIND as WEBHOOK
-from collector.automations.webhooks import Webhook, find_webhooks, message_id
 from collector.channels.outbound import Failed, Outbound, OutboundError, Refused
-from collector.channels.webhook import deliver
 from collector.db.group import GroupCommit
-from collector.db.outbox import Job, Outcome, claim, failed, is_due, settle, sweep
+from collector.db.outbox import LEASE, Job, Outcome, claim, done, failed, is_due, later, settle
+from collector.db.scheduling import keep_lease, put_what_comes_round
 from collector.db.store import Database
 from collector.errors import NotFound, Problem, Unavailable
-from collector.responses import removal
-from collector.responses.rollups import fold_lanes
+from collector.run.kinds import KINDS, PAUSE_SECONDS, Kind, Means
 
 AT_ONCE = 64
 """Jobs that one worker does at the same time."""
-SHARE = 16
-"""Of those, how many may be of one site: another site's never wait for all of them."""
-LONGEST_SECONDS = 30.0
-"""A try that takes longer has failed; well within the lease."""
 POLL_SECONDS = 1.0
-PAUSE_SECONDS = 0.01
-"""Between two claims, so that what ended meanwhile makes room for several jobs at once: a claim is a transaction."""
-SWEEP_SECONDS = 3600.0
-TIDY_AGAIN_SECONDS = 60.0
-"""After housekeeping that failed; jobs do not wait for it."""
+LOOK_SECONDS = 3600.0
+"""Between two looks whether what comes round stands in the outbox."""
+LOOK_AGAIN_SECONDS = 60.0
+"""After a look that failed."""
 DRAIN_SECONDS = 4.0
 """How long a worker that was told to stop goes on with what it has begun."""
 
@@ -47,10 +39,18 @@ log = structlog.get_logger()
 class Worker:
     """One worker. Run it with `run` until it is cancelled."""
 
-    def __init__(self, database: Database, signing: Signing, outbound: Outbound, clock: Callable[[], datetime]) -> None:
-        self._database, self._signing, self._outbound, self._clock = database, signing, outbound, clock
+    def __init__(
+        self,
+        database: Database,
+        signing: Signing,
+        outbound: Outbound,
+        clock: Callable[[], datetime],
+        kinds: Mapping[str, Kind] = KINDS,
+    ) -> None:
+        self._means = Means(database, signing, outbound, clock)
+        self._database, self._clock, self._kinds = database, clock, kinds
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._shares: Counter[int] = Counter()
+        self._shares: Counter[tuple[int, str]] = Counter()
         self._awake = asyncio.Event()
         self._settling: GroupCommit[Outcome, None] = GroupCommit(self._settle, largest=200, most_waiting=AT_ONCE * 2)
 
@@ -61,59 +61,28 @@ class Worker:
     async def run(self) -> None:
         """Do what is due, for ever. Once cancelled, what was begun is ended first."""
         loop = asyncio.get_running_loop()
-        tidy_at = loop.time()
-        removing = asyncio.create_task(self._remove_for_ever())
+        look_at = loop.time()
         try:
             while True:
                 self._awake.clear()
-                if loop.time() >= tidy_at:
-                    tidied = await _tried(self._tidy())
-                    tidy_at = loop.time() + (TIDY_AGAIN_SECONDS if tidied is None else SWEEP_SECONDS)
+                if loop.time() >= look_at:
+                    put = await _tried(self._put_what_comes_round())
+                    look_at = loop.time() + (LOOK_AGAIN_SECONDS if put is None else LOOK_SECONDS)
                 claimed = await _tried(self._claim())
                 if claimed:
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await asyncio.sleep(PAUSE_SECONDS)  # a claim is a transaction: let room gather for several jobs
                 if not claimed or len(self._running) >= AT_ONCE:
                     with suppress(TimeoutError):  # not by wait_for, which before Python 3.12 may swallow a cancellation
                         async with asyncio.timeout(POLL_SECONDS):
                             await self._awake.wait()
         finally:
-            removing.cancel()
-            await asyncio.wait([removing])
             await self._drain()
 
-    async def _remove_for_ever(self) -> None:
-        """What was deleted long ago, beside the jobs, because there may be millions of answers to a survey."""
-        while True:
-            await _tried(self._remove())
-            await asyncio.sleep(SWEEP_SECONDS)
-
-    async def _remove(self) -> int:
-        async with self._database.read() as connection:
-            due = await removal.surveys_to_remove(connection, now=self._clock())
-        for survey in due:
-            for remove_some in (removal.remove_responses, removal.remove_impressions):
-                left = 1
-                while left:
-                    async with self._database.write() as connection:
-                        left = await remove_some(connection, *survey)
-                    await asyncio.sleep(PAUSE_SECONDS)
-            async with self._database.write() as connection:
-                await removal.remove_survey(connection, *survey)
-        return len(due)
-
-    async def _tidy(self) -> int:
+    async def _put_what_comes_round(self) -> int:
         async with self._database.write() as connection:
-            swept = await sweep(connection, now=self._clock())
-        more = True
-        while more:
-            async with self._database.write() as connection:
-                more = await forget_guesses(connection, now=await self._database.now(connection, self._clock))
-        folded = 1
-        while folded:
-            async with self._database.write() as connection:
-                folded = await fold_lanes(connection, before=self._clock().date())
-        await self._database.keep_house(self._clock())
-        return swept
+            now = await self._database.now(connection, self._clock)
+            await put_what_comes_round(connection, self._kinds.values(), now=now)
+        return 0
 
     async def _claim(self) -> int:
         room = AT_ONCE - len(self._running)
@@ -124,52 +93,78 @@ class Worker:
                 return 0
         async with self._database.write() as connection:
             now = await self._database.now(connection, self._clock)
-            told = await tell(connection, now=now)
+            told = [await kind.do_some(connection, now) for kind in self._kinds.values() if kind.do_some]
             claimed = await claim(
-                connection, now=now, most=room, share=SHARE, shares=self._shares, running=self._running
+                connection, now=now, most=room, kinds=self._kinds, shares=self._shares, running=self._running
             )
-            places = {job.id: (job.site_id, job.target_id) for job in claimed if job.kind == WEBHOOK and job.target_id}
-            webhooks = await find_webhooks(connection, places.values()) if places else {}
+            known = await self._look_up(connection, claimed)
         for job in claimed:
-            self._shares[job.site_id] += 1
-            webhook = webhooks.get(places[job.id]) if job.id in places else None
-            task = self._running[job.id] = asyncio.create_task(self._do(job, webhook))
+            self._shares[job.site_id, job.kind] += 1
+            task = self._running[job.id] = asyncio.create_task(self._do(job, known.get(job.id)))
             task.add_done_callback(partial(self._ended, job))
-        return told + len(claimed)
+        return sum(told) + len(claimed)
+
+    async def _look_up(self, connection: AsyncConnection, claimed: Sequence[Job]) -> dict[UUID, Any]:
+        """What the claimed jobs of each kind need."""
+        known: dict[UUID, Any] = {}
+        for kind in self._kinds.values():
+            mine = [job for job in claimed if job.kind == kind.name]
+            if mine and kind.look_up:
+                known |= await kind.look_up(connection, mine)
+        return known
 
     def _ended(self, job: Job, _: asyncio.Task[None]) -> None:
         del self._running[job.id]
-        self._shares[job.site_id] -= 1
+        self._shares[job.site_id, job.kind] -= 1
         self._awake.set()
 
-    async def _do(self, job: Job, webhook: Webhook | None) -> None:
-        try:
-            if job.kind != WEBHOOK:
-                outcome = failed(job, f"this release knows no job of the kind {job.kind}")
-            else:
-                async with asyncio.timeout(LONGEST_SECONDS):
-                    await self._call_webhook(job, webhook)
-                outcome = Outcome(job, "done")
-        except Refused as refused:
-            outcome = failed(job, str(refused), permanent=True)
-        except Failed as problem:
-            outcome = failed(job, str(problem), wait=problem.retry_after)
-        except (NotFound, OutboundError) as problem:
-            outcome = failed(job, str(problem), permanent=True)
-        except TimeoutError:
-            outcome = failed(job, f"it took longer than {LONGEST_SECONDS:.0f} seconds")
-        except Unavailable:
-            return  # its lease ends, and it is done again
-        except Exception as error:
-            log.error("unexpected in a job", kind=job.kind, job=str(job.id), exc_info=error)
-            outcome = failed(job, "something went wrong on our side")
-        while True:
+    async def _do(self, job: Job, known: Any) -> None:
+        kind = self._kinds.get(job.kind)
+        if kind is None or kind.longest_seconds < LEASE.total_seconds():
+            outcome = await self._try(job, kind, known)
+        else:
+            keeping = asyncio.create_task(self._keep_lease(job))
+            try:
+                outcome = await self._try(job, kind, known)
+            finally:
+                keeping.cancel()
+        while outcome:
             try:
                 await self._settling.submit(outcome)
             except Problem:  # it was done: as long as the lease lasts nobody else may do it
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 return
+
+    async def _try(self, job: Job, kind: Kind | None, known: Any) -> Outcome | None:
+        """How it went; None if nobody can tell, so that it is done again once its lease ends."""
+        if kind is None or kind.do is None:
+            return failed(job, f"this release knows no job of the kind {job.kind}")
+        try:
+            async with asyncio.timeout(kind.longest_seconds):
+                seconds = await kind.do(self._means, job, known)
+        except Refused as refused:
+            return failed(job, str(refused), permanent=True, tries=kind.tries)
+        except Failed as problem:
+            return failed(job, str(problem), wait=problem.retry_after, tries=kind.tries)
+        except (NotFound, OutboundError) as problem:
+            return failed(job, str(problem), permanent=True, tries=kind.tries)
+        except TimeoutError:
+            return failed(job, f"it took longer than {kind.longest_seconds:.0f} seconds", tries=kind.tries)
+        except Unavailable:
+            return None
+        except Exception as error:
+            log.error("unexpected in a job", kind=job.kind, job=str(job.id), exc_info=error)
+            return failed(job, "something went wrong on our side", tries=kind.tries)
+        return done(job, kind) if seconds is None else later(job, seconds)
+
+    async def _keep_lease(self, job: Job) -> None:
+        """For as long as a job takes that may take longer."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 2)
+            with suppress(Problem):
+                async with self._database.write() as connection:
+                    await keep_lease(connection, job, now=await self._database.now(connection, self._clock))
 
     async def _settle(self, outcomes: Sequence[Outcome]) -> list[None]:
         async with self._database.write() as connection:
@@ -183,13 +178,6 @@ class Worker:
             for task in late:
                 task.cancel()
         await self._settling.drain()
-
-    async def _call_webhook(self, job: Job, webhook: Webhook | None) -> None:
-        if webhook is None:
-            raise NotFound("This site has no such webhook.")
-        now = self._clock()
-        secrets = [self._signing.webhook_secret(webhook.id, version) for version in webhook.secret_versions(now)]
-        await deliver(self._outbound, webhook.url, secrets, message_id(job.id), job.payload.encode(), now=now)
 
 
 async def _tried(work: Awaitable[int]) -> int | None:

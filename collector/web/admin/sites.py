@@ -156,7 +156,8 @@ async def save(request: Request) -> Response:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
         try:
             kept = form.get("kept_parameters", "").split()
-            given = SiteSettings.read(bool(shown["consent_required"]), kept, site.settings.brand)
+            own = site.settings
+            given = SiteSettings.read(bool(shown["consent_required"]), kept, own.brand, own.time_zone)
         except Invalid as error:
             return await _settings(request, user, site, shown, by_field(error), status=error.status)
         await change_site(connection, site, given, by=user.email, now=services.clock())

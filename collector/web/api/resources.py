@@ -61,6 +61,11 @@ class ChangedSite(Resource):
         None, description="The query parameters that are stored with the address of a page; all others are dropped."
     )
     brand: BrandResource | None = Field(None, description="Given, it takes the place of all that there was.")
+    time_zone: str | None = Field(
+        None,
+        description="By whose days answers are counted, such as Europe/Amsterdam. In another one, everything is counted"
+        " over; recount_progress says how far that is.",
+    )
 
 
 def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
@@ -74,6 +79,7 @@ def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
         settings.consent_required if consent is None else consent,
         settings.kept_parameters if kept is None else kept,
         settings.brand if brand is None else Brand.read(brand.logo, brand.color),
+        settings.time_zone if given.time_zone is None else given.time_zone,
     )
 
 
@@ -88,10 +94,15 @@ class SiteResource(Resource):
     consent_required: bool
     kept_parameters: list[str]
     brand: BrandResource
+    time_zone: str = Field(description="By whose days answers are counted.")
+    recount_progress: float | None = Field(
+        description="While answers are counted over by the days of another time zone: which share of the surveys is"
+        " done, from 0 to 1. Null when all are."
+    )
     created_at: Moment
 
     @classmethod
-    def of(cls, site: Site, signing: Signing | None, public_url: str) -> SiteResource:
+    def of(cls, site: Site, signing: Signing | None, public_url: str, recount_progress: float | None) -> SiteResource:
         return cls(
             key=site.key,
             name=site.name,
@@ -100,6 +111,8 @@ class SiteResource(Resource):
             consent_required=site.settings.consent_required,
             kept_parameters=sorted(site.settings.kept_parameters),
             brand=BrandResource(logo=site.settings.brand.logo, color=site.settings.brand.color),
+            time_zone=site.settings.time_zone,
+            recount_progress=recount_progress,
             created_at=site.created_at,
         )
 

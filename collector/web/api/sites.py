@@ -16,6 +16,7 @@ from collector.access.sites import (
 )
 from collector.access.tokens import Token, check_token_again, token_role
 from collector.errors import Forbidden, NotFound
+from collector.responses.recounting import recount_progress
 from collector.web.api.openapi import Endpoint
 from collector.web.api.resources import ChangedSite, NewSite, SiteList, SiteResource, read_changed_site, read_new_site
 from collector.web.api.rest import answer, signing_on
@@ -92,7 +93,8 @@ async def _owned(connection: AsyncConnection, token: Token, key: str) -> Site:
 
 async def _site_resource(request: Request, connection: AsyncConnection, site: Site) -> SiteResource:
     signing = await signing_on(request, connection, site)
-    return SiteResource.of(site, signing, services_of(request).settings.public_url)
+    progress = await recount_progress(connection, site.id)
+    return SiteResource.of(site, signing, services_of(request).settings.public_url, progress)
 
 
 ENDPOINTS = (
