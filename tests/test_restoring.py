@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,17 @@ from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
 from collector.access.signing import Signing
+from collector.automations.subscriptions import hold_back_deliveries
 from collector.db.backup import back_up
+from collector.db.ids import new_hex_id
+from collector.db.outbox import new_event, put_jobs, redo
+from collector.db.verbs import Call, Steps
 from collector.run.app import create_app, open_services
 from collector.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, SECRET, USER, App, Process, free_port, tevreden
 from tests.events import response
-from tests.second_step import turn_on
+from tests.jobs import NOW, open_jobs
+from tests.second_step import code_now, first_step, turn_on
 from tests.services import services_of
 from tests.signed_in import bearer, id_of, lock_out, make_token, person, post
 from tests.stores import KINDS, everything_in, run_command, silent
@@ -86,12 +93,76 @@ def test_tokens_come_back_where_that_is_said(owner: App, fresh: Callable[[str], 
         assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 200
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_recovery_code_that_was_used_since_is_not_good_again(
+    owner: App, fresh: Callable[[str], str], kind: str
+) -> None:
+    secret, codes = turn_on(owner)
+    file, target = taken(owner), fresh(kind)
+    owner.client.cookies.clear()
+    form = {"pending": first_step(owner), "code": codes[0]}
+    assert owner.client.post("/admin/sign-in/code", data=form, headers=ORIGIN).status_code == 303
+    done = run_command("restore", file, url=target)
+    assert "Recovery codes are not" in done.stdout
+    assert everything_in(target)["recovery_codes"] == []
+    with served(target) as client:
+        for code, status in ((codes[0], 401), (codes[1], 401), (code_now(secret, 1), 303)):
+            form = {"pending": first_step(owner, client), "code": code}
+            assert client.post("/admin/sign-in/code", data=form, headers=ORIGIN).status_code == status, code
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_delivery_that_waited_in_a_backup_goes_out_when_somebody_asks_for_it_alone(
+    owner: App, fresh: Callable[[str], str], kind: str
+) -> None:
+    webhook = owner.site.call("POST", "/webhooks", {"url": "https://nowhere.invalid/in"}).json()
+    owner.send(response(owner.site.publish()))
+    owner.await_told()
+
+    file, target = taken(owner), fresh(kind)
+    with closing(sqlite3.connect(file)) as backup:
+        backup.execute("UPDATE jobs SET status = 'waiting', finished_at = NULL, reason = NULL WHERE site_id > 0")
+        backup.commit()
+
+    done = run_command("restore", file, "--keep-tokens", url=target)
+    assert done.returncode == 0, done.stderr
+    assert "1 deliveries to webhooks are held back" in done.stdout
+    (job,) = (row for row in everything_in(target)["jobs"] if row["site_id"])
+    assert (job["status"], job["lease"]) == ("failed", None)
+    with served(target) as client:
+        site, headers = {"site": owner.site.key}, bearer(owner.site.token)
+        path = f"/api/v1/webhooks/{webhook['id']}/deliveries"
+        (held,) = client.get(path, params=site, headers=headers).json()["items"]
+        assert (held["status"], held["attempts"]) == ("failed", job["attempts"])
+        assert held["reason"] == "held back by a restore: it may have been sent before"
+        redone = client.post(f"{path}/{held['id']}/redo", params=site, headers=headers)
+        assert redone.status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_nobody_was_told_of_in_a_backup_is_held_back_too(fresh: Callable[[str], str], kind: str) -> None:
+    with open_jobs(fresh(kind)) as there:
+        site = there.add_site()
+        webhook = there.add_webhook(site, "https://receiver.example/")
+
+        def put() -> Steps[None]:
+            yield [Call(put_jobs, [new_event(site, new_hex_id(), "{}", NOW)])]
+
+        there.portal.call(there.database.batch, put)
+        (waits,) = there.put(site, target=webhook)
+        assert there.write(lambda connection: hold_back_deliveries(connection, now=NOW)) == 2
+        assert there.statuses() == {"failed": 2}
+        assert there.claim(NOW + timedelta(days=1)) == []
+        there.write(lambda connection: redo(connection, site, waits, now=NOW))
+        assert [job.id for job in there.claim(NOW)] == [waits]
+
+
 def test_backup_of_before_holds_no_way_in_either(owner: App) -> None:
     """Somebody may put the file in place of the database."""
     post(owner, "/admin/users/invite", None, email="new@example.com", role="owner", site="")
     rows = everything_in(f"sqlite:///{taken(owner)}")
     assert rows["users"]
-    assert not any(rows[name] for name in ("sessions", "links", "devices", "guesses"))
+    assert not any(rows[name] for name in ("sessions", "links", "devices", "guesses", "recovery_codes"))
 
 
 # ---- another secret

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import devices, guesses, installation, links, metadata, sessions, tokens
+from collector.db.schema import devices, guesses, installation, links, metadata, recovery_codes, sessions, tokens
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, TOO_OLD, Database, cause_of, is_too_old, later_revision
 from collector.errors import BackupError, SettingsError, Unavailable
 
 PART = 1000
 """Rows copied at a time."""
-PASSING = (sessions, links, devices, guesses)
-"""What is in no backup and comes back with none: whoever was signed out or removed, and whatever link was used or
-withdrawn since, stays so."""
+PASSING = (sessions, links, devices, guesses, recovery_codes)
+"""What is in no backup and comes back with none: whoever was signed out or removed, and whatever link or recovery code
+was used or withdrawn since, stays so."""
 MADE_BY_A_START = (*PASSING, installation)
 
 _GO_ON = text(
@@ -98,9 +98,16 @@ def token_names(backup: Path) -> list[str]:
 
 
 async def restore(
-    backup: Path, database: Database, progress: Progress, *, overwrite: bool = False, keep_tokens: bool = False
+    backup: Path,
+    database: Database,
+    progress: Progress,
+    *,
+    overwrite: bool = False,
+    keep_tokens: bool = False,
+    finish: Callable[[AsyncConnection], Awaitable[None]] | None = None,
 ) -> None:
-    """Put what a backup holds into a store, in one transaction; its API tokens only if they are to be kept.
+    """Put what a backup holds into a store, in one transaction; its API tokens only if they are to be kept. ``finish``
+    is called at the end of that transaction.
 
     Raises `BackupError` if the file is no sound backup, and, unless told to ``overwrite``, if the store holds anything.
     """
@@ -118,6 +125,8 @@ async def restore(
                 for table in reversed(metadata.sorted_tables) if overwrite else MADE_BY_A_START:
                     await sink.execute(table.delete())
                 await _copy(source, sink, progress, but=() if keep_tokens else (tokens,))
+                if finish:
+                    await finish(sink)
         finally:
             await source_store.close()
     except (OSError, sqlite3.Error, DatabaseError, Unavailable) as error:

@@ -25,6 +25,7 @@ from collector.access.signing import Signing
 from collector.access.sites import create_site, list_sites
 from collector.access.tokens import add_token
 from collector.access.two_factor import turn_off
+from collector.automations.subscriptions import hold_back_deliveries
 from collector.db.backup import back_up, restore, token_names
 from collector.db.opening import opened
 from collector.db.store import Database
@@ -213,14 +214,26 @@ def run_restore(
         typer.echo(f"API tokens of then, those that were revoked since among them: {called}")
         keep_tokens = typer.confirm("Shall they be good again?", default=False)
 
+    held = 0
+
+    async def finish(connection: AsyncConnection) -> None:
+        nonlocal held
+        held = await hold_back_deliveries(connection, now=_now())
+
     async def run() -> str | None:
         async with opened(settings, serving=True) as database:
             with _progress() as progress:
-                await restore(file, database, progress, overwrite=overwrite, keep_tokens=bool(keep_tokens))
+                kept = bool(keep_tokens)
+                await restore(file, database, progress, overwrite=overwrite, keep_tokens=kept, finish=finish)
             return await check_restored(database, settings)
 
     wrong = asyncio.run(run())
     typer.echo(f"Everything in {file} is back, with the people and passwords of then. Nobody is signed in.")
+    typer.echo("Recovery codes are not: whoever signs in with a code of their phone makes new ones in their account.")
+    if held:
+        typer.echo(
+            f"{held} deliveries to webhooks are held back, as they may have been sent since: redo those you miss."
+        )
     if names:
         kept = "are good again" if keep_tokens else "are not good again; --keep-tokens lets them be"
         typer.echo(f"Its API tokens ({called}) {kept}.")
