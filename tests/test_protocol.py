@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from collector.settings import plain_address
 from collector.web.http.limits import share_of
 from collector.web.http.protocol import GuardedProtocol, guarded
+from tests import served
 from tests.served import LARGE, RECEIVE, SWEEP, UNREAD, Client, Hasty, Server, serving, until
 
 pytestmark = pytest.mark.slow
@@ -312,6 +314,53 @@ def test_one_address_has_its_share_unless_it_is_a_proxy(exempt: bool, monkeypatc
             assert (beyond.ask(GET) == "GET 0") if exempt else beyond.is_closed()
         for one in inside:
             one.socket.close()
+
+
+def in_flight(server: Server) -> int:
+    """Bytes that its connections hold up in memory: what was sent ahead, and what was not taken."""
+    inside: list[Any] = list(server._server.server_state.connections)
+    return sum(len(one.held) + one.transport.get_write_buffer_size() for one in inside)
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+def test_what_connections_of_one_address_leave_unread_is_bounded_together(
+    exempt: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "LARGE", 4 * 1024 * 1024)
+    monkeypatch.setattr(GuardedProtocol, "UNREAD_BYTES", served.LARGE)
+    monkeypatch.setattr(GuardedProtocol, "MOST_BYTES_PER_ADDRESS", 3 * served.LARGE)
+    protocol = guarded(exempt=lambda _: exempt, direct=GuardedProtocol.direct)
+    with serving(protocol) as server:
+        clients = [Client(server, room=4096) for _ in range(8)]
+        for one in clients:
+            one.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(lambda: len(server.scopes) == 8)
+        if not exempt:
+            until(lambda: server.open == 3)
+            assert 0 < in_flight(server) <= GuardedProtocol.MOST_BYTES_PER_ADDRESS
+        assert server.open == (8 if exempt else 3)
+        for one in clients:
+            one.socket.close()
+        until(lambda: server.open == 0)
+        with Client(server, room=4096) as later:  # there is room again
+            later.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert later.answer()[0] == 200
+
+
+def test_what_connections_of_one_address_send_ahead_is_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GuardedProtocol, "MOST_BYTES_PER_ADDRESS", 200_000)
+    with serving(Hasty) as server:
+        clients = [Client(server) for _ in range(12)]
+        for one in clients:
+            one.send(b"GET /patient HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(lambda: len(server.scopes) == 12)
+        for one in clients:
+            one.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1500)
+        until(lambda: server.open < 6)
+        assert 0 < in_flight(server) <= GuardedProtocol.MOST_BYTES_PER_ADDRESS
+        for one in clients:
+            one.socket.close()
+        until(lambda: server.open == 0)
 
 
 @pytest.mark.parametrize(

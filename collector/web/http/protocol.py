@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.config import Config
@@ -21,6 +19,7 @@ from uvicorn.server import ServerState
 from collector.errors import BadRequest, HeadersTooLarge, Problem, TargetTooLong, TooSlow
 from collector.settings import plain_address
 from collector.web.http.direct import Begin, Exchange, FindDirect
+from collector.web.http.door import door_of
 from collector.web.http.flow import Flow, HeadWithBody
 from collector.web.http.heads import fault_of_head
 from collector.web.http.limits import share_of
@@ -37,6 +36,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # In slots, as with them in its dictionary the object would have more than 30 attributes: CPython slows down there.
     __slots__ = (
         "admitted_as",
+        "cost",
         "door",
         "head_bytes",
         "held",
@@ -66,6 +66,10 @@ class GuardedProtocol(HttpToolsProtocol):
     MOST_CONNECTIONS = 10_000
     MOST_PER_ADDRESS = 2_000
     """Connections of one IPv4 address, or of one IPv6 network of 64 bits."""
+    MOST_BYTES_PER_ADDRESS = 64 * 1024 * 1024
+    """Of memory, in what its connections sent ahead and what they leave unread; one that goes past it is closed."""
+    UNREAD_BYTES = 1024 * 1024
+    """What a connection costs at most that leaves an answer unread."""
     SWEEP_SECONDS = 1.0
 
     @staticmethod
@@ -97,12 +101,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.refused_since: float | None = None
         self.unread_since: float | None = None
         self.unread_bytes = sys.maxsize
-        self.door = _door_of(server_state)
+        self.door = door_of(server_state)
         self.admitted_as: str | None = None
         self.peer = ""
         self.held = bytearray()
         """What was read and is not parsed yet, because the answers before it are not taken."""
         self.is_going_on = False
+        self.cost = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -129,6 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if isinstance(cast("RequestResponseCycle | Exchange | None", self.cycle), Exchange):
             self.cycle = cast("RequestResponseCycle", None)  # it holds the connection
         if self.admitted_as is not None:
+            self.door.note_cost(self.admitted_as, -self.cost)
             self.door.leave(self.admitted_as)
             self.admitted_as = None
 
@@ -140,6 +146,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._parse(data)
             return
         self.held += data
+        self._note_cost()
         self.flow.hold()
         self._go_on()
 
@@ -159,6 +166,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         some = bytes(self.held[: self.PARSED_AT_ONCE])
         del self.held[: self.PARSED_AT_ONCE]
+        self._note_cost()
         if some:
             self._parse(some)
         if self.held:
@@ -265,10 +273,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.unread_since, self.unread_bytes = self.loop.time(), sys.maxsize
+        self._note_cost()
+
+    def _note_cost(self) -> None:
+        """Close this connection if it has its address hold up more memory than one may."""
+        share = self.admitted_as
+        cost = len(self.held) + (self.UNREAD_BYTES if self.flow.write_paused else 0)
+        if not share or cost == self.cost:
+            return
+        grown, self.cost = cost - self.cost, cost
+        if self.door.note_cost(share, grown) > self.MOST_BYTES_PER_ADDRESS and grown > 0:
+            self.loop.call_soon(self.transport.abort)  # once what is being written is written
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.unread_since = None
+        self._note_cost()
         if self.held:
             self._go_on()
 
@@ -345,49 +365,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         return False
-
-
-class _Door:
-    """Who is inside one server: how many by address, and a look at each from time to time."""
-
-    def __init__(self, server_state: ServerState) -> None:
-        self.connections = server_state.connections
-        self.open: Counter[str] = Counter()
-        self._rendered: tuple[list[tuple[bytes, bytes]] | None, bytes] = None, b""
-        self._next: asyncio.TimerHandle | None = None
-
-    def rendered(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        """The headers that the server adds to every answer, the date among them; it makes new ones each second."""
-        known, lines = self._rendered
-        if known is not headers:
-            lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-            self._rendered = headers, lines
-        return lines
-
-    def leave(self, share: str) -> None:
-        self.open[share] -= 1
-        if not self.open[share]:
-            del self.open[share]
-
-    def watch(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
-        if self._next is None:
-            self._next = loop.call_later(every, self._look, loop, every)
-
-    def _look(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
-        self._next = None
-        if self.connections:
-            self.watch(loop, every)
-        now = loop.time()
-        for connection in list(self.connections):
-            if isinstance(connection, GuardedProtocol):
-                connection.check_deadlines(now)
-
-
-_doors: WeakKeyDictionary[ServerState, _Door] = WeakKeyDictionary()
-
-
-def _door_of(server_state: ServerState) -> _Door:
-    return _doors.get(server_state) or _doors.setdefault(server_state, _Door(server_state))
 
 
 def guarded(*, exempt: Callable[[str], bool], direct: FindDirect) -> type[GuardedProtocol]:
