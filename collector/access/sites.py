@@ -71,7 +71,7 @@ class SiteSettings:
         cls, consent_required: bool, kept_parameters: Collection[str], brand: Brand = Brand(), time_zone: str = "UTC"
     ) -> SiteSettings:
         """Raises `Invalid`."""
-        if time_zone not in _zone_names():
+        if time_zone not in zone_names():
             raise Invalid(faults=[Fault("/time_zone", "must be a time zone such as Europe/Amsterdam")])
         kept = frozenset(kept_parameters)
         if len(kept) > MOST_PARAMETERS:
@@ -102,7 +102,8 @@ class SiteSettings:
 
 
 @cache
-def _zone_names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """Every time zone that this machine knows."""
     return frozenset(available_timezones()) | {"UTC"}
 
 

@@ -60,7 +60,7 @@ class Editing:
         self.page.get_by_label("E-mail address").fill(USER)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button").click()
-        expect(self.page.get_by_role("heading", name="Surveys")).to_be_visible()
+        expect(self.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not re.search("ERR_FAILED|^htmx:(sendError|afterRequest)", message.text):
@@ -106,14 +106,15 @@ def test_what_is_typed_is_saved_and_drawn_at_once(editing: Editing) -> None:
     expect(question).not_to_have_attribute("aria-invalid", "true")
     assert question.evaluate("(one) => one == document.activeElement"), "the preview never takes the focus"
     assert editing.document()["question"] == "Word by word?"
+    page.get_by_label("Metric").select_option("nps")
+    expect(page.get_by_label("Scale")).to_be_hidden()
+    expect(drawn(page).get_by_role("radio")).to_have_count(11)
+    assert editing.document()["scale"] == 11
+    page = editing.open("appearance")
     page.get_by_role("button", name="#be185d").click()
     expect(page.get_by_label("Colour", exact=True)).to_have_value("#be185d")
     expect(drawn(page)).to_have_css("--color", "#be185d")
     editing.saved()
-    page.get_by_label("What is measured").select_option("nps")
-    expect(page.get_by_label("Faces")).to_be_hidden()
-    expect(drawn(page).get_by_role("radio")).to_have_count(11)
-    assert editing.document()["scale"] == 11
 
 
 def test_draft_is_saved_at_rest_and_on_leaving_the_field(editing: Editing) -> None:
@@ -145,13 +146,13 @@ def test_draft_is_saved_at_rest_and_on_leaving_the_field(editing: Editing) -> No
 
 def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Editing) -> None:
     sent: list[str] = []
-    page = editing.open("question")
+    page = editing.open("appearance")
     page.on("request", lambda request: sent.append(request.url))
     survey = drawn(page)
     for state, words in WORDS.items():
         page.get_by_label("State").select_option(state)
         expect(survey.get_by_text(words, exact=True)).to_be_visible()
-    page.get_by_label("Placement", exact=True).select_option("callout-right")
+    page.get_by_label("Call-out, right").check(force=True)
     page.get_by_label("State").select_option("closed")
     expect(survey.get_by_role("button", name="Feedback")).to_be_visible()
     editing.saved()
@@ -176,37 +177,41 @@ def test_preview_has_every_state_size_and_scheme_and_sends_nothing(editing: Edit
 
 def test_address_is_tried_against_the_lines(editing: Editing) -> None:
     page = editing.open("audience")
-    address, said = page.get_by_label("Try an address"), page.locator("#tried")
+    address, said = page.get_by_label("Address of a page"), page.locator("#tried")
     address.fill("shop.example/order/1")
-    expect(said).to_have_text("It shows there: every page does.")
-    page.get_by_label("Pages that show it").fill("shop.example/order/*\n/thanks")
-    expect(said).to_have_text("It shows there: “shop.example/order/*” matches.")
-    page.get_by_label("Pages that never show it").fill("*/order/1")
-    expect(said).to_have_text("It does not show there: “*/order/1” excludes it.")
+    expect(said).to_have_text("Shown there: every page is included.")
+    page.get_by_label("Include pages").fill("shop.example/order/*\n/thanks")
+    expect(said).to_have_text("Shown there: “shop.example/order/*” matches.")
+    page.get_by_label("Exclude pages").fill("*/order/1")
+    expect(said).to_have_text("Not shown there: “*/order/1” excludes it.")
     address.fill("https://other.example/")
-    expect(said).to_have_text("It does not show there: no line matches.")
+    expect(said).to_have_text("Not shown there: no line matches.")
     address.fill("http://")
-    expect(said).to_have_text("This is no address.")
+    expect(said).to_have_text("This is not an address.")
+    page.get_by_label("Include pages").fill("http://")
+    expect(page.get_by_text("Not saved yet")).to_be_visible()
+    address.fill("shop.example/order/1")
+    expect(said).to_have_text("First put right what is wrong in the pages above.")
 
 
 def test_what_was_typed_survives_a_collector_out_of_reach_and_a_page_left_at_once(editing: Editing) -> None:
     page = editing.open("follow-up")
     page.route("**/edit/follow-up", lambda route: route.abort())
-    field = page.get_by_label("Unhappy: ask for the reason", exact=True)
+    field = page.get_by_label("Negative", exact=True)
     field.fill("Kept?")
     expect(page.get_by_text("cannot be reached")).to_be_visible()
     page.unroute("**/edit/follow-up")
     editing.saved()
     assert editing.document()["follow_up"]["negative"] == "Kept?"
     field.fill("Before the next page?")
-    page.get_by_role("link", name="Review").click()
+    page.get_by_role("link", name="Review & versions").click()
     expect(page.get_by_text("Before the next page?")).to_be_visible()
     editing.open("follow-up")
-    page.get_by_label("Unhappy: ask for the reason", exact=True).fill("Left at once?")
+    page.get_by_label("Negative", exact=True).fill("Left at once?")
     page.goto("about:blank")
     wait(lambda: editing.document()["follow_up"]["negative"] == "Left at once?", "what was typed last")
     editing.open("follow-up")
-    page.get_by_label("Unhappy: ask for the reason", exact=True).press_sequentially(" And the tab closed?")
+    page.get_by_label("Negative", exact=True).press_sequentially(" And the tab closed?")
     page.close()
     wait(lambda: "the tab closed?" in editing.document()["follow_up"]["negative"], "what a closed tab had")
 
@@ -227,12 +232,12 @@ def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:
 
 def test_draft_is_tried_on_a_page_of_ones_own(editing: Editing) -> None:
     page = editing.open("audience")
-    page.get_by_label("Pages that show it").fill("/never")
+    page.get_by_label("Include pages").fill("/never")
     editing.saved()
     page.goto(f"{editing.home}/review")
-    page.get_by_label("The address of a page").fill("http://shop.example/order")
-    page.get_by_role("button", name="Make a link").click()
-    link = str(page.get_by_role("link", name="http://shop.example").get_attribute("href"))
+    page.get_by_label("Address of a page").fill("http://shop.example/order")
+    page.get_by_role("button", name="Create test link").click()
+    link = str(page.get_by_role("link", name="Open the page with the survey").get_attribute("href"))
     shop = page.context.new_page()
     body = f"""<!doctype html><html lang="en"><head>{editing.site.tag}</head><body><h1>Thank you</h1></body></html>"""
     shop.route("http://shop.example/**", lambda route: route.fulfill(body=body, content_type="text/html"))

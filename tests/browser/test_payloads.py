@@ -123,7 +123,7 @@ def test_no_payload_runs_anywhere(browser: Browser, alone: Process) -> None:
     page.get_by_label("E-mail address").fill(USER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     home = f"/admin/{site.key}/{survey['id']}"
     seen = 0
     address = f"{home}?period=all"
@@ -173,7 +173,7 @@ def window_cookies(browser: Browser, url: str) -> list[dict[str, str]]:
     page.get_by_label("E-mail address").fill(USER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     found = [{"name": str(one["name"]), "value": str(one["value"])} for one in window.cookies()]
     window.close()
     return found

@@ -28,6 +28,7 @@ from collector.surveys.review import missing_texts
 from collector.surveys.versions import version_of
 from collector.web.admin.editing import Editing, drawn, editing_of
 from collector.web.admin.fields import (
+    COLORS,
     EDIT_TABS,
     PLACES,
     TAB_WORDS,
@@ -41,9 +42,6 @@ from collector.web.admin.shell import admin_page
 from collector.web.http.auth import read_form, require_user
 from collector.web.http.rendering import FRAMED, FRAMING, page
 from collector.web.http.services import services_of
-
-COLORS = ("#0b7a75", "#1d4ed8", "#7c3aed", "#be185d", "#c2410c", "#15803d", "#111827")
-"""Presets that stand out on light and dark cards, dark text or light."""
 
 
 async def edit(request: Request) -> Response:

@@ -59,6 +59,8 @@ POSITIONS = (
     ("callout-left", "Call-out, left"),
     ("banner", "Banner, top"),
 )
+COLORS = ("#0b7a75", "#1d4ed8", "#7c3aed", "#be185d", "#c2410c", "#15803d", "#111827")
+"""Presets that stand out on light and dark cards, dark text or light."""
 FACES = (("color", "From red to green"), ("plain", "One colour"))
 _LANGUAGES = tuple(sorted(((key, texts.name) for key, texts in LANGUAGES.items()), key=lambda one: one[1].casefold()))
 

@@ -78,9 +78,9 @@ class Happened:
 async def home(request: Request) -> Response:
     user = await require_user(request)
     services = services_of(request)
-    today = services.clock().date()
     async with services.database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "viewer")
+        today = services.clock().astimezone(site.settings.zone).date()
         surveys = [one for one in await list_surveys(connection, site.id) if one.status != "archived"]
         changed = await changed_surveys(connection, site.id)
         span = Span(today - timedelta(days=DAYS - 1), today)
@@ -109,6 +109,7 @@ async def home(request: Request) -> Response:
         most_of=lambda row: tops.get(row.survey_key, 10),
         say=SAY,
         moment=moment,
+        zone=site.settings.zone,
     )
 
 

@@ -30,7 +30,7 @@ from collector.web.admin.figures import GROUP_NAMES
 from collector.web.admin.live_list import marks_of, name_of, news_in
 from collector.web.admin.results import STOP_POLLING, said_of
 from collector.web.admin.shell import admin_page
-from collector.web.admin.view import PERIODS, View, read_view
+from collector.web.admin.view import PERIODS, View, view_of
 from collector.web.http.auth import read_form, require_user
 from collector.web.http.rendering import page
 from collector.web.http.services import services_of
@@ -84,7 +84,7 @@ async def _listing(request: Request, connection: AsyncConnection, user: User, *,
     site, role = await site_for(connection, user, request.path_params["site"], "viewer")
     survey = await get_survey(connection, site.id, request.path_params["id"]) if "id" in request.path_params else None
     surveys = {one.id: one for one in (await surveys_by_site(connection, [site.id]))[site.id]}
-    view = read_view(request.query_params, services_of(request).clock().date())
+    view = view_of(request, site)
     if view.survey is not None and (survey or view.survey not in surveys):
         view = replace(view, survey=None)
     if from_the_top:
@@ -164,6 +164,8 @@ def _shown(listing: Listing) -> dict[str, Any]:
         "row_name": name_of,
         "moment": moment,
         "is_sample": is_sample,
+        "time_zone": listing.site.settings.time_zone,
+        "zone": listing.site.settings.zone,
     }
 
 

@@ -43,7 +43,7 @@ from collector.surveys.metrics import GOOD_RANGE, group_of
 from collector.surveys.versions import version_of
 from collector.web.admin.figures import GROUP_NAMES, SAY, bars_of, chart, delta_of, rate_delta, whisker
 from collector.web.admin.shell import admin_page
-from collector.web.admin.view import PERIODS, View, read_view
+from collector.web.admin.view import PERIODS, View, view_of
 from collector.web.http.auth import require_user
 from collector.web.http.rendering import page
 from collector.web.http.services import services_of
@@ -66,9 +66,9 @@ async def summary(request: Request) -> Response:
     """The figures of one survey in a period."""
     user = await require_user(request)
     services = services_of(request)
-    view = read_view(request.query_params, services.clock().date())
     async with services.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
+        view = view_of(request, site)
         values = await _figures(connection, survey, view)
         changed = await has_changes(connection, survey)
         by = _dimension(request)
@@ -99,9 +99,9 @@ async def news(request: Request) -> Response:
     except SignInNeeded:
         return Response(status_code=STOP_POLLING)
     services = services_of(request)
-    view = read_view(request.query_params, services.clock().date())
     async with services.database.read() as connection:
         site, _, survey = await _survey(request, connection, user)
+        view = view_of(request, site)
         values = await _figures(connection, survey, view)
         by = _dimension(request)
         parts = await breakdown(connection, survey, by, view.span)
@@ -157,6 +157,7 @@ def _mark(*shown: object) -> str:
 def _common(site: Site, survey: Survey, view: View) -> dict[str, Any]:
     return {
         "survey": survey,
+        "time_zone": site.settings.time_zone,
         "view": view,
         "home": f"/admin/{site.key}/{survey.id}",
         "names": GROUP_NAMES[survey.document.metric],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -14,8 +15,9 @@ from starlette.routing import Route
 
 from collector.access.accounts import User
 from collector.access.roles import hold_for, site_for, sites_for
-from collector.access.sites import MOST_PARAMETERS, Site, SiteSettings, change_site, create_site
+from collector.access.sites import MOST_PARAMETERS, Brand, Site, SiteSettings, change_site, create_site, zone_names
 from collector.errors import Conflict, Invalid
+from collector.responses.recounting import recount_progress
 from collector.responses.rollups import for_figures, overall_by_survey
 from collector.surveys.listing import surveys_by_site
 from collector.surveys.metrics import scores
@@ -111,8 +113,16 @@ async def settings(request: Request) -> Response:
     user = await require_user(request)
     async with services_of(request).database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
-    shown = {"consent_required": site.settings.consent_required, "kept_parameters": _written(site.settings)}
-    return await _settings(request, user, site, shown, is_saved="saved" in request.query_params)
+        progress = await recount_progress(connection, site.id)
+    own = site.settings
+    shown = {
+        "consent_required": own.consent_required,
+        "kept_parameters": _written(own),
+        "time_zone": own.time_zone,
+        "color": own.brand.color or "",
+    }
+    is_saved = "saved" in request.query_params
+    return await _settings(request, user, site, shown, is_saved=is_saved, progress=progress)
 
 
 def _written(found: SiteSettings) -> str:
@@ -127,6 +137,7 @@ async def _settings(
     faults: Mapping[str, str] | None = None,
     *,
     is_saved: bool = False,
+    progress: float | None = None,
     status: int = 200,
 ) -> Response:
     url = services_of(request).settings.public_url
@@ -140,6 +151,8 @@ async def _settings(
         shown=shown,
         faults=faults or {},
         is_saved=is_saved,
+        progress=progress,
+        zones=[(name, name.replace("_", " ")) for name in sorted(zone_names())],
         most=MOST_PARAMETERS,
         tag=tag(url, site.key),
         frozen_tag=frozen_tag(url, site.key),
@@ -151,13 +164,14 @@ async def save(request: Request) -> Response:
     form = await read_form(request)
     user = await require_user(request)
     services = services_of(request)
-    shown = {"consent_required": "consent_required" in form, "kept_parameters": form.get("kept_parameters", "")}
+    shown: dict[str, Any] = {name: form.get(name, "").strip() for name in ("kept_parameters", "time_zone", "color")}
+    shown["consent_required"] = "consent_required" in form
     async with services.database.write() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
         try:
-            kept = form.get("kept_parameters", "").split()
-            own = site.settings
-            given = SiteSettings.read(bool(shown["consent_required"]), kept, own.brand, own.time_zone)
+            brand = Brand.read(site.settings.brand.logo, shown["color"])
+            zone = shown["time_zone"] or site.settings.time_zone
+            given = SiteSettings.read(shown["consent_required"], shown["kept_parameters"].split(), brand, zone)
         except Invalid as error:
             return await _settings(request, user, site, shown, by_field(error), status=error.status)
         await change_site(connection, site, given, by=user.email, now=services.clock())

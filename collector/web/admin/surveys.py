@@ -113,9 +113,10 @@ async def surveys(request: Request) -> Response:
     now = services.clock()
     async with services.database.read() as connection:
         site, role = await site_for(connection, user, request.path_params["site"], "viewer")
+        today = now.astimezone(site.settings.zone).date()
         every = await list_surveys(connection, site.id)
         changed = await changed_surveys(connection, site.id)
-        lines = await lines_of(connection, site.id, [one for one in every if view.shows(one)], changed, now.date())
+        lines = await lines_of(connection, site.id, [one for one in every if view.shows(one)], changed, today)
         may_edit = allows(role, "editor")
         deleted = (await deleted_by_site(connection, [site.id], now=now))[site.id] if may_edit else []
     by = SORTS[view.sort][1]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
+from collector.access.sites import Site
 from collector.db.text import is_blank, is_text
 from collector.responses.reading import Filter
 from collector.responses.rollups import ALWAYS, DIMENSIONS, Dimension, Span
 from collector.surveys.metrics import GROUPS, Group
+from collector.web.http.services import services_of
 
 LONGEST_SEARCH = 200
 LONGEST_VALUE = 300
@@ -38,6 +41,8 @@ class View:
     survey: UUID | None = None
     cursor: str | None = None
     wrong: Sequence[str] = ()
+    zone: tzinfo = UTC
+    """By whose days."""
 
     def wanted(self, survey_id: UUID | None) -> Filter:
         first, last = self.span.first, self.span.last
@@ -55,8 +60,8 @@ class View:
             commented=True if self.commented else None,
             emailed=True if self.emailed else None,
             words=self.words,
-            since=datetime.combine(first, time(), UTC) if first else None,
-            until=datetime.combine(last + timedelta(days=1), time(), UTC) if last else None,
+            since=datetime.combine(first, time(), self.zone) if first else None,
+            until=datetime.combine(last + timedelta(days=1), time(), self.zone) if last else None,
         )
 
     @property
@@ -101,11 +106,17 @@ class View:
         return replace(self, values={dimension: value}, cursor=None)
 
 
+def view_of(request: Request, site: Site) -> View:
+    """What a request asks for of a site, by the site's days."""
+    zone = site.settings.zone
+    return read_view(request.query_params, services_of(request).clock().astimezone(zone).date(), zone)
+
+
 def _iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def read_view(query: QueryParams, today: date) -> View:
+def read_view(query: QueryParams, today: date, zone: tzinfo = UTC) -> View:
     """What the address asks for; what it can't mean is told in ``wrong``."""
     wrong: list[str] = []
     period, span = _period(query, today, wrong)
@@ -126,6 +137,7 @@ def read_view(query: QueryParams, today: date) -> View:
         _survey(query, wrong),
         query.get("cursor"),
         tuple(wrong),
+        zone,
     )
 
 

@@ -19,7 +19,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 const menus = () => document.querySelectorAll("details.menu[open], details[data-menu][open]");
 document.addEventListener("click", (event) => {
-  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of menus())
+    if (!menu.contains(event.target) || event.target.closest(".menu__list :is(a, button)")) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
   if (event.key != "Escape") return;
