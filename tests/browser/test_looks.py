@@ -324,6 +324,14 @@ def test_surveys_wear_the_brand_of_their_site(visit: Visit) -> None:
     assert [one for one in visit.errors if "404" not in one] == []
 
 
+def test_logo_that_the_page_does_not_let_in_leaves_no_gap(visit: Visit) -> None:
+    visit.site.call("PATCH", f"/sites/{visit.site.key}", {"brand": {"logo": "/i/0a1b2c.png"}})
+    visit.site.publish()
+    visit.head = '<meta http-equiv="Content-Security-Policy" content="img-src \'none\'">'
+    survey = visit.open().expect_shown()
+    expect(survey.locator("img")).to_have_count(0)
+
+
 def test_colour_that_was_chosen_for_a_survey_wins_over_the_brand(visit: Visit) -> None:
     visit.site.call("PATCH", f"/sites/{visit.site.key}", {"brand": {"color": "#8a2be2"}})
     visit.site.publish(appearance={"color": "#c2410c"})

@@ -51,7 +51,7 @@ export const openSteps = (
     if (matchMedia("(prefers-reduced-motion:no-preference)").matches)
       dialog.animate(
         { height: [before + "px", dialog.offsetHeight + "px"], overflow: ["clip", "clip"] },
-        { duration: GROWTH, easing: "ease" },
+        GROWTH,
       );
     rest();
   };
@@ -90,7 +90,7 @@ export const openSteps = (
     submit = () => {
       const address = email.value.trim();
       if (!address || (email.checkValidity() && /@.+\../.test(address))) return done(address);
-      email.setAttribute("aria-invalid", "true");
+      email.ariaInvalid = "true";
       hint.textContent = texts.invalid!;
       email.focus();
     };
@@ -102,7 +102,7 @@ export const openSteps = (
       texts.consent_ && h("p", { id: "consent" }, texts.consent_),
       send,
     );
-    dialog.setAttribute("aria-label", texts.email_!);
+    dialog.ariaLabel = texts.email_!;
     if (inside) email.focus();
   };
   const finish = (extra: Partial<Event>) => {
@@ -114,7 +114,7 @@ export const openSteps = (
     const inside = shadow.activeElement;
     root.dataset.state = "thanks";
     form.remove();
-    dialog.setAttribute("aria-label", heading || body || texts.question_);
+    dialog.ariaLabel = heading || body || texts.question_;
     put(
       said,
       image !== "" && h(image ? "img" : "i", { src: image, alt: "" }),
@@ -132,11 +132,20 @@ export const openSteps = (
   };
 
   const form = drawForm(survey, texts, choose, () => submit(), ask, more);
+  const logo =
+    close &&
+    survey.logo &&
+    h("img", {
+      class: "logo",
+      src: new URL(survey.logo, host.url),
+      alt: "",
+      onerror: ({ target }: UIEvent) => (target as Element).remove(), // the page's policy lets in no picture from here
+    });
   const dialog = h<HTMLElement>(
     "section",
     { role: "dialog", "aria-label": texts.question_, tabindex: -1, class: "card" },
     close,
-    close && survey.logo && h("img", { class: "logo", src: new URL(survey.logo, host.url), alt: "" }),
+    logo,
     form,
     said,
   );
