@@ -14,7 +14,7 @@ from tests.conftest import Process
 
 @pytest.fixture
 def shop(alone: Process) -> Iterator[Process]:
-    alone.arguments = ("demo", "--port", str(alone.port))
+    alone.arguments = ("demo", "--without-samples", "--port", str(alone.port))
     alone.environment = {}
     alone.start()
     yield alone

@@ -30,7 +30,7 @@ FOLLOW = """async (text) => {
   field.dispatchEvent(new Event("input", {bubbles: true}));
   const shown = () => document.getElementById("preview").contentDocument.querySelector("tevreden-survey")
     ?.shadowRoot.querySelector("h2")?.textContent;
-  while (shown() != text) await new Promise(requestAnimationFrame);
+  while (shown() != text && performance.now() - began < 5000) await new Promise(requestAnimationFrame);
   return performance.now() - began;
 }"""
 

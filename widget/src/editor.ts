@@ -18,8 +18,7 @@ const size = by<HTMLSelectElement>("preview-size")!;
 const zoom = by<HTMLSelectElement>("preview-zoom")!;
 const scheme = by<HTMLSelectElement>("preview-scheme")!;
 const screen = frame.parentElement!;
-const drawn = () =>
-  by("drawn")!.dataset as { config: string; language: string; patterns: string; position: string };
+const drawn = () => by("drawn")!.dataset as { config: string; language: string; patterns: string };
 
 // ---- the preview
 
@@ -41,7 +40,7 @@ const fit = () => {
     screen.style.height = height * scale + "px";
     return;
   }
-  const { position } = drawn();
+  const position = by("drawn")!.getAttribute("data-position")!; // “position” is a name on the wire, and gets shorter
   const high = Math.min(height, room);
   const left = Math.max(0, width - screen.clientWidth);
   const x = position.endsWith("right") ? left : position == "banner" ? left / 2 : 0;

@@ -217,7 +217,7 @@ def _state(
         editing=editing,
         base=json.dumps({**before, **base}),
         faults=faults,
-        fields=editing.fields,
+        fields=[field for field in editing.fields if _is_offered(editing, field)],
         elsewhere=elsewhere,
         drawn=drawn(editing),
     )
