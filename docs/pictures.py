@@ -1,69 +1,22 @@
-"""Takes the README's pictures of a fresh demo, whose shop has had visitors for a season: `make pictures`."""
+"""Takes pictures of a fresh demo with its sample results, every page of it: `make pictures`."""
 
 from __future__ import annotations
 
-import random
 import re
-import signal
-import sqlite3
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from collector.db.ids import new_id
 from collector.run.demo import USER
-from collector.surveys.metrics import group_of
 from tests.browser.install import find_browser
 from tests.conftest import Process
 
 HERE = Path(__file__).parent
-MEASURES = {"desktop": (1200, 720), "phone": (375, 720)}
-TALL = 1400
+MEASURES = {"desktop": (1280, 800), "phone": (375, 720)}
+TALL = 1560
 """Pixels of the results that are shown."""
 SURVEY = "Home: how did we do?"
-DAYS = 90
-COMMENTS = {
-    "negative": ("The parcel came a week late.", "Two of the pots were broken.", "I could not pay by card."),
-    "neutral": ("Nice plants, but the site is slow on my phone.", "Delivery could be quicker."),
-    "positive": ("The monstera arrived in perfect shape!", "Friendly people on the phone.", "Lovely, thank you."),
-}
-
-
-def lived_in(file: Path) -> None:
-    """Put a season's visitors into the store of a demo that is not running; the sums are made by check-data."""
-    chance = random.Random(7)  # noqa: S311  the same season each time
-    store = sqlite3.connect(file)
-    found = store.execute("SELECT site_id, id FROM surveys WHERE name = ?", (SURVEY,)).fetchone()
-    now = datetime.now(UTC)
-    for day in range(DAYS):
-        happy = 0.55 + 0.25 * day / DAYS
-        for _ in range(chance.randint(20, 60)):
-            shown = now - timedelta(days=DAYS - 1 - day, minutes=chance.randint(0, 300))
-            at = shown.strftime("%Y-%m-%d %H:%M:%S.000000")
-            page, language = chance.choice((("", "en"), ("", "en"), ("sale", "en"), ("new", "nl")))
-            device = chance.choice(("desktop", "phone", "phone", "tablet"))
-            impression = new_id().hex
-            both = (*found, at, f"https://shop.example/{page}", f"shop.example/{page}", language, device)
-            store.execute(
-                "INSERT INTO impressions (site_id, survey_id, shown_at, page, page_label, language, device, id,"
-                " revision, bot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)",
-                (*both, impression),
-            )
-            if chance.random() > 0.4:
-                continue
-            score = chance.choice((4, 5, 5)) if chance.random() < happy else chance.choice((1, 2, 3, 3))
-            group = group_of("csat", 5, score)
-            comment = chance.choice(COMMENTS[group]) if chance.random() < 0.3 else None
-            store.execute(
-                "INSERT INTO responses (site_id, survey_id, created_at, page, page_label, language, device, id,"
-                ' "group", score, comment, updated_at, impression_id, revision, state, complete, email_verified, bot)'
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 2, 1, 0, 0)",
-                (*both, new_id().hex, group, score, comment, at, impression),
-            )
-    store.commit()
-    store.close()
 
 
 def shop(page: Page, url: str) -> None:
@@ -78,7 +31,7 @@ def shop(page: Page, url: str) -> None:
 
 
 def admin(browser: Browser, url: str, password: str) -> None:
-    """The list, the editor, the review and the results, on each measure, in light and dark."""
+    """Each page of the admin on each measure, in light and dark."""
     for name, (width, height) in MEASURES.items():
         for scheme in ("light", "dark"):
             window = browser.new_context(
@@ -92,19 +45,27 @@ def admin(browser: Browser, url: str, password: str) -> None:
             page.get_by_label("E-mail address").fill(USER)
             page.get_by_label("Password").fill(password)
             page.get_by_role("button").click()
-            survey = page.get_by_role("link", name=SURVEY)
-            survey.wait_for()
-            page.screenshot(path=HERE / f"list-{name}-{scheme}.png")
-            home = url + str(survey.get_attribute("href"))
-            page.goto(f"{home}?period=90")
-            page.set_viewport_size({"width": width, "height": TALL})
-            page.screenshot(path=HERE / f"results-{name}-{scheme}.png")
-            page.set_viewport_size({"width": width, "height": height})
-            page.goto(f"{home}/edit/survey")
-            page.frame_locator("#preview").locator("tevreden-survey").wait_for()
-            page.screenshot(path=HERE / f"editor-{name}-{scheme}.png")
-            page.goto(f"{home}/review")
-            page.screenshot(path=HERE / f"review-{name}-{scheme}.png")
+            page.get_by_role("heading", name="Home", exact=True).wait_for()
+            site = page.url
+            page.goto(f"{site}/surveys")
+            home = url + str(page.get_by_role("link", name=SURVEY).get_attribute("href"))
+            for part, address in {
+                "home": site,
+                "list": f"{site}/surveys",
+                "new": f"{site}/new",
+                "results": f"{home}?period=90",
+                "responses": f"{site}/responses",
+                "editor": f"{home}/edit/appearance",
+                "audience": f"{home}/edit/audience",
+                "review": f"{home}/review",
+                "settings": f"{site}/settings",
+                "users": f"{url}/admin/users",
+            }.items():
+                page.set_viewport_size({"width": width, "height": TALL if part == "results" else height})
+                page.goto(address)
+                if part in ("editor", "audience"):
+                    page.frame_locator("#preview").locator("tevreden-survey").wait_for()
+                page.screenshot(path=HERE / f"{part}-{name}-{scheme}.png")
             window.close()
 
 
@@ -115,13 +76,6 @@ def main() -> None:
         process.arguments = ("demo", "--port", str(process.port))
         process.start()
         try:
-            process.stop(signal.SIGTERM)
-            file = Path(folder) / ".demo" / "demo.db"
-            lived_in(file)
-            process.environment["TEVREDEN_DATABASE_URL"] = f"sqlite:///{file}"
-            process.command("check-data", "--repair")
-            del process.environment["TEVREDEN_DATABASE_URL"]
-            process.start()
             password = re.findall(r"password\s+(\S+)", process.output.read_text())[0]
             browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
             for name, (width, height) in MEASURES.items():

@@ -55,7 +55,7 @@ for (const one of [size, zoom]) one.addEventListener("change", fit);
 addEventListener("resize", fit);
 by("preview")!.closest("aside")!.hidden = false;
 if (matchMedia("(prefers-color-scheme: dark)").matches) scheme.value = "dark";
-if (innerWidth < 600) size.value = "375x667";
+if (innerWidth < 600) [size.value, zoom.value] = ["375x667", "whole"];
 fit();
 // what is being edited is what is looked at
 if (location.pathname.endsWith("/edit/follow-up")) state.value = "negative";

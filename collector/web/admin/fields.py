@@ -165,7 +165,7 @@ TABS: Mapping[Tab, tuple[Section, ...]] = {
     "thank-you": tuple(Section(GROUP_WORDS[group], _thanks(group)) for group in GROUPS),
     "appearance": (
         Section(
-            "Placement",
+            "On the page",
             (
                 Field("appearance/position", "Placement", "placement", options=POSITIONS, only=ON_PAGES),
                 *CALLOUT,
