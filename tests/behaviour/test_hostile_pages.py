@@ -80,8 +80,8 @@ def test_survey_sits_where_it_should_whatever_the_style_sheet(visit: Visit, styl
     )
     assert abs(box["right"] - (width - 16)) <= 2, (box, width)
     assert abs(box["bottom"] - (height - 16)) <= 2, (box, height)
-    assert 380 <= box["width"] <= 386
-    assert size == "16px"
+    assert 358 <= box["width"] <= 362
+    assert size == "17px"
     assert on_top
     visit.answer("Satisfied")
     visit.stage.until(lambda: visit.arrived("response"))

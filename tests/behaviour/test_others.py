@@ -178,7 +178,10 @@ WHEEL = """<script>for (const place of [window, document]) place.addEventListene
 
 
 def test_wheel_scrolls_the_card_and_not_the_page(visit: Visit) -> None:
-    visit.site.publish(email_capture={"ask": "unknown", "consent_text": "We use it to reply. " * 9})
+    visit.site.publish(
+        email_capture={"ask": "unknown", "consent_text": "We use it to reply. " * 9},
+        question="How satisfied are you with this shop? " * 8,
+    )
     visit.head = WHEEL
     visit.body = TALL
     visit.window.resize(1280, 320)

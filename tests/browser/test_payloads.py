@@ -126,7 +126,7 @@ def test_no_payload_runs_anywhere(browser: Browser, alone: Process) -> None:
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     home = f"/admin/{site.key}/{survey['id']}"
     seen = 0
-    address = f"{home}?period=all"
+    address = f"{home}/responses?period=all"
     while address:
         visit(page, alone.url + address)
         seen += page.locator("#responses > li").count()
