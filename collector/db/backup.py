@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Table, delete, func, insert, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.db.schema import devices, guesses, installation, links, metadata, recovery_codes, sessions, tokens
+from collector.db.kinds import INSTALLATION
+from collector.db.schema import devices, guesses, installation, jobs, links, metadata, recovery_codes, sessions, tokens
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, TOO_OLD, Database, cause_of, is_too_old, later_revision
 from collector.errors import BackupError, SettingsError, Unavailable
@@ -124,6 +125,7 @@ async def restore(
                     )
                 for table in reversed(metadata.sorted_tables) if overwrite else MADE_BY_A_START:
                     await sink.execute(table.delete())
+                await sink.execute(delete(jobs).where(jobs.c.site_id == INSTALLATION))  # which a start puts anew
                 await _copy(source, sink, progress, but=() if keep_tokens else (tokens,))
                 if finish:
                     await finish(sink)
@@ -161,7 +163,8 @@ async def _holds_anything(connection: AsyncConnection) -> bool:
     for table in metadata.sorted_tables:
         if table in MADE_BY_A_START:
             continue
-        if (await connection.execute(select(func.count()).select_from(select(table).limit(1).subquery()))).scalar():
+        rows = select(table).where(jobs.c.site_id != INSTALLATION) if table is jobs else select(table)
+        if (await connection.execute(select(func.count()).select_from(rows.limit(1).subquery()))).scalar():
             return True
     return False
 

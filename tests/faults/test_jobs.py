@@ -197,9 +197,10 @@ def test_killed_under_load_every_answer_is_there_once_and_every_webhook_arrives(
                 for one in victims:
                     one.wait_ready()
         assert visitors.troubles == []
+        left = "FROM jobs WHERE site_id > 0 AND status = 'waiting'"  # what comes round waits for its next time
         wait_until(
-            lambda: int(ask("SELECT count(*) FROM jobs WHERE status = 'waiting'")[0][0]) == 0,
-            lambda: str(ask("SELECT status, attempts, due_at, reason FROM jobs WHERE status = 'waiting' LIMIT 20")),
+            lambda: int(ask(f"SELECT count(*) {left}")[0][0]) == 0,
+            lambda: str(ask(f"SELECT status, attempts, due_at, reason {left} LIMIT 20")),
         )
         assert [one.stop() for one in running] == [0] * len(running)
         assert serving.command("check-data") == "Every sum is what the answers add up to."
@@ -212,7 +213,7 @@ def test_killed_under_load_every_answer_is_there_once_and_every_webhook_arrives(
     answers = Counter(row[0] for row in ask(f"SELECT {hexed('id')} FROM responses"))
     assert answers == dict.fromkeys((response for response, _ in visitors.acknowledged), 1)
 
-    rows = ask(f"SELECT {hexed('id')}, {hexed('subject_id')}, payload, status FROM jobs")
+    rows = ask(f"SELECT {hexed('id')}, {hexed('subject_id')}, payload, status FROM jobs WHERE site_id > 0")
     assert {status for *_, status in rows} == {"done"}
     jobs = Counter((subject, json.loads(payload)["type"]) for _, subject, payload, _ in rows)
     assert jobs == visitors.acknowledged
