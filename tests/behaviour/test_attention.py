@@ -64,9 +64,9 @@ def test_page_that_makes_everything_inert_hides_the_survey(visit: Visit) -> None
     due(visit, "<main>Text</main>")
     go(visit)
     visit.expect_shown()
-    visit.window.run("void (document.querySelector('tevreden-survey').inert = true)")
+    visit.window.run("void ((window.survey = document.querySelector('tevreden-survey')).inert = true)")
     visit.window.until("!document.querySelector('tevreden-survey')?.getClientRects().length")
-    visit.window.run("void (document.querySelector('tevreden-survey').inert = false)")
+    visit.window.run("void (window.survey.inert = false)")  # it may be off the page by now
     visit.expect_shown()
 
 
