@@ -458,50 +458,48 @@ def test_every_filter_finds_the_same_however_far_it_looks_at_once(owner: App, mo
         assert found == whole, most
 
 
+def ask(owner: App, text: str) -> Any:
+    """As an open page does now and then."""
+    (address,) = re.findall(r'hx-get="([^"]*)"', text)
+    return owner.client.get(address.replace("&amp;", "&"), headers=SCRIPT)
+
+
 def test_news_come_to_a_page_that_is_open(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}/responses"
 
-    def ask(text: str) -> Any:
-        (address,) = re.findall(r'hx-get="([^"]*)"', text)
-        return owner.client.get(address.replace("&amp;", "&"), headers=SCRIPT)
-
     text = owner.client.get(page).text
-    assert ask(text).status_code == 204
+    assert ask(owner, text).status_code == 204
     owner.send(response(survey, score=5, comment="The first"))
-    news = ask(text)
+    news = ask(owner, text)
     assert comments(news.text) == ["The first"]
-    assert ask(news.text).status_code == 204
+    assert ask(owner, news.text).status_code == 204
     owner.send(response(survey, score=1, comment="The second"))
-    news = ask(news.text)
+    news = ask(owner, news.text)
     assert comments(news.text) == ["The second"]
     assert 'id="responses" hx-swap-oob="afterbegin"' in news.text
     owner.client.cookies.clear()
-    assert ask(text).status_code == STOP_POLLING
+    assert ask(owner, text).status_code == STOP_POLLING
 
 
 def test_every_figure_follows_on_a_page_that_is_open(owner: App) -> None:
     survey = owner.site.publish()
     page = f"/admin/{owner.site.key}/{survey['id']}"
 
-    def ask(text: str) -> Any:
-        (address,) = re.findall(r'hx-get="([^"]*)"', text)
-        return owner.client.get(address.replace("&amp;", "&"), headers=SCRIPT)
-
     text = owner.client.get(page).text
-    assert ask(text).status_code == 204
+    assert ask(owner, text).status_code == 204
     event = response(survey, score=5, page="https://shop.example/order/17")
     owner.send(event)
-    news = ask(text)
+    news = ask(owner, text)
     said = plain(news.text)
     for wanted in ("CSAT 100 %", "Very satisfied 1 100 %", "shop.example/order/*", "CSAT over time"):
         assert wanted in said, wanted
-    assert ask(news.text).status_code == 204
+    assert ask(owner, news.text).status_code == 204
     owner.send({**event, "state": 2, "comment": "Lovely", "secret": "x" * 22})
     owner.site.call("DELETE", f"/responses/{event['id']}")
-    assert "No responses in these days" in plain(ask(news.text).text)
+    assert "No responses in these days" in plain(ask(owner, news.text).text)
     owner.client.cookies.clear()
-    assert ask(text).status_code == STOP_POLLING
+    assert ask(owner, text).status_code == STOP_POLLING
 
 
 def test_response_has_a_page_with_its_history(owner: App) -> None:

@@ -24,7 +24,7 @@ from collector.responses.rollups import DIMENSIONS
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Survey, get_revision, get_survey, has_changes
 from collector.surveys.listing import Listed, surveys_by_site
-from collector.surveys.metrics import GROUPS, scores
+from collector.surveys.metrics import scores
 from collector.surveys.versions import version_of
 from collector.web.admin.figures import GROUP_NAMES
 from collector.web.admin.live_list import marks_of, name_of, news_in
@@ -201,7 +201,7 @@ async def news(request: Request) -> Response:
     changes = news_in(listing.rows, None, request.query_params.get("known", ""))
     if changes is None:
         return Response(status_code=204)
-    return page("responses_news.html", changes=changes, groups=GROUPS, **_shown(listing))
+    return page("responses_news.html", changes=changes, **_shown(listing))
 
 
 async def delete(request: Request) -> Response:
