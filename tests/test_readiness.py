@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from collector.db.kinds import INSTALLATION
 from collector.db.postgres import LoudConnection
 from collector.errors import Unavailable
 from collector.web.http import readiness
@@ -16,7 +17,7 @@ from tests.conftest import App
 from tests.events import response
 from tests.postgres import Cluster
 from tests.services import services_of
-from tests.stores import everything_in
+from tests.stores import Rows, everything_in
 
 POSTGRES_ALONE = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 SQLITE_ALONE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -83,11 +84,15 @@ def test_whatever_keeps_answers_out_keeps_it_from_being_ready(app: App, monkeypa
 
 
 def test_looking_changes_nothing(app: App) -> None:
-    url = services_of(app).settings.database_url
-    before = everything_in(url)
+    def everything() -> Rows:
+        rows = everything_in(services_of(app).settings.database_url)
+        # what comes round by itself may come round meanwhile
+        return {**rows, "jobs": [job for job in rows["jobs"] if job["site_id"] != INSTALLATION]}
+
+    before = everything()
     for _ in range(3):
         assert app.client.get("/readyz").status_code == 200
-    assert everything_in(url) == before
+    assert everything() == before
 
 
 def test_many_who_ask_make_one_look_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

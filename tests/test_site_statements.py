@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ from collector.db.verbs import Call, Find, Insert, Replace, Steps
 from collector.settings import Settings
 from tests.conftest import ROOT, SECRET
 from tests.site_statements import OVER_ALL_SITES, TABLES, Watch, tables_without_site
+from tests.stores import in_a_loop
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_statement_of_the_collector_that_leaves_its_site_out_is_told_with_its_pl
             await ours(connection, select(responses))
         await database.close()
 
-    asyncio.run(send())
+    in_a_loop(send)
     (told,) = watched_statements.take()
     assert "FROM responses" in told.statement
     assert str(told).startswith("collector/made_up.py:3 in send: names no site_id: SELECT")
@@ -101,7 +101,7 @@ def test_part_of_a_batch_that_leaves_its_site_out_is_told(
         await database.batch(steps)
         await database.close()
 
-    asyncio.run(send())
+    in_a_loop(send)
     (told,) = watched_statements.take()
     assert "FROM responses" in told.statement
 

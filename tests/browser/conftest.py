@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -100,10 +101,14 @@ class Visit:
         self.still = True
 
     def expect_shown(self) -> Locator:
-        for _ in range(100 if self.still else 0):
-            if self.survey.is_visible():
+        until, spent = monotonic() + 15, 0
+        while self.still and not self.survey.is_visible() and monotonic() < until:
+            # what draws has to come, which takes its own time, and other tabs may want to show it as well
+            coming = any("/w/ui-" in request.url for request in self.requests)
+            if not coming and spent >= 2_000:
                 break
-            self.page.clock.run_for(20)  # what draws has to come, and other tabs may want to show it as well
+            self.page.clock.run_for(20)
+            spent += 20
         expect(self.survey).to_be_visible()
         return self.survey
 
