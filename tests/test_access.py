@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyotp
 import pytest
@@ -27,6 +28,7 @@ from collector.run.app import create_app
 from collector.web.admin.signing_in import ENTRIES
 from collector.web.admin.throttle import TRIES, TRIES_PER_ADDRESS
 from tests.conftest import ORIGIN, PASSWORD, PERSON, SECRET, USER, App, Process, sign_in, tevreden
+from tests.second_step import code_now, first_step, turn_on
 from tests.services import in_store, services_of
 from tests.signed_in import NEW, acts, another_browser, lock_out, post
 from tests.stores import rows_of
@@ -284,6 +286,49 @@ def test_password_that_changed_in_this_moment_is_not_changed_again(app: App) -> 
 
 
 # ---- one's own account
+
+
+HTML = {"Accept": "text/html,*/*;q=0.8"}
+
+
+def test_page_that_was_asked_for_comes_after_signing_in(app: App) -> None:
+    page = f"/admin/{app.site.key}/responses?score=1&comment=it%27s%20%26c"
+    assert app.client.get(page, headers=HTML).headers["location"] == "/admin/sign-in"
+    assert sign_in(app).headers["location"] == page
+    app.client.get(page, headers=HTML)
+    assert sign_in(app).headers["location"] == "/admin", "once"
+
+
+def test_page_that_was_asked_for_comes_after_a_wrong_password_and_the_second_step(owner: App) -> None:
+    secret, _ = turn_on(owner)
+    other = another_browser(owner)
+    other.get("/admin/account", headers=HTML)
+    assert post(owner, "/admin/sign-in", other, email=USER, password="guess").status_code == 401
+    form = {"pending": first_step(owner, other), "code": code_now(secret, 1)}
+    assert post(owner, "/admin/sign-in/code", other, **form).headers["location"] == "/admin/account"
+
+
+@pytest.mark.parametrize(
+    ("page", "headers"),
+    [
+        ("/admin/x/responses/news?after=1", {"Accept": "*/*"}),
+        ("/admin//evil.example/x", HTML),
+        ("/admin/x/11111111-1111-1111-1111-111111111111/responses.csv", HTML),
+        (f"/admin/x/responses?search={'x' * 2_000}", HTML),
+    ],
+)
+def test_what_is_no_page_of_its_own_is_not_come_back_to(app: App, page: str, headers: dict[str, str]) -> None:
+    app.client.get(page, headers=headers)
+    assert sign_in(app).headers["location"] == "/admin"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["https://evil.example/", "//evil.example/admin/x", "/admin/\\evil.example", "/admin/x\r\nSet-Cookie: a=b"],
+)
+def test_cookie_that_somebody_made_up_leads_nowhere_else(app: App, wanted: str) -> None:
+    app.client.cookies.set("tevreden-wanted", quote(wanted))
+    assert sign_in(app).headers["location"] == "/admin"
 
 
 def test_account_says_where_one_is_signed_in_and_signs_out_there(app: App) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from starlette.testclient import TestClient
 
 from collector.access import accounts, teams
 from collector.access.joining import make_join_link
 from collector.access.keys import digest
 from collector.access.roles import allows
-from collector.access.sites import site_by_id
+from collector.access.sites import site_by_id, site_by_key
 from collector.access.tokens import add_token
+from collector.automations.webhooks import KIND, create_webhook
 from collector.db import schema
 from collector.errors import Forbidden
 from collector.web.api import routes as api
@@ -64,10 +65,17 @@ NEEDS: dict[str, str] = {
     "/admin/{site}": "viewer",
     "/admin/{site}/surveys": "viewer",
     "/admin/{site}/responses": "viewer",
+    "/admin/{site}/responses.{ending}": "viewer",
     "/admin/{site}/responses/news": "viewer",
     "/admin/{site}/responses/{response:uuid}": "viewer",
     "/admin/{site}/responses/{response:uuid}/delete": "editor",
     "/admin/{site}/settings": "owner",
+    "/admin/{site}/settings/identify": "owner",
+    "/admin/{site}/settings/webhooks": "owner",
+    "/admin/{site}/settings/webhooks/{webhook:uuid}": "owner",
+    "/admin/{site}/settings/webhooks/{webhook:uuid}/secret": "owner",
+    "/admin/{site}/settings/webhooks/{webhook:uuid}/remove": "owner",
+    "/admin/{site}/settings/webhooks/{webhook:uuid}/deliveries/{delivery:uuid}/redo": "owner",
     "/admin/{site}/new": "editor",
     "/admin/{site}/{id:uuid}/edit/{tab}": "editor",
     "/admin/{site}/{id:uuid}/draw/{tab}": "editor",
@@ -148,6 +156,15 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: App) -> None:
 def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
     """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
+    async def add_webhook(connection: Any) -> tuple[UUID, UUID]:
+        await connection.execute(delete(schema.webhooks))  # a site has few
+        now, own = services_of(app).clock(), await site_by_key(connection, site)
+        webhook = await create_webhook(connection, own.id, "https://93.184.216.34/", by="tests", now=now)
+        delivery, about = uuid4(), {"site_id": own.id, "kind": KIND, "target_id": webhook.id, "payload": "{}"}
+        times = {"due_at": now, "created_at": now, "finished_at": now}
+        await connection.execute(insert(schema.jobs).values(id=delivery, **about, **times, status="done", attempts=1))
+        return webhook.id, delivery
+
     async def add(connection: Any) -> tuple[UUID, UUID, UUID, str]:
         name, now = f"{uuid4().hex}@example.com", services_of(app).clock()
         user = await accounts.add_user(connection, name, "-", now=now, role=None)
@@ -166,8 +183,16 @@ def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[st
 
     made = in_store(app, add) if re.search("{(user|token|team|name)", path) else ("", "", "", "")
     user, token, team, invitation = made
-    values = {"{site}": site, "{id:uuid}": survey, "{tab}": "question", "{act}": "clone", "{ending}": "csv"}
+    values: dict[str, object] = {
+        "{site}": site,
+        "{id:uuid}": survey,
+        "{tab}": "question",
+        "{act}": "clone",
+        "{ending}": "csv",
+    }
     values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
+    if "{webhook:uuid}" in path:
+        values["{webhook:uuid}"], values["{delivery:uuid}"] = in_store(app, add_webhook)
     values |= {"{name}": invitation, "{number:int}": "1"}
     for name, value in values.items():
         path = path.replace(name, str(value))

@@ -52,6 +52,8 @@ def pages_of(owner: App) -> Iterator[tuple[str, Any]]:
         "surveys.html": f"{site}/surveys",
         "new.html": f"{site}/new",
         "site.html": f"{site}/settings",
+        "identify.html": f"{site}/settings/identify",
+        "webhooks.html": f"{site}/settings/webhooks",
         "summary.html": home,
         "summary_parts.html": home,
         "summary_figures.html": home,
@@ -90,6 +92,9 @@ def _pages_of_forms(owner: App, home: str) -> Iterator[tuple[str, Any]]:
     form = Editor(owner, home, "question").form
     yield "edit_state.html", owner.client.post(address, data=form, headers=SCRIPT)
     yield "edit_drawn.html", owner.client.post(address.replace("/edit/", "/draw/"), data=form, headers=SCRIPT)
+    hooks = f"{home.rpartition('/')[0]}/settings/webhooks"
+    added = post(owner, hooks, url="https://receiver.invalid/hook")
+    yield "webhook.html", owner.client.get(added.headers["location"], headers=HTML)
     yield "edit_signed_out.html", another_browser(owner).post(address, data=form, headers=SCRIPT)
 
 

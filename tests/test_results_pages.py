@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -12,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import insert
@@ -31,7 +32,7 @@ from collector.web.admin import results as admin_results
 from collector.web.admin.figures import PLOT, chart, share, show_change, show_figure, show_interval, spark
 from collector.web.admin.results import STOP_POLLING
 from collector.web.admin.view import read_view
-from tests.conftest import App
+from tests.conftest import App, add_site
 from tests.documents import draft
 from tests.editor import SCRIPT
 from tests.events import impression, response
@@ -560,7 +561,7 @@ def test_whoever_takes_a_file_slowly_keeps_nobody_from_reading(
         async with database.read() as connection:
             found = await get_survey(connection, (await only_site(connection)).id, UUID(survey["id"]))
         export, _ = admin_results.EXPORTS[ending]
-        made = [export(database, found) for _ in range(20)]
+        made = [export(database, exports.Selection(found.site_id, found)) for _ in range(20)]
         for one in made:
             await anext(one)
             await anext(one)
@@ -590,6 +591,62 @@ def test_file_comes_with_how_far_it_is(owner: App, monkeypatch: pytest.MonkeyPat
         assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
     else:
         assert data == owner.client.get(address).content
+
+
+def names_in(content: bytes, ending: str, column: str = "comment") -> list[str]:
+    if ending == "json":
+        return [one[column] for one in json.loads(content)]
+    if ending == "csv":
+        return [one[column] for one in csv.DictReader(io.StringIO(content.decode("utf-8-sig")))]
+    book = zipfile.ZipFile(io.BytesIO(content))
+    rows = re.findall(r"<row .*?</row>", book.read("xl/worksheets/sheet1.xml").decode(), re.DOTALL)
+    cells = [re.findall(r'<c r="([A-Z]+)\d+"[^>]*>(?:<is><t[^>]*>|<v>)([^<]*)', row) for row in rows]
+    place = next(letters for letters, text in cells[0] if text == column)
+    return [dict(row)[place] for row in cells[1:]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
+def test_view_is_exported_as_it_is_on_the_screen(owner: App, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr(exports, "AT_ONCE", 3)
+    survey, other = owner.site.publish(), owner.site.publish()
+    for number in range(7):
+        score = 1 + 3 * (number % 2)
+        owner.send(response(survey, score=score, comment=f"{'Ärger' if number < 4 else 'Fine'} {number}"))
+    owner.send(response(other, score=1, comment="Ärger there"))
+    page = f"/admin/{owner.site.key}/{survey['id']}"
+    for home in (page, f"{page}/responses"):
+        text = owner.client.get(
+            f"{home}?group=negative&words=ärger" if "resp" in home else f"{home}?device=desktop"
+        ).text
+        assert f'href="{page}/responses.{ending}?view&amp;' in text, home
+        assert f'href="{page}/responses.{ending}"' in text, home
+    view = f"{page}/responses.{ending}?view&group=negative&words=%C3%A4rger"
+    assert names_in(owner.client.get(view).content, ending) == ["Ärger 0", "Ärger 2"]
+    framed = owner.client.get(f"{view}&framed")
+    counts, data = unframed(framed.content)
+    assert names_in(data, ending) == ["Ärger 0", "Ärger 2"]
+    assert counts[-1] == int(framed.headers["x-rows"]) == 4, "gone through"
+    assert len(names_in(owner.client.get(f"{page}/responses.{ending}").content, ending)) == 7
+    assert (
+        names_in(owner.client.get(f"{page}/responses.{ending}?view&from=2001-01-01&to=2001-01-02").content, ending)
+        == []
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
+def test_responses_of_all_surveys_are_exported_with_the_name_of_each(owner: App, ending: str) -> None:
+    survey, other = owner.site.publish(name="=One"), owner.site.publish(name="Two")
+    foreign = add_site(owner.client, "", owner.site.token)
+    owner.send(response(survey, comment="Here"))
+    owner.send(response(other, comment="There"))
+    owner.client.post(f"/w/{foreign.key}/events", json={"events": [response(foreign.publish(), comment="Elsewhere")]})
+    home = f"/admin/{owner.site.key}/responses"
+    assert f'href="{home}.{ending}?view' in owner.client.get(home).text
+    content = owner.client.get(f"{home}.{ending}").content
+    assert names_in(content, ending) == ["Here", "There"]
+    assert names_in(content, ending, "survey") == ["'=One" if ending == "csv" else "=One", "Two"]
+    assert names_in(owner.client.get(f"{home}.{ending}?view&survey={other['id']}").content, ending) == ["There"]
+    assert names_in(owner.client.get(f"{home}.{ending}?view&survey={uuid4()}").content, ending) == []
 
 
 def test_workbook_has_text_and_no_formula(owner: App) -> None:

@@ -76,7 +76,7 @@ async def list_responses(
     than it has room for, and a cursor all the same. Raises `Invalid` for a cursor that is none of ours.
     """
     before = _read_cursor(cursor) if cursor else None
-    query = _newest_first(_filtered(site_id, wanted), before)
+    query = _newest_first(filtered(site_id, wanted), before)
     edge = None
     if look_through and any(getattr(wanted, name) is not None for name in _WITHOUT_INDEX):
         near = AT_FIRST * limit  # what is found there mostly fills the page, and the way to the edge is short
@@ -132,7 +132,7 @@ async def _edge(
 ) -> Row[Any] | None:
     """The last of so many responses, found by the index alone; None if there are no more than these."""
     bare = replace(wanted, **dict.fromkeys(_WITHOUT_INDEX))
-    query = _restricted(
+    query = restricted(
         select(responses.c.created_at, responses.c.id).where(responses.c.site_id == site_id), site_id, bare
     )
     rows = (await connection.execute(_newest_first(query, before).offset(count - 1).limit(2))).all()
@@ -149,7 +149,7 @@ def _newest_first(query: Select[Any], before: tuple[datetime, UUID] | None) -> S
 
 async def get_response(connection: AsyncConnection, site_id: int, response_id: UUID) -> Row[Any]:
     """Raises `NotFound`."""
-    query = _filtered(site_id, Filter()).where(responses.c.id == response_id)
+    query = filtered(site_id, Filter()).where(responses.c.id == response_id)
     row: Row[Any] | None = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound("This site has no such response.")
@@ -180,7 +180,8 @@ async def history_of(connection: AsyncConnection, response: Row[Any]) -> History
     return History(shown.shown_at if shown else None, shown.dismissed_at if shown else None, sent)
 
 
-def _filtered(site_id: int, wanted: Filter) -> Select[Any]:
+def filtered(site_id: int, wanted: Filter) -> Select[Any]:
+    """Responses with their surveys, for all of a filter but its words."""
     joined = responses.join(
         surveys, and_(surveys.c.site_id == responses.c.site_id, surveys.c.number == responses.c.survey_number)
     )
@@ -194,10 +195,11 @@ def _filtered(site_id: int, wanted: Filter) -> Select[Any]:
         .select_from(joined)
         .where(responses.c.site_id == site_id, surveys.c.status != DELETED)
     )
-    return _restricted(query, site_id, wanted)
+    return restricted(query, site_id, wanted)
 
 
-def _restricted(query: Select[Any], site_id: int, wanted: Filter) -> Select[Any]:
+def restricted(query: Select[Any], site_id: int, wanted: Filter) -> Select[Any]:
+    """A query of a site's responses with all of a filter but its words."""
     if wanted.survey_id is not None:
         its = surveys.c.site_id == site_id, surveys.c.id == wanted.survey_id
         query = query.where(responses.c.survey_number == select(surveys.c.number).where(*its).scalar_subquery())

@@ -30,6 +30,7 @@ from collector.settings import Settings
 from collector.web.admin import account as admin_account
 from collector.web.admin import editor as admin_editor
 from collector.web.admin import home as admin_home
+from collector.web.admin import identify as admin_identify
 from collector.web.admin import oidc as admin_sign_on
 from collector.web.admin import responses as admin_responses
 from collector.web.admin import results as admin_results
@@ -39,6 +40,7 @@ from collector.web.admin import sites as admin_sites
 from collector.web.admin import surveys as admin_surveys
 from collector.web.admin import teams as admin_teams
 from collector.web.admin import users as admin_people
+from collector.web.admin import webhooks as admin_webhooks
 from collector.web.admin.throttle import Throttle
 from collector.web.api import routes as api
 from collector.web.http.limits import Limits
@@ -182,9 +184,10 @@ async def first_account_address(services: VisitorServices) -> str | None:
 
 def create_app(services: VisitorServices) -> Starlette:
     """The application over an open services."""
-    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams, admin_sites
+    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams
+    sites = admin_sites, admin_identify, admin_webhooks
     surveys = admin_review, admin_editor, admin_surveys, admin_responses, admin_results, admin_home
-    routes = [route for door in (public, api, *people, *surveys, pages) for route in door.routes]
+    routes = [route for door in (public, api, *people, *sites, *surveys, pages) for route in door.routes]
     if services.examples:
         routes += pages.example_routes
     handlers = {Problem: render_problem, HTTPException: render_problem, Exception: render_problem}

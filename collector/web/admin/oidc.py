@@ -12,7 +12,7 @@ from collector.access import accounts
 from collector.access.oidc import NOT_BEGUN, Attempt, Known, SignOn, account_of
 from collector.errors import Forbidden, NotFound, TooManyTries
 from collector.web.admin.throttle import address_of, throttle_of
-from collector.web.http.auth import drop, keep, kept, sign_in_here
+from collector.web.http.auth import drop, keep, kept, lead_back, sign_in_here
 from collector.web.http.services import services_of
 
 COOKIE = "sign-on"
@@ -47,7 +47,7 @@ async def back(request: Request) -> Response:
         user, hashed = await accounts.password_hash_by_id(connection, user_id)
     if user is None:
         raise Forbidden("Your account was removed in this moment.")
-    response = RedirectResponse("/admin", 303)
+    response = lead_back(request)
     drop(request, response, COOKIE)
     await sign_in_here(request, response, user, hashed)
     return response

@@ -25,7 +25,7 @@ from collector.access.sites import Site
 from collector.db.store import Database
 from collector.errors import NotFound, SignInNeeded, Unavailable
 from collector.responses.rollups import DIMENSIONS, Dimension, Span, totals_by_day
-from collector.results.exports import Piece, count_responses, export_csv, export_json, export_xlsx, framed
+from collector.results.exports import Piece, Selection, count_responses, export_csv, export_json, export_xlsx, framed
 from collector.results.figures import (
     WINDOWS,
     Point,
@@ -191,7 +191,7 @@ def _part(survey: Survey, dimension: Dimension, point: Point) -> Part:
 
 # ---- files
 
-Export = Callable[[Database, Survey], AsyncIterator[Piece]]
+Export = Callable[[Database, Selection], AsyncIterator[Piece]]
 FRAMED = "application/octet-stream"
 EXPORTS: dict[str, tuple[Export, str]] = {
     "csv": (export_csv, "text/csv; charset=utf-8"),
@@ -204,7 +204,8 @@ LONGEST_NAME = 180
 
 
 async def responses_file(request: Request) -> Response:
-    """All responses of one survey, as a file; ``framed`` for the page that says how far it is."""
+    """Responses of one survey or of all of a site, as a file: everything, or with ``view`` what the rest of the address
+    lets through; ``framed`` for the page that says how far it is."""
     user = await require_user(request)
     ending = request.path_params["ending"]
     if ending not in EXPORTS:
@@ -212,22 +213,33 @@ async def responses_file(request: Request) -> Response:
     export, media_type = EXPORTS[ending]
     services = services_of(request)
     async with services.database.read() as connection:
-        _, _, survey = await _survey(request, connection, user)
-        rows = await count_responses(connection, survey) if "framed" in request.query_params else None
+        site, selection = await _selection(request, connection, user)
+        rows = await count_responses(connection, selection) if "framed" in request.query_params else None
+    survey = selection.survey
+    name, key = (survey.name, survey.key) if survey else (site.name, site.key)
     with suppress(Unavailable):  # who can store nothing any more has all the more reason to take what there is
         async with services.database.write() as connection:
-            words, now = f"{survey.name} as {ending}", services.clock()
-            await record(connection, user.email, "responses.exported", words, now=now, site_id=survey.site_id)
+            words, now = f"{name} as {ending}", services.clock()
+            await record(connection, user.email, "responses.exported", words, now=now, site_id=site.id)
 
     async def pieces() -> AsyncIterator[bytes]:
-        made = export(services.database, survey)
+        made = export(services.database, selection)
         async for piece in (data async for _, data in made) if rows is None else framed(made):
             yield piece
 
-    headers = {"Content-Disposition": attachment(survey.name, survey.key, ending), "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": attachment(name, key, ending), "Cache-Control": "no-store"}
     if rows is None:
         return StreamingResponse(pieces(), media_type=media_type, headers=headers)
     return StreamingResponse(pieces(), media_type=FRAMED, headers={**headers, "X-Rows": str(rows)})
+
+
+async def _selection(request: Request, connection: AsyncConnection, user: User) -> tuple[Site, Selection]:
+    site, _ = await site_for(connection, user, request.path_params["site"], "viewer")
+    survey = await get_survey(connection, site.id, request.path_params["id"]) if "id" in request.path_params else None
+    if "view" not in request.query_params:
+        return site, Selection(site.id, survey)
+    view = view_of(request, site)
+    return site, Selection(site.id, survey, view.wanted(survey.id if survey else view.survey))
 
 
 def attachment(name: str, key: str, ending: str) -> str:
@@ -271,4 +283,5 @@ routes = [
     Route("/admin/{site}/{id:uuid}", summary),
     Route("/admin/{site}/{id:uuid}/news", news),
     Route("/admin/{site}/{id:uuid}/responses.{ending}", responses_file),
+    Route("/admin/{site}/responses.{ending}", responses_file),
 ]

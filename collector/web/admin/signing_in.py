@@ -25,6 +25,7 @@ from collector.web.http.auth import (
     clear_session,
     keep_device,
     know_here,
+    lead_back,
     only_by_https,
     read_form,
     require_same_origin,
@@ -80,7 +81,7 @@ def _welcome(email: str = "", faults: dict[str, str] | None = None, status: int 
 
 async def sign_in_form(request: Request) -> Response:
     if await session_of(request):
-        return RedirectResponse("/admin", 303)
+        return lead_back(request)
     return _sign_in(request, told=only_by_https(request) if "signed-in" in request.query_params else "")
 
 
@@ -102,7 +103,7 @@ async def sign_in(request: Request) -> Response:
     if user.second_step:
         value = f"{user.id.hex}.{digest(hashed)}"
         return _code(services.signing.until("step-pending", value, services.clock() + PENDING_LASTS))
-    response = RedirectResponse(after_sign_in(request), 303)
+    response = after_sign_in(request)
     await sign_in_here(request, response, user, hashed)
     return response
 
@@ -130,7 +131,7 @@ async def sign_in_code(request: Request) -> Response:
     if not await is_code(request, user, look):
         await _note_refusal(request, user, "wrong code")
         return _code(pending, failed=True, status=401)
-    response = RedirectResponse(after_sign_in(request), 303)
+    response = after_sign_in(request)
     await sign_in_here(request, response, user, hashed)
     return response
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +32,10 @@ from collector.web.http.services import services_of
 SESSION, DEVICE = "session", "device"
 """Cookies: who is signed in here, and who has been before."""
 DEVICE_BETWEEN, MOST_DEVICES = "!", 5
+WANTED, WANTED_LASTS = "wanted", timedelta(hours=1)
+"""The cookie of the page that was asked for before its reader had signed in."""
+LONGEST_WANTED = 1_000
+_WANTED = re.compile(r"/admin/[\w/-]+(\?[!-~]*)?", re.ASCII)
 
 
 async def require_token(request: Request) -> Token:
@@ -214,9 +219,28 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def after_sign_in(request: Request) -> str:
-    """Where to go once signed in: where it is seen whether the browser kept it, if that is in doubt."""
-    return "/admin/sign-in?signed-in" if _is_plain(request) else "/admin"
+def after_sign_in(request: Request) -> RedirectResponse:
+    """`lead_back`; or first to where it is seen whether the browser kept the session, if that is in doubt."""
+    return RedirectResponse("/admin/sign-in?signed-in", 303) if _is_plain(request) else lead_back(request)
+
+
+def lead_back(request: Request) -> RedirectResponse:
+    """To the page that somebody asked for before they had to sign in."""
+    wanted = unquote(kept(request, WANTED))
+    response = RedirectResponse(wanted if _WANTED.fullmatch(wanted) else "/admin", 303)
+    if wanted:
+        drop(request, response, WANTED)
+    return response
+
+
+def lead_to_sign_in(request: Request) -> RedirectResponse:
+    """To where people sign in; the browser remembers the page that they wanted."""
+    response = RedirectResponse("/admin/sign-in", 303)
+    query = f"?{request.url.query}" if request.url.query else ""
+    wanted, is_page = request.url.path + query, "text/html" in request.headers.get("accept", "")
+    if is_page and request.method == "GET" and len(wanted) <= LONGEST_WANTED and _WANTED.fullmatch(wanted):
+        keep(request, response, WANTED, quote(wanted), WANTED_LASTS)
+    return response
 
 
 def only_by_https(request: Request) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from collector.errors import BadRequest, MethodNotAllowed, NotFound, Problem, SignInNeeded
+from collector.web.http.auth import lead_to_sign_in
 from collector.web.http.packed import problem_answer, response_of
 from collector.web.http.rendering import page
 
@@ -39,7 +40,7 @@ async def render_problem(request: Request, error: Exception) -> Response:
         log.error("unexpected", path=path, exc_info=error)
         problem = Problem()
     if isinstance(problem, SignInNeeded):
-        return RedirectResponse("/admin/sign-in", 303)
+        return lead_to_sign_in(request)
     if request.url.path.startswith(("/admin", "/s/")) and "text/html" in request.headers.get("accept", ""):
         home = "/admin" if request.url.path.startswith("/admin") else ""
         return page("problem.html", status=problem.status, headers=problem.headers, problem=problem, home=home)

@@ -54,7 +54,9 @@ const fetchAll = async (link) => {
   bar.removeAttribute("value");
   box.hidden = false;
   try {
-    const reply = await fetch(link.href + "?framed", { signal: underway.signal });
+    const address = new URL(link.href);
+    address.searchParams.set("framed", "");
+    const reply = await fetch(address, { signal: underway.signal });
     if (!reply.ok || !reply.headers.has("X-Rows")) throw new Error(reply.status);
     const all = Number(reply.headers.get("X-Rows"));
     bar.max = all || 1;
