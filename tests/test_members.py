@@ -19,11 +19,13 @@ from collector.access.tokens import add_token
 from collector.automations.webhooks import KIND, create_webhook
 from collector.db import schema
 from collector.errors import Forbidden
+from collector.surveys.images import add_image, encode
 from collector.web.api import routes as api
 from collector.web.http import bodies
 from tests.conftest import ORIGIN, PASSWORD, USER, App, add_site
 from tests.events import response
 from tests.pages import plain
+from tests.pictures import PIXEL
 from tests.services import first, in_store, services_of
 from tests.signed_in import acts, admin_routes, another_browser, bearer, id_of, make_token, person, post, version_now
 
@@ -70,6 +72,10 @@ NEEDS: dict[str, str] = {
     "/admin/{site}/responses/{response:uuid}": "viewer",
     "/admin/{site}/responses/{response:uuid}/delete": "editor",
     "/admin/{site}/settings": "owner",
+    "/admin/{site}/images": "editor",
+    "/admin/{site}/images/{name}/remove": "editor",
+    "/admin/{site}/settings/logo": "owner",
+    "/admin/{site}/settings/logo/remove": "owner",
     "/admin/{site}/settings/identify": "owner",
     "/admin/{site}/settings/webhooks": "owner",
     "/admin/{site}/settings/webhooks/{webhook:uuid}": "owner",
@@ -156,6 +162,11 @@ def test_every_route_is_denied_to_whom_it_should_be(owner: App) -> None:
 def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[str, str]:
     """The address, with a person of the second step, a token and a team that are there; and the person's id."""
 
+    async def add_picture(connection: Any) -> str:
+        made, own = encode(PIXEL), await site_by_key(connection, site)
+        await add_image(connection, own, made, by="tests", now=services_of(app).clock())
+        return made.name
+
     async def add_webhook(connection: Any) -> tuple[UUID, UUID]:
         await connection.execute(delete(schema.webhooks))  # a site has few
         now, own = services_of(app).clock(), await site_by_key(connection, site)
@@ -190,10 +201,18 @@ def _filled(app: App, path: str, site: str, survey: str, given: str) -> tuple[st
         "{act}": "clone",
         "{ending}": "csv",
     }
-    values |= {"{response:uuid}": given, "{user:uuid}": user, "{token:uuid}": token, "{team:uuid}": team}
+    values |= {
+        "{name}": invitation,
+        "{response:uuid}": given,
+        "{user:uuid}": user,
+        "{token:uuid}": token,
+        "{team:uuid}": team,
+    }
+    if "/images/{name}" in path:
+        values["{name}"] = in_store(app, add_picture)
     if "{webhook:uuid}" in path:
         values["{webhook:uuid}"], values["{delivery:uuid}"] = in_store(app, add_webhook)
-    values |= {"{name}": invitation, "{number:int}": "1"}
+    values |= {"{number:int}": "1"}
     for name, value in values.items():
         path = path.replace(name, str(value))
     return path, str(user or uuid4())

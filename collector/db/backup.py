@@ -17,13 +17,24 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.db.kinds import INSTALLATION
-from collector.db.schema import devices, guesses, installation, jobs, links, metadata, recovery_codes, sessions, tokens
+from collector.db.schema import (
+    devices,
+    guesses,
+    images,
+    installation,
+    jobs,
+    links,
+    metadata,
+    recovery_codes,
+    sessions,
+    tokens,
+)
 from collector.db.sqlite import FileLock, SQLite
 from collector.db.store import HEAD, TOO_OLD, Database, cause_of, is_too_old, later_revision
 from collector.errors import BackupError, SettingsError, Unavailable
 
-PART = 1000
-"""Rows copied at a time."""
+PART, FEW = 1000, 10
+"""Rows copied at a time, and images."""
 PASSING = (sessions, links, devices, guesses, recovery_codes)
 """What is in no backup and comes back with none: whoever was signed out or removed, and whatever link or recovery code
 was used or withdrawn since, stays so."""
@@ -151,7 +162,7 @@ async def _copy(
             continue
         done = 0
         async with source.stream(select(table)) as rows:
-            async for part in rows.mappings().partitions(PART):
+            async for part in rows.mappings().partitions(FEW if table is images else PART):
                 await sink.execute(insert(table), [dict(row) for row in part])
                 done += len(part)
                 progress(table.name, done)

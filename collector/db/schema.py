@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -60,6 +61,18 @@ sites = Table(
     Column("identify_version", SmallInteger, nullable=False, server_default="1"),  # of the secret that is good
     Column("identify_until", Instant, nullable=True),  # until when the one before it is good as well
     sqlite_autoincrement=True,  # no number is given twice
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("site_id", Integer, ForeignKey("sites.id"), primary_key=True),
+    Column("name", String(32), primary_key=True),  # of what is in it: `surveys.images`
+    Column("data", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes of `data`
+    Column("width", SmallInteger, nullable=False),
+    Column("height", SmallInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 
 surveys = Table(

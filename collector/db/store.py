@@ -17,7 +17,7 @@ from collector.db.migrations.upgrade import upgrade
 from collector.db.verbs import Call, Result, Steps, Touch
 from collector.errors import SettingsError, Unavailable
 
-HEAD = "0100"
+HEAD = "0101"
 """The newest migration."""
 FIRST = "0100"
 """The oldest whose tables can be brought up to date."""

@@ -1,8 +1,8 @@
 """Responses as a file, streamed: CSV, JSON or a spreadsheet; all of a survey, or those that a filter lets through.
 
-An export comes in pieces, each with how many responses were gone through since the piece before. `framed` is for a page that
-says how far it is: before each piece stand the responses so far and the bytes of the piece, four bytes each, the most
-significant first; behind the last piece stands `END`.
+An export comes in pieces, each with how many responses were gone through since the piece before. `framed` is for a page
+that says how far it is: before each piece stand the responses so far and the bytes of the piece, four bytes each, the
+most significant first; behind the last piece stands `END`.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from importlib import import_module
 from urllib.parse import parse_qs, quote, unquote
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from collector.access.accounts import (
 )
 from collector.access.known_browsers import KNOWN_FOR, find_browser, know_browser, know_on
 from collector.access.tokens import Token, check_token, touch_token
-from collector.errors import Forbidden, Problem, SignInNeeded, Unauthorized, Unavailable
+from collector.errors import BadRequest, Forbidden, Problem, SignInNeeded, Unauthorized, Unavailable
 from collector.responses.devices import read_user_agent
 from collector.web.http.bodies import read_body
 from collector.web.http.services import services_of
@@ -35,6 +36,8 @@ DEVICE_BETWEEN, MOST_DEVICES = "!", 5
 WANTED, WANTED_LASTS = "wanted", timedelta(hours=1)
 """The cookie of the page that was asked for before its reader had signed in."""
 LONGEST_WANTED = 1_000
+FORM_AROUND = 4096
+"""Bytes of a form with a file beside those of the file."""
 _WANTED = re.compile(r"/admin/[\w/-]+(\?[!-~]*)?", re.ASCII)
 
 
@@ -217,6 +220,27 @@ async def read_form(request: Request) -> dict[str, str]:
         raise Forbidden(only_by_https(request))
     fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
     return {name: values[0] for name, values in fields.items()}
+
+
+async def read_upload(request: Request, name: str, most: int) -> bytes:
+    """The file of a form that a page of ours sent, empty where none was chosen. Raises `Forbidden` for any other form,
+    `TooLarge`, and `BadRequest` for what is no such form."""
+    require_same_origin(request)
+    body = await read_body(request, most + FORM_AROUND)
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parsers = import_module("starlette.formparsers")  # few starts ever need it
+    try:
+        form = await parsers.MultiPartParser(request.headers, whole(), max_files=1, max_fields=1).parse()
+    except (parsers.MultiPartException, KeyError) as error:
+        raise BadRequest(f"The form could not be read: {error}.") from None
+    file = form.get(name)
+    try:
+        return b"" if file is None or isinstance(file, str) else bytes(await file.read())
+    finally:
+        await form.close()
 
 
 def after_sign_in(request: Request) -> RedirectResponse:

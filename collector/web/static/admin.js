@@ -37,3 +37,26 @@ document.querySelector(".tabs [aria-current], .side-nav [aria-current]")?.scroll
 // Filters act as they are chosen; without a script a button sends them.
 for (const form of document.querySelectorAll("form[data-at-once]"))
   form.addEventListener("change", () => form.requestSubmit());
+
+// An image that is chosen is uploaded, and its address stands in the field then.
+document.addEventListener("change", async ({ target }) => {
+  if (!target.matches("input[data-upload]") || !target.files[0]) return;
+  const field = document.getElementById(target.dataset.for);
+  const told = document.getElementById(`${target.dataset.for}-upload`);
+  const body = new FormData();
+  body.append("image", target.files[0]);
+  target.parentElement.setAttribute("aria-busy", "true");
+  told.hidden = true;
+  try {
+    const reply = await fetch(target.dataset.upload, { method: "POST", body, headers: { Accept: "application/json" } });
+    const said = await reply.json();
+    if (!reply.ok) throw new Error(said.errors ? `The image ${said.errors[0].detail}.` : said.detail || said.title);
+    field.value = said.address;
+    for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+  } catch (error) {
+    told.textContent = error instanceof TypeError ? "The image did not arrive. Please try again." : error.message;
+    told.hidden = false;
+  }
+  target.parentElement.removeAttribute("aria-busy");
+  target.value = "";
+});

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from collector.access.sites import list_sites, site_by_key
 from collector.errors import NotFound
+from collector.surveys.images import MEDIA_TYPES, image_data
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import DELETED, get_revision
 from collector.surveys.personal import fill
@@ -36,6 +37,12 @@ SAMPLE_TAG = tag("http://127.0.0.1:8000", "SITE_KEY")
 """The tag as it stands in the example pages, where the demo writes its own."""
 
 
+IMAGE_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 EXAMPLES = {"demo": "shop", "plain": "plain"}
 """Where each example's pages are served, and the folder they come from."""
 
@@ -60,6 +67,18 @@ async def survey_page(request: Request) -> Response:
         key=f"{site.key}-{revision.survey_key}",
         is_open=revision.status == "published",
     )
+
+
+async def image(request: Request) -> Response:
+    """An image that a site uploaded; under its name it never changes."""
+    name = request.path_params["name"]
+    media_type = MEDIA_TYPES.get(name.rpartition(".")[2])
+    if media_type is None or not name.isascii():
+        raise NotFound("There is no such image.")
+    async with visitor_services_of(request).database.read() as connection:
+        site = await site_by_key(connection, request.path_params["site"])
+        data = await image_data(connection, site, name)
+    return Response(data, media_type=media_type, headers=IMAGE_HEADERS)
 
 
 async def static(request: Request) -> Response:
@@ -96,6 +115,7 @@ async def to_admin(request: Request) -> Response:  # noqa: ARG001
 
 routes: list[BaseRoute] = [
     Route("/s/{site}-{survey}", survey_page),
+    Route("/i/{site}-{name}", image),
     Route("/static/{name}", static),
     Route("/favicon.ico", static),
     Route("/", to_admin),
