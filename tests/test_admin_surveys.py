@@ -98,6 +98,18 @@ def test_second_of_a_template_has_a_name_of_its_own(owner: App) -> None:
     assert {one["name"] for one in documents(owner)} == {"Each quarter", "Each quarter (2)", "Each quarter (3)"}
 
 
+@pytest.mark.parametrize("metric", ["csat", "nps", "ces"])
+def test_blank_survey_asks_for_a_score_alone_and_begins_at_its_question(owner: App, metric: str) -> None:
+    kind, page = f"blank_{metric}", f"/admin/{owner.site.key}/new"
+    made = [post(owner, page, template=kind, language="nl", delivery="link") for _ in range(2)]
+    assert [one.headers["location"].endswith("/edit/question?begin") for one in made] == [True, True]
+    documents = [one["document"] for one in owner.site.call("GET", "/surveys").json()["items"]]
+    assert {one["name"] for one in documents} == {"Untitled survey", "Untitled survey (2)"}
+    first = documents[0]
+    assert (first["metric"], first["language"], first["delivery"]) == (metric, "nl", "link")
+    assert set(first["follow_up"].values()) == {""}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_template_is_there_in_every_language(template: str, language: str) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from collector.access.sites import MOST_PARAMETERS, SECRETS_OVERLAP
 from collector.db.schema import audit
-from tests.conftest import ORIGIN, App, sign_in
+from tests.conftest import ORIGIN, App, add_site, sign_in
 from tests.events import response
 from tests.services import services_of
-from tests.signed_in import make_token
+from tests.signed_in import acts, make_token, post
 
 PAGE = "https://shop.example/order?token=secret&utm_campaign=spring&email=jo%40example.com&utm%5Fsource=mail#jo"
 
@@ -40,6 +40,21 @@ def test_what_is_left_out_of_a_change_stays(app: App) -> None:
     changed = change(app, consent_required=True).json()
     assert (changed["consent_required"], changed["kept_parameters"]) == (True, ["plan"])
     assert app.site.call("GET", f"/sites/{app.site.key}").json() == changed
+
+
+def test_site_is_renamed_by_its_page_and_a_name_that_is_taken_is_told(owner: App) -> None:
+    other = add_site(owner.client, "", owner.site.token)
+    taken = owner.site.call("GET", f"/sites/{other.key}").json()["name"]
+    page = f"/admin/{owner.site.key}/settings"
+    assert post(owner, page, name="  Shop & Söhne ", time_zone="UTC").status_code == 303
+    assert owner.site.call("GET", f"/sites/{owner.site.key}").json()["name"] == "Shop & Söhne"
+    assert "Shop &amp; Söhne" in owner.client.get("/admin/sites").text
+    assert acts(owner)[1][1] == "site.renamed"
+    for name, status in ((taken, 409), ("\u200b", 422), ("x" * 201, 422)):
+        reply = post(owner, page, name=name, consent_required="on", time_zone="UTC")
+        assert (reply.status_code, 'id="name-wrong"' in reply.text) == (status, True), name
+    site = owner.site.call("GET", f"/sites/{owner.site.key}").json()
+    assert (site["name"], site["consent_required"]) == ("Shop & Söhne", False), "nothing half saved"
 
 
 def test_brand_stays_until_another_takes_its_place(app: App) -> None:

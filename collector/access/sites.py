@@ -23,6 +23,7 @@ from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
+NAME_TAKEN = "another site has this name already"
 RECOUNT = "recount"
 """The kind of job that counts a site's answers over by the days of another time zone."""
 SECRETS_OVERLAP = timedelta(days=7)
@@ -141,7 +142,7 @@ async def create_site(connection: AsyncConnection, name: str, *, by: str, now: d
     try:
         made = await connection.execute(insert(sites).values(key=key, name=name, created_at=now).returning(sites.c.id))
     except IntegrityError:
-        raise Conflict(faults=[Fault("/name", "another site has this name already")]) from None
+        raise Conflict(faults=[Fault("/name", NAME_TAKEN)]) from None
     site = Site(made.scalar_one(), key, name, now, SiteSettings())
     await record(connection, by, "site.added", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)  # its key may have been asked for before
@@ -158,6 +159,21 @@ async def change_site(
     await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
     return replace(site, settings=settings)
+
+
+async def rename_site(connection: AsyncConnection, site: Site, name: str, *, by: str, now: datetime) -> Site:
+    """Raises `Invalid` for a name that is none, `Conflict` for one that is taken."""
+    name = readable_name(name)
+    if name == site.name:
+        return site
+    try:
+        async with connection.begin_nested():
+            await connection.execute(update(sites).where(sites.c.id == site.id).values(name=name))
+    except IntegrityError:
+        raise Conflict(faults=[Fault("/name", NAME_TAKEN)]) from None
+    await record(connection, by, "site.renamed", f"{site.name} → {name}", now=now, site_id=site.id)
+    note_change(connection, site.key)
+    return replace(site, name=name)
 
 
 async def renew_identify_secret(connection: AsyncConnection, site: Site, *, by: str, now: datetime) -> Site:

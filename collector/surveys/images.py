@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from base64 import urlsafe_b64encode
+from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,7 +99,7 @@ def _kept(picture: Any, *, as_photograph: bool, may_be_one: bool) -> Encoded:
         as_photograph = may_be_one and len(data) > _HEAVY
     if as_photograph:
         data = _saved(picture, "JPEG", quality=85, optimize=True)
-    digest = urlsafe_b64encode(sha256(data).digest()[:16]).decode().rstrip("=")
+    digest = b32encode(sha256(data).digest()[:16]).decode().rstrip("=").lower()  # no dash, which ends the site's key
     return Encoded(f"{digest}.{'jpg' if as_photograph else 'png'}", data, picture.width, picture.height)
 
 

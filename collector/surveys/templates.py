@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from collector.surveys.document import SurveyDocument, read_document
 from collector.surveys.languages import LANGUAGES
-from collector.surveys.metrics import Metric
+from collector.surveys.metrics import GROUPS, Metric
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,22 @@ TEMPLATES: Mapping[str, Template] = {
     "ces_support": Template("ces", "Getting help", "when a question was answered"),
 }
 """By the key under which each language has the question."""
+BLANK: Mapping[str, str] = {"blank_csat": "csat_site", "blank_nps": "nps_quarter", "blank_ces": "ces_support"}
+"""To begin with a score alone: by the template that has a question to write over."""
+BLANK_NAME = "Untitled survey"
+
+
+def name_of(key: str) -> str:
+    """What a survey from this template is called at first."""
+    return BLANK_NAME if key in BLANK else TEMPLATES[key].name
 
 
 def document_of(key: str, language: str, name: str) -> SurveyDocument:
     """The document that a template gives. Raises `Invalid` for an unknown language, or a name that won't do."""
+    template = BLANK.get(key, key)
     texts = LANGUAGES.get(language)
-    question = texts.templates[key] if texts else "?"
+    question = texts.templates[template] if texts else "?"
     again = {"frequency": {"answered_days": 90}} if key == "nps_quarter" else {}
-    return read_document(
-        {"name": name, "metric": TEMPLATES[key].metric, "language": language, "question": question, **again}
-    )
+    alone = {"follow_up": dict.fromkeys(GROUPS, "")} if key in BLANK else {}
+    about = {"name": name, "metric": TEMPLATES[template].metric, "language": language, "question": question}
+    return read_document({**about, **again, **alone})

@@ -8,11 +8,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect
 
 from tests.behaviour.windows import wait
 from tests.browser.owner import drawn
 from tests.conftest import PASSWORD, USER, Process, Site, add_site
+from tests.pictures import picture
 
 WORDS = {
     "question": "How satisfied are you with your order?",
@@ -63,8 +64,10 @@ class Editing:
         expect(self.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not re.search("ERR_FAILED|^htmx:(sendError|afterRequest)", message.text):
-            self.errors.append(message.text)
+        if message.type == "error" and not re.search(
+            "ERR_FAILED|status of 422|^htmx:(sendError|afterRequest)", message.text
+        ):
+            self.errors.append(f"{message.text} {message.location['url']}")
 
     def open(self, tab: str) -> Page:
         self.page.goto(f"{self.home}/edit/{tab}")
@@ -214,6 +217,45 @@ def test_what_was_typed_survives_a_collector_out_of_reach_and_a_page_left_at_onc
     page.get_by_label("Negative", exact=True).press_sequentially(" And the tab closed?")
     page.close()
     wait(lambda: "the tab closed?" in editing.document()["follow_up"]["negative"], "what a closed tab had")
+
+
+def test_image_is_uploaded_where_it_is_chosen_and_drawn_at_once(editing: Editing) -> None:
+    page = editing.open("thank-you")
+    chooser = page.get_by_label("Upload: Image").first
+    chooser.set_input_files({"name": "no.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.get_by_role("alert").first).to_have_text("The image must be a PNG, JPEG, WebP or GIF file.")
+    chooser.set_input_files({"name": "thanks.png", "mimeType": "image/png", "buffer": picture(120, 80, color="purple")})
+    address = page.locator("input[name='thank_you/negative/image']")
+    expect(address).to_have_value(re.compile(rf"/i/{editing.site.key}-[\w-]{{22}}\.png$"))
+    editing.saved()
+    shown = drawn(page).locator("img")
+    expect(shown).to_have_attribute("src", address.input_value())
+    wait(lambda: shown.evaluate("(image) => image.naturalWidth") == 120, "the image is there")
+    assert editing.document()["thank_you"]["negative"]["image"] == address.input_value()
+
+
+def test_leaving_asks_while_something_could_not_be_saved_and_not_otherwise(editing: Editing) -> None:
+    page = editing.open("question")
+    asked: list[str] = []
+
+    def hear(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", hear)
+    page.get_by_label("Question", exact=True).fill("Another?")
+    editing.saved()
+    page.goto(editing.home)
+    assert asked == []
+    editing.open("question")
+    page.get_by_label("Name", exact=True).fill("")
+    expect(page.get_by_role("status").filter(has_text="Not saved yet")).to_be_visible()
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.get_by_label("Name", exact=True).fill("A name")
+    editing.saved()
+    page.reload()
+    assert asked == ["beforeunload"]
 
 
 def test_two_windows_do_not_write_over_each_other(editing: Editing) -> None:

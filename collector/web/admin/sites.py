@@ -15,7 +15,16 @@ from starlette.routing import Route
 
 from collector.access.accounts import User
 from collector.access.roles import hold_for, site_for, sites_for
-from collector.access.sites import MOST_PARAMETERS, Brand, Site, SiteSettings, change_site, create_site, zone_names
+from collector.access.sites import (
+    MOST_PARAMETERS,
+    Brand,
+    Site,
+    SiteSettings,
+    change_site,
+    create_site,
+    rename_site,
+    zone_names,
+)
 from collector.errors import Conflict, Invalid
 from collector.responses.recounting import recount_progress
 from collector.responses.rollups import for_figures, overall_by_survey
@@ -116,6 +125,7 @@ async def settings(request: Request) -> Response:
         progress = await recount_progress(connection, site.id)
     own = site.settings
     shown = {
+        "name": site.name,
         "consent_required": own.consent_required,
         "kept_parameters": _written(own),
         "time_zone": own.time_zone,
@@ -164,7 +174,9 @@ async def save(request: Request) -> Response:
     form = await read_form(request)
     user = await require_user(request)
     services = services_of(request)
-    shown: dict[str, Any] = {name: form.get(name, "").strip() for name in ("kept_parameters", "time_zone", "color")}
+    shown: dict[str, Any] = {
+        name: form.get(name, "").strip() for name in ("name", "kept_parameters", "time_zone", "color")
+    }
     shown["consent_required"] = "consent_required" in form
     async with services.database.write() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
@@ -172,7 +184,8 @@ async def save(request: Request) -> Response:
             brand = Brand.read(site.settings.brand.logo, shown["color"])
             zone = shown["time_zone"] or site.settings.time_zone
             given = SiteSettings.read(shown["consent_required"], shown["kept_parameters"].split(), brand, zone)
-        except Invalid as error:
+            site = await rename_site(connection, site, shown["name"] or site.name, by=user.email, now=services.clock())
+        except (Invalid, Conflict) as error:
             return await _settings(request, user, site, shown, by_field(error), status=error.status)
         await change_site(connection, site, given, by=user.email, now=services.clock())
     return RedirectResponse(f"/admin/{site.key}/settings?saved", 303)

@@ -26,7 +26,7 @@ from collector.surveys.lifecycle import Survey, create_survey, free_name, list_s
 from collector.surveys.listing import deleted_by_site
 from collector.surveys.metrics import Figure, figure, scores
 from collector.surveys.revisions import changed_surveys
-from collector.surveys.templates import TEMPLATES, document_of
+from collector.surveys.templates import BLANK, TEMPLATES, document_of, name_of
 from collector.surveys.versions import version_of
 from collector.web.admin.fields import DELIVERIES
 from collector.web.admin.figures import SPARK_DAYS, scale_words, share, show_figure, spark
@@ -206,7 +206,7 @@ async def create(request: Request) -> Response:
     async with services.database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "editor")
     wrong = {}
-    if key not in TEMPLATES:
+    if key not in TEMPLATES and key not in BLANK:
         wrong["template"] = "Choose what to begin with."
     if form.get("delivery", "web") not in DELIVERIES:
         wrong["delivery"] = "Choose one of these deliveries."
@@ -216,11 +216,12 @@ async def create(request: Request) -> Response:
         return await _new(request, user, site, form, wrong)
     async with services.database.write() as connection:
         site, _ = await site_for(connection, user, site.key, "editor")
-        name = await free_name(connection, site.id, TEMPLATES[key].name)
+        name = await free_name(connection, site.id, name_of(key))
         document, now = document_of(key, language, name), services.clock()
         document = document.model_copy(update={"delivery": form.get("delivery") or document.delivery})
         survey = await create_survey(connection, site.id, document, by=user.email, now=now)
-    return RedirectResponse(f"/admin/{site.key}/{survey.id}/edit/question", 303)
+    begin = "?begin" if key in BLANK else ""
+    return RedirectResponse(f"/admin/{site.key}/{survey.id}/edit/question{begin}", 303)
 
 
 # ---- what can be done to one

@@ -34,6 +34,9 @@ document.addEventListener("keydown", (event) => {
 
 document.querySelector(".tabs [aria-current], .side-nav [aria-current]")?.scrollIntoView({ block: "nearest" });
 
+// Whoever begins with nothing writes over the question.
+if (location.search == "?begin") document.getElementById("question")?.select();
+
 // Filters act as they are chosen; without a script a button sends them.
 for (const form of document.querySelectorAll("form[data-at-once]"))
   form.addEventListener("change", () => form.requestSubmit());
@@ -41,8 +44,8 @@ for (const form of document.querySelectorAll("form[data-at-once]"))
 // An image that is chosen is uploaded, and its address stands in the field then.
 document.addEventListener("change", async ({ target }) => {
   if (!target.matches("input[data-upload]") || !target.files[0]) return;
-  const field = document.getElementById(target.dataset.for);
-  const told = document.getElementById(`${target.dataset.for}-upload`);
+  const field = document.getElementById(target.dataset.into);
+  const told = document.getElementById(`${target.dataset.into}-upload`);
   const body = new FormData();
   body.append("image", target.files[0]);
   target.parentElement.setAttribute("aria-busy", "true");
