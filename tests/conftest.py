@@ -191,6 +191,11 @@ class Site:
         survey: dict[str, Any] = published.json()
         return survey
 
+    def change(self, **settings: Any) -> None:
+        """Give the site other settings."""
+        changed = self.call("PATCH", f"/sites/{self.key}", settings)
+        assert changed.status_code == 200, changed.text
+
     def responses(self, **query: Any) -> list[dict[str, Any]]:
         found = self.call("GET", "/responses", **query)
         assert found.status_code == 200, found.text

@@ -64,6 +64,38 @@ def test_brand_stays_until_another_takes_its_place(app: App) -> None:
     assert change(app, brand={"color": "#0b7"}).json()["brand"] == {"logo": None, "color": "#0b7"}
 
 
+def test_frequency_is_one_survey_a_session_until_the_owner_says_otherwise(app: App) -> None:
+    usual = {"quiet_days": 0, "once_per_session": True}
+    assert app.site.call("GET", f"/sites/{app.site.key}").json()["frequency"] == usual
+    rare = {"quiet_days": 30, "once_per_session": False}
+    assert change(app, frequency=rare).json()["frequency"] == rare
+    assert change(app, consent_required=True).json()["frequency"] == rare
+    assert change(app, frequency={"quiet_days": None}).json()["frequency"] == usual
+    assert list(app.rows(audit.c.act)).count(("site.changed",)) == 3
+
+
+def test_frequency_stays_when_the_settings_page_is_saved(app: App) -> None:
+    change(app, frequency={"quiet_days": 7, "once_per_session": False})
+    sign_in(app)
+    app.client.post(f"/admin/{app.site.key}/settings", data={"kept_parameters": "plan"}, headers=ORIGIN)
+    assert change(app).json()["frequency"] == {"quiet_days": 7, "once_per_session": False}
+
+
+def test_frequency_travels_in_the_newest_format_and_only_as_far_as_it_is_set(app: App) -> None:
+    app.site.publish()
+
+    def sent(number: int) -> dict[str, Any]:
+        config: dict[str, Any] = app.client.get(f"/w/{app.site.key}.json?format={number}").json()
+        return config
+
+    assert {"os": True}.items() <= sent(3).items()
+    assert "qd" not in sent(3)
+    change(app, frequency={"quiet_days": 30, "once_per_session": False})
+    assert (sent(3)["qd"], "os" in sent(3)) == (30, False)
+    for older in (1, 2):
+        assert set(sent(older)) == {"si", "su"}, "loaders of that time know nothing of it"
+
+
 def test_own_page_of_a_survey_wears_the_brand_of_its_site(app: App) -> None:
     survey = app.site.publish()
     path = f"/s/{app.site.key}-{survey['key']}"
@@ -84,6 +116,13 @@ def test_own_page_of_a_survey_wears_the_brand_of_its_site(app: App) -> None:
         ({"brand": {"logo": "https://elsewhere.example/logo.png"}}, "/brand/logo"),
         ({"brand": {"logo": "/i/../admin.png"}}, "/brand/logo"),
         ({"brand": {"slogan": "Plants!"}}, "/brand/slogan"),
+        ({"frequency": {"quiet_days": -1}}, "/frequency/quiet_days"),
+        ({"frequency": {"quiet_days": 366}}, "/frequency/quiet_days"),
+        ({"frequency": {"quiet_days": 1.5}}, "/frequency/quiet_days"),
+        ({"frequency": {"quiet_days": "7"}}, "/frequency/quiet_days"),
+        ({"frequency": {"quiet_days": True}}, "/frequency/quiet_days"),
+        ({"frequency": {"once_per_session": None}}, "/frequency/once_per_session"),
+        ({"frequency": {"per_year": 1}}, "/frequency/per_year"),
         ({"kept_parameters": ["a=b"]}, "/kept_parameters"),
         ({"kept_parameters": ["a b"]}, "/kept_parameters"),
         ({"kept_parameters": [""]}, "/kept_parameters"),

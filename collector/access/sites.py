@@ -23,6 +23,7 @@ from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
+MOST_QUIET_DAYS = 365
 NAME_TAKEN = "another site has this name already"
 RECOUNT = "recount"
 """The kind of job that counts a site's answers over by the days of another time zone."""
@@ -58,6 +59,30 @@ class Brand:
 
 
 @dataclass(frozen=True)
+class Frequency:
+    """How often one browser is shown surveys of a site, over all of them; each has rules of its own as well."""
+
+    quiet_days: int = 0
+    """Days during which a browser that was shown a survey is shown no other; 0 for none."""
+    once_per_session: bool = True
+    """One survey a session, which ends after 30 minutes without a page view."""
+
+    @classmethod
+    def read(cls, quiet_days: int | None, once_per_session: bool) -> Frequency:
+        """Raises `Invalid`."""
+        days = quiet_days or 0
+        if not 0 <= days <= MOST_QUIET_DAYS:
+            told = f"must be a whole number of days from 0, for none, to {MOST_QUIET_DAYS}"
+            raise Invalid(faults=[Fault("/frequency/quiet_days", told)])
+        return cls(days, once_per_session)
+
+    def stored(self) -> dict[str, Any]:
+        """What is not at its default, as JSON."""
+        quiet = {"quiet_days": self.quiet_days} if self.quiet_days else {}
+        return quiet | ({} if self.once_per_session else {"once_per_session": False})
+
+
+@dataclass(frozen=True)
 class SiteSettings:
     consent_required: bool = False
     """Nothing shows and nothing is stored in a browser before its visitor agreed, whatever the tag says."""
@@ -66,10 +91,16 @@ class SiteSettings:
     brand: Brand = Brand()
     time_zone: str = "UTC"
     """By whose days answers are counted: a name of the IANA's, such as Europe/Amsterdam."""
+    frequency: Frequency = Frequency()
 
     @classmethod
     def read(
-        cls, consent_required: bool, kept_parameters: Collection[str], brand: Brand = Brand(), time_zone: str = "UTC"
+        cls,
+        consent_required: bool,
+        kept_parameters: Collection[str],
+        brand: Brand = Brand(),
+        time_zone: str = "UTC",
+        frequency: Frequency = Frequency(),
     ) -> SiteSettings:
         """Raises `Invalid`."""
         if time_zone not in zone_names():
@@ -81,7 +112,7 @@ class SiteSettings:
         if wrong:
             told = f"must be names such as utm_campaign, of 64 characters at most: “{wrong[0][:64]}” is none"
             raise Invalid(faults=[Fault("/kept_parameters", told)])
-        return cls(consent_required, kept, brand, time_zone)
+        return cls(consent_required, kept, brand, time_zone, frequency)
 
     @property
     def zone(self) -> tzinfo:
@@ -93,13 +124,15 @@ class SiteSettings:
         kept = {"kept_parameters": sorted(self.kept_parameters)} if self.kept_parameters else {}
         brand = {"brand": self.brand.stored()} if self.brand != Brand() else {}
         zone = {"time_zone": self.time_zone} if self.time_zone != "UTC" else {}
-        return kept | brand | zone | ({"consent_required": True} if self.consent_required else {})
+        frequency = {"frequency": self.frequency.stored()} if self.frequency != Frequency() else {}
+        return kept | brand | zone | frequency | ({"consent_required": True} if self.consent_required else {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> SiteSettings:
         """Of what `stored` gave."""
         brand, kept = Brand(**stored.get("brand", {})), frozenset(stored.get("kept_parameters", ()))
-        return cls(stored.get("consent_required", False), kept, brand, stored.get("time_zone", "UTC"))
+        zone, frequency = stored.get("time_zone", "UTC"), Frequency(**stored.get("frequency", {}))
+        return cls(stored.get("consent_required", False), kept, brand, zone, frequency)
 
 
 @cache

@@ -41,7 +41,7 @@ SETTLE_SECONDS = 5
 NEAR = 40
 """CSS pixels between a survey and the edges of the window that it belongs to, at most."""
 
-Rule = Literal["consent", "manual", "page", "excluded", "screen", "sample", "answered", "seen"]
+Rule = Literal["consent", "manual", "page", "excluded", "screen", "sample", "answered", "seen", "quiet", "session"]
 Reason = Rule | Literal["waiting", "hidden", "fullscreen", "modal", "typing", "turn"]
 Placement = Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"]
 

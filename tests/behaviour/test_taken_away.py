@@ -38,6 +38,7 @@ def test_half_typed_comment_outlives_the_body_that_it_was_typed_in(visit: Visit,
 
 
 def test_survey_of_the_next_page_shows_there(visit: Visit) -> None:
+    visit.site.change(frequency={"once_per_session": False})
     visit.site.publish(where={"include": ["/"]}, question="Here?")
     visit.site.publish(where={"include": ["/next"]}, question="There?")
     visit.open().expect_shown()
@@ -49,6 +50,7 @@ def test_survey_of_the_next_page_shows_there(visit: Visit) -> None:
 
 
 def test_thanks_that_went_with_its_page_make_way_for_the_next_survey(visit: Visit) -> None:
+    visit.site.change(frequency={"once_per_session": False})
     visit.site.publish(where={"include": ["/"]}, question="Here?")
     visit.site.publish(where={"include": ["/next"]}, question="There?")
     visit.open().expect_shown()

@@ -44,6 +44,7 @@ def test_rule_says_what_it_wants_and_what_is_here(
 
 def test_reasons_follow_the_visitor(visitor: Visitor) -> None:
     visit = visitor()
+    visit.site.change(frequency={"once_per_session": False})
     visit.site.publish(question="First?", frequency={"priority": 9})
     visit.site.publish(question="Second?")
     visit.open().expect_shown()

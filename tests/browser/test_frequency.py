@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -129,3 +130,82 @@ def test_one_survey_a_page_view(visit: Visit) -> None:
         )
         is None
     )
+
+
+def two_surveys(visit: Visit, **frequency: Any) -> dict[str, Any]:
+    """Each on pages of its own, with a site's frequency; gives the second."""
+    if frequency:
+        visit.site.change(frequency=frequency)
+    visit.site.publish(question="First?", where={"include": ["/first/*"]}, frequency={"unanswered": "always"})
+    return visit.site.publish(question="Second?", where={"include": ["/second/*"]})
+
+
+def on_page(visit: Visit, path: str, minutes: float) -> Visit:
+    """Open a page so many minutes after the beginning, and forget what was asked for before."""
+    days_later(visit, minutes / 1440)
+    visit.requests.clear()
+    return visit.open(f"http://shop.example/{path}")
+
+
+def test_second_survey_of_a_session_stays_away(visit: Visit) -> None:
+    two_surveys(visit)
+    on_page(visit, "first", 0).expect_shown().get_by_role("button", name="Close").click()
+    visit.settle()
+    on_page(visit, "second", 29).expect_not_shown(because="session")
+    on_page(visit, "second/again", 58).expect_not_shown(because="session")
+    other = visit.context.new_page()
+    other.clock.set_fixed_time(START + timedelta(minutes=60))
+    other.goto("http://shop.example/second/tab")
+    reasons = "tevreden.explain().then((all) => all.map((one) => one.reason))"
+    other.wait_for_function("window.tevreden && !Array.isArray(window.tevreden)")
+    assert "session" in other.evaluate(reasons), "tabs share it"
+
+
+def test_next_session_may_show_another(visit: Visit) -> None:
+    two_surveys(visit)
+    on_page(visit, "first", 0).expect_shown()
+    visit.settle()
+    on_page(visit, "elsewhere", 20).expect_not_shown()
+    on_page(visit, "second", 51).expect_shown()
+
+
+def test_same_survey_shows_again_in_its_session(visit: Visit) -> None:
+    two_surveys(visit)
+    on_page(visit, "first", 0).expect_shown()
+    visit.settle()
+    on_page(visit, "second", 1).expect_not_shown(because="session")
+    on_page(visit, "first", 2).expect_shown()
+
+
+def test_site_may_show_several_surveys_a_session(visit: Visit) -> None:
+    two_surveys(visit, once_per_session=False)
+    on_page(visit, "first", 0).expect_shown()
+    on_page(visit, "second", 1).expect_shown()
+    assert "!_:" not in visit.page.evaluate("document.cookie"), "no session is kept where none counts"
+
+
+def test_quiet_period_holds_over_all_surveys(visit: Visit) -> None:
+    two_surveys(visit, quiet_days=7)
+    day = 1440
+    on_page(visit, "first", 0).expect_shown()
+    visit.settle()
+    on_page(visit, "second", 6.9 * day).expect_not_shown(because="quiet")
+    on_page(visit, "first", 6.9 * day).expect_shown()
+    visit.settle()
+    on_page(visit, "second", 13.8 * day).expect_not_shown(because="quiet")
+    on_page(visit, "second", 14 * day).expect_shown()
+
+
+def test_survey_that_the_page_asks_for_shows_in_any_session(visit: Visit) -> None:
+    second = two_surveys(visit, quiet_days=7)
+    on_page(visit, "first", 0).expect_shown()
+    visit.settle()
+    on_page(visit, "second", 1).expect_not_shown(because="quiet")
+    visit.page.evaluate("(key) => tevreden.show(key)", second["key"])
+    expect(visit.expect_shown().get_by_role("dialog")).to_have_accessible_name("Second?")
+
+
+def test_nothing_is_kept_of_a_session_before_a_survey_is_shown(visit: Visit) -> None:
+    two_surveys(visit, quiet_days=7)
+    on_page(visit, "elsewhere", 0).expect_not_shown()
+    assert visit.page.evaluate("[document.cookie, localStorage.length]") == ["", 0]

@@ -41,6 +41,7 @@ def test_seen_on_one_subdomain_is_seen_on_the_other(visit: Visit) -> None:
 
 
 def test_the_same_visitor_answers_two_surveys(visit: Visit) -> None:
+    visit.site.change(frequency={"once_per_session": False})
     visit.site.publish(where={"include": ["/a"]})
     visit.site.publish(where={"include": ["/b"]})
     for path in ("a", "b"):

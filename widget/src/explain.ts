@@ -24,15 +24,20 @@ const moment = (seconds?: number) => (seconds ? new Date(seconds * 1000).toISOSt
 const after = (days: number | undefined) => (days == undefined ? "not yet" : `${days} days ago or more`);
 
 /** Whether one rule alone lets a survey show. */
-const alone = (survey: Partial<Survey>, memory: Memory = {}, width = innerWidth) =>
-  decide(survey as Survey, new URL(location.href), width, memory, Math.floor(Date.now() / 1000)) ==
+const alone = (
+  survey: Partial<Survey>,
+  memory: Memory = {},
+  width = innerWidth,
+  site: Partial<Config> = {},
+) =>
+  decide(survey as Survey, new URL(location.href), width, memory, Math.floor(Date.now() / 1000), site) ==
   Reason.Show;
 
 /** The rules on the page, the screen and what this browser remembers. */
-const standing = (survey: Survey, { host }: View): Rule[] => {
+const standing = (survey: Survey, { host, quiet_days, once_per_session }: View): Rule[] => {
   const { include, exclude, large, sample, renew, again } = survey;
   const memory = recall(host, survey.key_);
-  const { shown, answered, draw } = memory;
+  const { shown, answered, draw, other, session } = memory;
   const rules: Rule[] = [
     {
       rule: "consent",
@@ -90,6 +95,22 @@ const standing = (survey: Survey, { host }: View): Rule[] => {
       here: moment(shown),
       holds: alone({ renew: 0, ...(again != undefined && { again }) }, { shown, answered }, TINY),
     });
+  if (quiet_days)
+    rules.push({
+      rule: "quiet",
+      wanted: `any other survey ${after(quiet_days)}`,
+      here: moment(other),
+      holds: alone({}, { other }, TINY, { quiet_days }),
+    });
+  if (once_per_session) {
+    const holds = alone({}, { other, session }, TINY, { once_per_session });
+    rules.push({
+      rule: "session",
+      wanted: "no other survey in this session",
+      here: holds ? "none" : moment(other),
+      holds,
+    });
+  }
   return rules;
 };
 
@@ -164,6 +185,8 @@ const MEANINGS: Record<string, string> = {
   sample: "this visitor is not in the sample",
   answered: "this visitor has answered it",
   seen: "this visitor has seen it not long ago",
+  quiet: "another survey was shown not long ago, and the site has a quiet period",
+  session: "another survey was shown in this session",
   waiting: "waits for its moment",
   hidden: "waits until this tab is looked at",
   fullscreen: "waits until full screen is over",

@@ -4,7 +4,7 @@ import { guard } from "./guard";
 import { follow } from "./navigation";
 import { inDocument, own } from "./page";
 import { say } from "./say";
-import { claim, remember, visitor, waiting } from "./storage";
+import { attend, claim, remember, visitor, waiting } from "./storage";
 import type { Tag } from "./tag";
 import type { Config, Files, View } from "./types";
 import { arrive, open } from "./visit";
@@ -40,8 +40,8 @@ const filesAt = (bases: Tag["bases"]): Files => {
     });
 };
 
-const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required }: Config): View => ({
-  surveys,
+const viewOf = ({ bases, said, files }: Tag, config: Config, { site_ } = config): View => ({
+  ...config,
   host: {
     name: "tv_" + site_,
     held: {},
@@ -49,11 +49,12 @@ const viewOf = ({ bases, said, files }: Tag, { site_, surveys, consent_required 
     get url() {
       return bases[0] + site_ + "/answers";
     },
-    allowed: !consent_required && said("consent") != "required",
+    allowed: !config.consent_required && said("consent") != "required",
     token: visitor,
     remember,
     waiting,
     claim,
+    attend: config.once_per_session && attend,
   },
   named: new Set(),
   hears: new Set(),

@@ -70,6 +70,7 @@ export const openRecord = (
   const see = () => {
     if (seen) return;
     seen = true;
+    if (host.allowed && host.attend) host.attend(host, true); // first: a session is no younger than what it shows
     note({ shown: seconds() });
     send({ type: "impression", id: impression });
     tell("shown");

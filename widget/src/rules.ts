@@ -1,6 +1,6 @@
 /** Page rules: does an address match, and may a survey show here and now. Pure; every "no" has its reason. */
 import { guard } from "./guard";
-import type { Memory, Pattern, Survey } from "./types";
+import type { Config, Memory, Pattern, Survey } from "./types";
 
 const DAY = 86400;
 /** Narrower than this, in CSS pixels, is a small screen. */
@@ -18,6 +18,8 @@ export enum Reason {
   Sample,
   Answered,
   Seen,
+  Quiet,
+  Session,
 }
 
 /** Whether `text` is `pattern`, where `*` is any run of characters; without one anything is. Takes time in proportion to the two. */
@@ -68,10 +70,18 @@ export const matches = (pattern: Pattern, url: URL): boolean => {
  *
  * @param width of the window in CSS pixels
  * @param now in seconds since 1970
+ * @param site how often it shows any survey
  */
-export const decide = (survey: Survey, url: URL, width: number, memory: Memory, now: number): Reason => {
+export const decide = (
+  survey: Survey,
+  url: URL,
+  width: number,
+  memory: Memory,
+  now: number,
+  { quiet_days, once_per_session }: Pick<Config, "quiet_days" | "once_per_session"> = {},
+): Reason => {
   const any = (patterns?: Pattern[]) => patterns?.some((pattern) => matches(pattern, url));
-  const { shown, answered, draw } = memory;
+  const { shown, answered, draw, other = 0, session } = memory;
   /** A moment in the future comes from a clock that was wrong, and holds nobody off. */
   const within = (moment: number, days = Infinity) => now < moment + days * DAY && now >= moment - DAY;
   if (survey.manual) return Reason.Manual;
@@ -81,5 +91,7 @@ export const decide = (survey: Survey, url: URL, width: number, memory: Memory, 
   if (survey.sample && (draw || 0) >= survey.sample) return Reason.Sample;
   if (answered && within(answered, survey.renew)) return Reason.Answered;
   if (shown && shown > (answered || 0) && within(shown, survey.again)) return Reason.Seen;
+  if (quiet_days && within(other, quiet_days)) return Reason.Quiet;
+  if (once_per_session && other >= session!) return Reason.Session;
   return Reason.Show;
 };

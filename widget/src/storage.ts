@@ -24,6 +24,10 @@ export interface Place {
 const YEAR = 31536000;
 /** Surveys remembered; the longest ago goes first, so that the cookie stays under 2 KB. */
 const MOST = 40;
+/** Under which the session stands among the surveys: since when it shows surveys, and its last page view. */
+const SESSION = "_";
+/** Seconds without a page view that end it, as where visits are counted. */
+const LONGEST_REST = 1800;
 
 const cookie = ({ name }: Place) => guard(() => inDocument("cookie").match(`(^|; )${name}=([^;]*)`)?.[2]);
 
@@ -37,11 +41,28 @@ const entries = (place: Place): string[] => read(place).match(/\w+(:[0-9a-z]*){3
 /** The visitor's token, or nothing. */
 export const visitor = (place: Place): string => read(place).split("!")[0]!;
 
-/** What is remembered of a survey. */
+/** What is remembered of a survey, and of all others together. */
 export const recall = (place: Place, survey: string): Memory => {
-  const mine = entries(place).find((entry) => entry.startsWith(survey + ":")) || "";
-  const [, shown, answered, draw] = mine.split(":").map((text) => (text ? parseInt(text, 36) : undefined));
-  return { shown, answered, draw };
+  let mine: Memory = {};
+  let session, other: number | undefined;
+  for (const entry of entries(place)) {
+    const [key, ...numbers] = entry.split(":");
+    const [shown, answered, draw] = numbers.map((text) => (text ? parseInt(text, 36) : undefined));
+    if (key == SESSION && Math.abs(Date.now() / 1000 - draw!) < LONGEST_REST) session = answered;
+    if (key == survey) mine = { shown, answered, draw };
+    else if (shown! > (other || 0)) other = shown;
+  }
+  return { ...mine, other, session };
+};
+
+/**
+ * A page is viewed: a session in which a survey was shown goes on. Or one is `shown`, which begins it. A visitor who saw
+ * none has no session, because nothing is kept of them.
+ */
+export const attend = (place: Place, shown?: boolean): void => {
+  const now = Math.floor(Date.now() / 1000);
+  const { session } = recall(place, SESSION);
+  if (session || shown) remember(place, SESSION, { answered: session || now, draw: now });
 };
 
 /**

@@ -111,6 +111,10 @@ export interface Config {
   base?: string;
   /** Nothing shows before the page says that consent was given, whatever the tag says. */
   consent_required?: boolean;
+  /** Days during which a browser that was shown a survey is shown no other. */
+  quiet_days?: number;
+  /** A session in which a survey was shown shows no other. */
+  once_per_session?: boolean;
   /** The one to show first stands first. */
   surveys: Survey[];
 }
@@ -124,6 +128,10 @@ export interface Memory {
   answered?: number | undefined;
   /** What this visitor drew for a sample, 0 to 99; stays the same so that a sample sticks. */
   draw?: number | undefined;
+  /** When another survey of the site was last shown. */
+  other?: number | undefined;
+  /** Since when this session shows surveys; none if it has not shown any. */
+  session?: number | undefined;
 }
 
 /** One event (`collector/responses/events.py`). */
@@ -170,12 +178,13 @@ export interface Host extends Place {
   /** When this tab last said that it is about to show something, in milliseconds since 1970; a fraction tells tabs apart. */
   turn?: number;
   claim: (place: Host, age?: number) => void;
+  /** A page is viewed, or a survey is shown; none where sessions do not count. */
+  attend?: ((place: Place, shown?: boolean) => void) | false | undefined;
   waiting: (place: Place) => string[];
 }
 
 /** What is known of this page view. */
-export interface View {
-  surveys: Survey[];
+export interface View extends Omit<Config, "base"> {
   host: Host;
   /** Events that happened on it. */
   named: Set<string>;

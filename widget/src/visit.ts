@@ -7,8 +7,8 @@ import { recall, remember, waiting } from "./storage";
 import { type Condition, watch } from "./triggers";
 import type { Survey, View } from "./types";
 
-const reason = ({ host }: View, survey: Survey) =>
-  decide(survey, new URL(location.href), innerWidth, recall(host, survey.key_), Date.now() / 1000);
+const reason = (view: View, survey: Survey) =>
+  decide(survey, new URL(location.href), innerWidth, recall(view.host, survey.key_), Date.now() / 1000, view);
 
 /** Wait for the moment of one survey. */
 const wait = (view: View, survey: Survey, signal: AbortSignal) => {
@@ -44,6 +44,7 @@ export const begin = (view: View): void => {
   const { host, surveys } = view;
   stop(view);
   if (!host.allowed || !view.ready) return;
+  if (host.attend) host.attend(host);
   if (waiting(host)[0]) withUi(view, (loaded) => loaded.flush());
   const { signal } = (view.life = new AbortController());
   for (const survey of surveys) guard(() => wait(view, survey, signal));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { decide, glob, matches, Reason } from "../src/rules";
-import type { Memory, Pattern, Survey } from "../src/types";
+import type { Config, Memory, Pattern, Survey } from "../src/types";
 
 const contract = (name: string) => JSON.parse(readFileSync(`../tests/contract/${name}.json`, "utf8"));
 const DAY = 86400;
@@ -40,7 +40,7 @@ const survey = (change: Partial<Survey> = {}): Survey => ({
   ...change,
 });
 
-const cases: [string, Partial<Survey>, Memory, string][] = [
+const cases: [string, Partial<Survey>, Memory, string, Partial<Config>?][] = [
   ["nothing known", {}, {}, "show"],
   ["for a link alone", { manual: true }, {}, "manual"],
   ["another page", { include: [{ path: "/home/" }] }, {}, "page"],
@@ -57,10 +57,21 @@ const cases: [string, Partial<Survey>, Memory, string][] = [
   ["seen, within 30 days", { again: 30 }, { shown: NOW - 29 * DAY }, "seen"],
   ["seen in the future", { again: 30 }, { shown: NOW + 2 * DAY }, "show"],
   ["seen a little in the future", { again: 30 }, { shown: NOW + DAY / 2 }, "seen"],
+  ["another lately", {}, { other: NOW - DAY }, "show"],
+  ["another in the quiet period", {}, { other: NOW - 6 * DAY }, "quiet", { quiet_days: 7 }],
+  ["another before the quiet period", {}, { other: NOW - 8 * DAY }, "show", { quiet_days: 7 }],
+  ["another in the future", {}, { other: NOW + 2 * DAY }, "show", { quiet_days: 7 }],
+  ["none but this in the quiet period", { again: 0 }, { shown: NOW - DAY }, "show", { quiet_days: 7 }],
+  ["another in this session", {}, { other: NOW, session: NOW }, "session", { once_per_session: true }],
+  ["another in the last session", {}, { other: NOW - 1, session: NOW }, "show", { once_per_session: true }],
+  ["another, and no session", {}, { other: NOW }, "show", { once_per_session: true }],
+  ["none but this in this session", {}, { session: NOW }, "show", { once_per_session: true }],
+  ["another in a session that does not count", {}, { other: NOW, session: NOW }, "show"],
+  ["its own rules come first", {}, { shown: NOW, other: NOW }, "seen", { quiet_days: 7 }],
 ];
-for (const [name, change, memory, reason] of cases)
+for (const [name, change, memory, reason, site] of cases)
   test(`decision: ${name}`, () =>
-    assert.equal(Reason[decide(survey(change), HERE, 1280, memory, NOW)]!.toLowerCase(), reason));
+    assert.equal(Reason[decide(survey(change), HERE, 1280, memory, NOW, site)]!.toLowerCase(), reason));
 
 test("decision: small screens", () => {
   assert.equal(decide(survey({ large: true }), HERE, 767, {}, NOW), Reason.Screen);

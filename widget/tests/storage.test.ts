@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { drop, erase, events, forget, json, keep, recall, remember, visitor, waiting } from "../src/storage";
+import {
+  attend,
+  drop,
+  erase,
+  events,
+  forget,
+  json,
+  keep,
+  recall,
+  remember,
+  visitor,
+  waiting,
+} from "../src/storage";
 import type { Event } from "../src/types";
 
 /** Cookies as a browser keeps them on `hostname`, where a public suffix takes none. */
@@ -43,6 +55,12 @@ const place = () => ({ name: "tv_site", held: {} as Record<string, string>, era:
 const event = (id: string, state = 1) =>
   ({ type: "response", id, state, survey: "k", revision: 1, page: "", language: "en" }) as Event;
 
+/** What is remembered of one survey alone. */
+const known = (here: ReturnType<typeof place>, survey: string) => {
+  const { shown, answered, draw } = recall(here, survey);
+  return { shown, answered, draw };
+};
+
 beforeEach(() => {
   cookies.clear();
   written.length = 0;
@@ -62,19 +80,54 @@ test("what is remembered comes back, and a visitor's token stays beside it", () 
   remember(here, "one", { shown: 1_900_000_000 });
   remember(here, "zero", {}, "abc.def-_");
   remember(here, "two", { shown: 5, answered: 6, draw: 0 });
-  assert.deepEqual(recall(here, "one"), { shown: 1_900_000_000, answered: undefined, draw: undefined });
-  assert.deepEqual(recall(here, "two"), { shown: 5, answered: 6, draw: 0 });
-  assert.deepEqual(recall(here, "three"), { shown: undefined, answered: undefined, draw: undefined });
+  const nothing = { shown: undefined, answered: undefined, draw: undefined };
+  assert.deepEqual(known(here, "one"), { ...nothing, shown: 1_900_000_000 });
+  assert.deepEqual(known(here, "two"), { shown: 5, answered: 6, draw: 0 });
+  assert.deepEqual(known(here, "three"), nothing);
   assert.equal(visitor(here), "abc.def-_");
 });
 
 test("what is spoilt in the cookie is left out", () => {
   for (const spoilt of ["t!one:___:_:_!" + "j".repeat(3900), "t!!!!", "t!one:nan"]) {
     cookies.set("tv_site@shop.example", spoilt);
-    assert.deepEqual(recall(place(), "one"), { shown: undefined, answered: undefined, draw: undefined });
+    assert.deepEqual(known(place(), "one"), { shown: undefined, answered: undefined, draw: undefined });
     remember(place(), "two", { shown: 1 });
     assert.equal(cookies.get("tv_site@shop.example"), "t!two:1::");
   }
+});
+
+test("when another survey was last shown is remembered, whichever it was", () => {
+  const here = place();
+  remember(here, "one", { shown: 7 });
+  remember(here, "two", { shown: 5, answered: 6 });
+  remember(here, "three", { draw: 3 });
+  assert.deepEqual(
+    ["one", "two", "three"].map((name) => recall(here, name).other),
+    [5, 7, 7],
+  );
+});
+
+test("a session begins when a survey is shown, goes on with page views, and ends half an hour after the last", (context) => {
+  context.mock.timers.enable({ apis: ["Date"], now: 1_900_000_000_500 });
+  const here = place();
+  const session = () => recall(here, "one").session;
+  attend(here);
+  assert.equal(written.length, 0, "nothing is kept of who was shown nothing");
+  attend(here, true);
+  assert.equal(session(), 1_900_000_000);
+  for (let pages = 0; pages < 3; pages++) {
+    context.mock.timers.tick(29 * 60_000);
+    attend(here);
+    assert.equal(session(), 1_900_000_000);
+  }
+  context.mock.timers.tick(31 * 60_000);
+  assert.equal(session(), undefined);
+  attend(here);
+  assert.equal(session(), undefined);
+  attend(here, true);
+  assert.equal(session(), 1_900_000_000 + (3 * 29 + 31) * 60);
+  context.mock.timers.setTime(1_800_000_000_000);
+  assert.equal(session(), undefined, "a clock that was ahead");
 });
 
 test("forty surveys are remembered, the last ones, in less than 2 KB", () => {

@@ -183,7 +183,8 @@ async def save(request: Request) -> Response:
         try:
             brand = Brand.read(site.settings.brand.logo, shown["color"])
             zone = shown["time_zone"] or site.settings.time_zone
-            given = SiteSettings.read(shown["consent_required"], shown["kept_parameters"].split(), brand, zone)
+            kept = shown["kept_parameters"].split()
+            given = SiteSettings.read(shown["consent_required"], kept, brand, zone, site.settings.frequency)
             site = await rename_site(connection, site, shown["name"] or site.name, by=user.email, now=services.clock())
         except (Invalid, Conflict) as error:
             return await _settings(request, user, site, shown, by_field(error), status=error.status)

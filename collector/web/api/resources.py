@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationEr
 from sqlalchemy import Row
 
 from collector.access.signing import Signing
-from collector.access.sites import Brand, Site, SiteSettings
+from collector.access.sites import MOST_QUIET_DAYS, Brand, Frequency, Site, SiteSettings
 from collector.automations.webhooks import Webhook, message_id
 from collector.db.moments import moment
 from collector.errors import Invalid
@@ -51,6 +51,19 @@ class BrandResource(Resource):
     )
 
 
+class FrequencyResource(Resource):
+    """How often one browser is shown surveys of the site, over all of them."""
+
+    quiet_days: int | None = Field(
+        None,
+        json_schema_extra={"minimum": 0, "maximum": MOST_QUIET_DAYS},
+        description="Days during which a browser that was shown a survey is shown no other; 0 or null for none.",
+    )
+    once_per_session: bool = Field(
+        True, description="One survey a session, which ends after 30 minutes without a page view."
+    )
+
+
 class ChangedSite(Resource):
     """What is left out stays as it is."""
 
@@ -66,6 +79,9 @@ class ChangedSite(Resource):
         description="By whose days answers are counted, such as Europe/Amsterdam. In another one, everything is counted"
         " over; recount_progress says how far that is.",
     )
+    frequency: FrequencyResource | None = Field(
+        None, description="Given, it takes the place of all that there was; what it leaves out is at its default."
+    )
 
 
 def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
@@ -74,12 +90,13 @@ def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
         given = ChangedSite.model_validate(value, strict=True)
     except ValidationError as error:
         raise Invalid(faults=faults_of(error)) from None
-    consent, kept, brand = given.consent_required, given.kept_parameters, given.brand
+    consent, kept, brand, often = given.consent_required, given.kept_parameters, given.brand, given.frequency
     return SiteSettings.read(
         settings.consent_required if consent is None else consent,
         settings.kept_parameters if kept is None else kept,
         settings.brand if brand is None else Brand.read(brand.logo, brand.color),
         settings.time_zone if given.time_zone is None else given.time_zone,
+        settings.frequency if often is None else Frequency.read(often.quiet_days, often.once_per_session),
     )
 
 
@@ -95,6 +112,7 @@ class SiteResource(Resource):
     kept_parameters: list[str]
     brand: BrandResource
     time_zone: str = Field(description="By whose days answers are counted.")
+    frequency: FrequencyResource
     recount_progress: float | None = Field(
         description="While answers are counted over by the days of another time zone: which share of the surveys is"
         " done, from 0 to 1. Null when all are."
@@ -112,6 +130,10 @@ class SiteResource(Resource):
             kept_parameters=sorted(site.settings.kept_parameters),
             brand=BrandResource(logo=site.settings.brand.logo, color=site.settings.brand.color),
             time_zone=site.settings.time_zone,
+            frequency=FrequencyResource(
+                quiet_days=site.settings.frequency.quiet_days,
+                once_per_session=site.settings.frequency.once_per_session,
+            ),
             recount_progress=recount_progress,
             created_at=site.created_at,
         )

@@ -76,9 +76,17 @@ def config_of(
         "site": site.key,
         **({"base": f"{base_url}/w/"} if base_url else {}),
         **({"consent_required": True} if site.settings.consent_required and not own_page else {}),
+        **({} if own_page else _frequency_of(site)),
         "surveys": [published_survey(revision, site.settings.brand, manual=own_page) for revision in revisions],
     }
     return as_text(in_format(config, number))
+
+
+def _frequency_of(site: Site) -> dict[str, Any]:
+    """What is set of how often one browser is asked; a loader takes a key that is missing for none."""
+    own = site.settings.frequency
+    quiet = {"quiet_days": own.quiet_days} if own.quiet_days else {}
+    return quiet | ({"once_per_session": True} if own.once_per_session else {})
 
 
 def format_asked(text: str | None) -> int:
