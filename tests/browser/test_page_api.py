@@ -228,3 +228,18 @@ def test_survey_page_of_its_own(visit: Visit, delivery: str) -> None:
     assert reply.status == 410
     expect(visit.page.get_by_text("Deze vragenlijst is gesloten")).to_be_visible()
     assert [error for error in visit.errors if "410" not in error] == []
+
+
+def test_survey_that_a_page_shows_in_its_own_shadow_root_counts_as_seen(visit: Visit) -> None:
+    survey = visit.site.publish(delivery="link")
+    visit.open()
+    visit.page.evaluate(
+        """(key) => {
+          const panel = document.body.appendChild(document.createElement("div")).attachShadow({ mode: "open" });
+          const mount = panel.appendChild(document.createElement("div"));
+          mount.addEventListener("tevreden:shown", () => { window.told = true });
+          tevreden.show(key, { mount });
+        }""",
+        survey["key"],
+    )
+    visit.page.wait_for_function("window.told")

@@ -25,7 +25,7 @@ const focus = (frames?: boolean, at = page("activeElement")): Element | null => 
 /** The dialog around an element, through shadow roots; a survey is none. */
 const dialogAround = (at: Element | null | undefined): Element | undefined => {
   const found = at?.closest(DIALOGS);
-  const { host } = (at?.getRootNode() || {}) as ShadowRoot;
+  const host = at && within(at);
   return host?.localName == "tevreden-survey" ? undefined : found || (host && dialogAround(host));
 };
 

@@ -8,7 +8,7 @@ export const KEPT = "[inert],[aria-hidden=true]";
 const EDGE = 9;
 
 /** The host of the shadow root that an element is in. */
-export const within = (one: Element) => (one.getRootNode() as ShadowRoot).host as Element | undefined;
+export const within = (one: Element) => (one.getRootNode() as ShadowRoot)["host"] as Element | undefined;
 
 /** Whether an element is kept from being seen or used, by what it is in or by itself. */
 export const hidden = (one: Element): boolean =>
@@ -29,6 +29,6 @@ export const reachable = (root: Element): boolean => {
   ] as const;
   const tree = root.getRootNode() as ShadowRoot;
   return points.some(
-    ([x, y]) => (tree.host ? tree.elementFromPoint(x, y) : page("elementFromPoint")(x, y)) == root,
+    ([x, y]) => (tree["host"] ? tree.elementFromPoint(x, y) : page("elementFromPoint")(x, y)) == root,
   );
 };
