@@ -43,16 +43,15 @@ export const visitor = (place: Place): string => read(place).split("!")[0]!;
 
 /** What is remembered of a survey, and of all others together. */
 export const recall = (place: Place, survey: string): Memory => {
-  let mine: Memory = {};
-  let session, other: number | undefined;
+  const memory: Memory = {};
   for (const entry of entries(place)) {
     const [key, ...numbers] = entry.split(":");
     const [shown, answered, draw] = numbers.map((text) => (text ? parseInt(text, 36) : undefined));
-    if (key == SESSION && Math.abs(Date.now() / 1000 - draw!) < LONGEST_REST) session = answered;
-    if (key == survey) mine = { shown, answered, draw };
-    else if (shown! > (other || 0)) other = shown;
+    if (key == SESSION && Math.abs(Date.now() / 1000 - draw!) < LONGEST_REST) memory.session = answered;
+    if (key == survey) [memory.shown, memory.answered, memory.draw] = [shown, answered, draw];
+    else if (shown! > (memory.other || 0)) memory.other = shown;
   }
-  return { ...mine, other, session };
+  return memory;
 };
 
 /**
