@@ -23,7 +23,7 @@ const focus = (frames?: boolean, at = page("activeElement")): Element | null => 
 };
 
 /** The dialog around an element, through shadow roots; a survey is none. */
-const dialogAround = (at: Element | null | undefined): Element | undefined => {
+const dialogAround = (at: Element | null | undefined): Element | null | undefined => {
   const found = at?.closest(DIALOGS);
   const host = at && within(at);
   return host?.localName == "tevreden-survey" ? undefined : found || (host && dialogAround(host));
