@@ -76,6 +76,7 @@ NEEDS: dict[str, str] = {
     "/admin/{site}/images/{name}/remove": "editor",
     "/admin/{site}/settings/logo": "owner",
     "/admin/{site}/settings/logo/remove": "owner",
+    "/admin/{site}/settings/frequency": "owner",
     "/admin/{site}/settings/identify": "owner",
     "/admin/{site}/settings/webhooks": "owner",
     "/admin/{site}/settings/webhooks/{webhook:uuid}": "owner",

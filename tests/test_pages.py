@@ -53,6 +53,7 @@ def pages_of(owner: App) -> Iterator[tuple[str, Any]]:
         "new.html": f"{site}/new",
         "site.html": f"{site}/settings",
         "identify.html": f"{site}/settings/identify",
+        "frequency.html": f"{site}/settings/frequency",
         "images.html": f"{site}/images",
         "webhooks.html": f"{site}/settings/webhooks",
         "summary.html": home,

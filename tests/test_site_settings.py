@@ -57,6 +57,27 @@ def test_site_is_renamed_by_its_page_and_a_name_that_is_taken_is_told(owner: App
     assert (site["name"], site["consent_required"]) == ("Shop & Söhne", False), "nothing half saved"
 
 
+def test_frequency_is_set_on_its_page_and_what_will_not_do_is_told(owner: App) -> None:
+    page = f"/admin/{owner.site.key}/settings/frequency"
+    assert change(owner, kept_parameters=["plan"]).status_code == 200
+    assert post(owner, page, quiet_days="14").headers["location"] == f"{page}?saved"
+    site = owner.site.call("GET", f"/sites/{owner.site.key}").json()
+    assert site["frequency"] == {"quiet_days": 14, "once_per_session": False}
+    assert site["kept_parameters"] == ["plan"], "the other settings stay"
+    for days in ("366", "-1", "a week", "1.5", "٣", "9" * 6):
+        reply = post(owner, page, quiet_days=days, once_per_session="on")
+        assert (reply.status_code, 'id="quiet-wrong"' in reply.text, f'value="{days}"' in reply.text) == (
+            422,
+            True,
+            True,
+        )
+    assert post(owner, page, quiet_days="", once_per_session="on").status_code == 303
+    site = owner.site.call("GET", f"/sites/{owner.site.key}").json()
+    assert site["frequency"] == {"quiet_days": 0, "once_per_session": True}
+    assert post(owner, f"/admin/{owner.site.key}/settings", quiet_days="3", time_zone="UTC").status_code == 303
+    assert owner.site.call("GET", f"/sites/{owner.site.key}").json()["frequency"]["quiet_days"] == 0
+
+
 def test_brand_stays_until_another_takes_its_place(app: App) -> None:
     brand = {"logo": "/i/0a1b2c.png", "color": "#8a2be2"}
     assert change(app, brand=brand).json()["brand"] == brand

@@ -29,6 +29,7 @@ from collector.run.worker import Worker
 from collector.settings import Settings
 from collector.web.admin import account as admin_account
 from collector.web.admin import editor as admin_editor
+from collector.web.admin import frequency as admin_frequency
 from collector.web.admin import home as admin_home
 from collector.web.admin import identify as admin_identify
 from collector.web.admin import images as admin_images
@@ -186,7 +187,7 @@ async def first_account_address(services: VisitorServices) -> str | None:
 def create_app(services: VisitorServices) -> Starlette:
     """The application over an open services."""
     people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams
-    sites = admin_sites, admin_identify, admin_images, admin_webhooks
+    sites = admin_sites, admin_frequency, admin_identify, admin_images, admin_webhooks
     surveys = admin_review, admin_editor, admin_surveys, admin_responses, admin_results, admin_home
     routes = [route for door in (public, api, *people, *sites, *surveys, pages) for route in door.routes]
     if services.examples:
