@@ -6,8 +6,8 @@
 # make stress  one test many times on a busy machine (TEST=tests/test_outbox.py, TIMES=20)
 # make build   the widget, from its sources into the Python package
 # make release what is served under hashed names is kept for good: before each release, then commit what it adds
-# make pictures   the README's pictures, of a fresh demo
-# make bench   what it costs, beside floors that run on this machine; the table goes into the README
+# make pictures   the documentation's pictures, of a fresh demo
+# make bench   what it costs, beside floors that run on this machine; the table goes into docs/operator.md
 # make bench-widget   what it costs in the page, beside what else people put there; likewise
 # make test-faults   every test that has a long form with its full counts, for hours rather than minutes
 # make robots  fetch the patterns of isbot anew (VERSION= for another release)
@@ -42,10 +42,10 @@ test-faults: $(VENV)/dev $(VENV)/browser
 	FAULTS=long $(BIN)/pytest --ignore tests/browser
 
 bench: $(VENV)/dev
-	$(BIN)/python -m tests.benchmarks --readme
+	$(BIN)/python -m tests.benchmarks --write
 
 bench-widget: $(VENV)/browser $(PEERS)/node_modules
-	$(BIN)/python -m tests.benchmarks.widget --readme
+	$(BIN)/python -m tests.benchmarks.widget --write
 
 check: $(VENV)/dev widget/node_modules
 	$(BIN)/ruff check .

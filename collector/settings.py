@@ -1,6 +1,7 @@
 """One frozen object read from the environment (``TEVREDEN_…``) and a ``.env`` file.
 
-Every setting is in ``tevreden serve --help`` and in the README; a test fails when one is missing there.
+Every setting is in ``tevreden serve --help``, in the README and in ``docs/operator.md``; a test fails when one
+is missing there.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import readme
+from tests.benchmarks import document
 from tests.benchmarks.widget.loads import Cost
 from tests.benchmarks.widget.table import Measured, Wanted, kilobytes, lines, ratio, wanted
 
@@ -56,10 +56,11 @@ def test_what_is_over_the_limit_is_not_reached() -> None:
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "README.md"
+    (tmp_path / "docs").mkdir()
+    file = tmp_path / "docs" / "operator.md"
     text = "A\n<!-- bench -->\n{}\n<!-- /bench -->\nB\n<!-- bench-widget -->\n{}\n<!-- /bench-widget -->\n"
     file.write_text(text.format("\nold\n", ""))
-    monkeypatch.setattr(readme, "ROOT", tmp_path)
-    readme.write("bench", "new \\1")
-    readme.write("bench-widget", "newer")
+    monkeypatch.setattr(document, "ROOT", tmp_path)
+    document.write("bench", "new \\1")
+    document.write("bench-widget", "newer")
     assert file.read_text() == text.format("\nnew \\1\n", "\nnewer\n")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
 
 from collector.run.cli import cli
 from collector.settings import described
+from collector.testing import kit
 from collector.web.api.openapi import Endpoint
 from collector.web.api.rest import PREFIX
 from collector.web.api.routes import ALL
@@ -17,6 +20,9 @@ from collector.web.api.routes import described as described_api
 from tests.conftest import ROOT, tevreden
 
 README = (ROOT / "README.md").read_text("utf-8")
+OPERATOR = (ROOT / "docs" / "operator.md").read_text("utf-8")
+DEVELOPER = (ROOT / "docs" / "developer.md").read_text("utf-8")
+SITE_OWNER = (ROOT / "docs" / "site-owner.md").read_text("utf-8")
 LOADER = (ROOT / "widget" / "src" / "loader.ts").read_text("utf-8")
 FROZEN = (ROOT / "widget" / "src" / "frozen.ts").read_text("utf-8")
 CALLS = (ROOT / "widget" / "src" / "calls.ts").read_text("utf-8")
@@ -29,8 +35,11 @@ def help_of_serve(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("setting", [name for name, _, _ in described()])
-def test_setting_is_in_the_readme_and_the_help(setting: str, help_of_serve: str) -> None:
-    assert f"| `{setting}` |" in README
+def test_setting_is_in_the_readme_the_operators_page_and_the_help(setting: str, help_of_serve: str) -> None:
+    assert f"`{setting}`" in README
+    assert re.search(rf"^\| `{setting}` \| [^|]+ \| \S[^|]* \|$", OPERATOR, re.MULTILINE), (
+        "with its default and what it does"
+    )
     assert setting in help_of_serve
 
 
@@ -44,31 +53,65 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command_is_in_the_readme(command: str) -> None:
-    assert f"| `tevreden {command}" in README
+def test_command_is_on_the_operators_page(command: str) -> None:
+    assert f"| `tevreden {command}" in OPERATOR
 
 
-def test_calls_of_the_page_are_in_the_readme() -> None:
+def test_calls_of_the_page_are_on_the_developers_page() -> None:
     body = CALLS[CALLS.index("const callsOn =") : CALLS.index("export const apiOf")]
     calls = set(re.findall(r"^  (\w+)(?:\(|:|,)", body, re.MULTILINE))
     assert {"event", "show", "dismiss", "identify", "consent", "reset", "on", "explain"} == calls
     for call in calls:
-        assert f"| `{call}(" in README
+        assert f"| `{call}(" in DEVELOPER
 
 
-def test_attributes_of_the_tag_are_in_the_readme() -> None:
+def test_attributes_of_the_tag_are_on_the_developers_page() -> None:
     attributes = set(re.findall(r'said\("(\w+)"\)|dataset\.(\w+)', LOADER + FROZEN))
     names = {name for pair in attributes for name in pair if name}
     assert names == {"consent", "lang", "nonce", "site"}
     for name in names:
-        assert f"data-{name}=" in README
+        assert f"| `data-{name}=" in DEVELOPER
 
 
-def test_events_of_the_page_are_in_the_readme() -> None:
+def test_events_of_the_page_are_on_the_developers_page() -> None:
     events = set(re.findall(r'tell\("(\w+)"', UI))
     assert events == {"shown", "answered", "dismissed"}
     for event in events:
-        assert f"`tevreden:{event}`" in README
+        assert f"`tevreden:{event}`" in DEVELOPER
+
+
+def test_reasons_why_a_survey_does_not_show_are_on_the_site_owners_page() -> None:
+    reasons = {reason for kind in (kit.Rule, kit.Reason) for reason in _words(kind)}
+    assert {"page", "waiting", "turn"} <= reasons
+    for reason in reasons:
+        assert re.search(rf"^\| [^|]*`{reason}`[^|]* \|", SITE_OWNER, re.MULTILINE), reason
+
+
+def _words(kind: object) -> set[str]:
+    return {word for one in get_args(kind) for word in (_words(one) or {str(one)})}
+
+
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_links_of_the_documentation_lead_somewhere(file: Path) -> None:
+    text = file.read_text("utf-8")
+    links = re.findall(r"\]\(((?!https?:)[^)\s]+)\)", text)
+    assert len(links) == len(re.findall(r"\]\((?!https?:)", text))
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (file.parent / path).resolve() if path else file
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}, link
+
+
+def test_readme_is_two_screens_and_leads_to_every_page() -> None:
+    assert len(README.splitlines()) <= 100
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in README
 
 
 @pytest.mark.parametrize("endpoint", ALL, ids=lambda one: f"{one.method} {one.path}")

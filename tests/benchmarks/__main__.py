@@ -1,4 +1,4 @@
-"""``make bench``: what Tevreden costs, as ratios to floors that run beside it, and the table in the README.
+"""``make bench``: what Tevreden costs, as ratios to floors that run beside it, and the table in docs/operator.md.
 
 Everything that is compared runs in one go, interleaved, `ROUNDS` times, each round between two of its floor, since a
 machine's speed wanders. Figures are medians, of ratios as well. Servers have one core, the load the other.
@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import fill, jobs, many, readme
+from tests.benchmarks import document, fill, jobs, many
 from tests.benchmarks.load import Plan, Seen
 from tests.conftest import PASSWORD, PERSON, ROOT, USER, Process, add_site
 from tests.postgres import missing, quiet_port, running
@@ -358,7 +358,7 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all of them if left out")
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/operator.md")
     chosen = parser.parse_args()
     rows: list[Row] = []
     for name in chosen.parts or PARTS:
@@ -366,7 +366,7 @@ def main() -> None:
         sys.stderr.write("\n".join(map(str, rows)) + "\n\n")
     table = "\n".join(
         [
-            f"{readme.measured()}, the collector on one core, the load on the other: {CONNECTIONS} connections, "
+            f"{document.measured()}, the collector on one core, the load on the other: {CONNECTIONS} connections, "
             f"medians of {ROUNDS} interleaved rounds.",
             "",
             "| | Tevreden | against | ratio | wanted | aim |",
@@ -375,8 +375,8 @@ def main() -> None:
         ]
     )
     sys.stdout.write(table + "\n")
-    if chosen.readme:
-        readme.write("bench", table)
+    if chosen.write:
+        document.write("bench", table)
 
 
 def _ms(seconds: float) -> str:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.benchmarks import readme
+from tests.benchmarks import document
 from tests.benchmarks.__main__ import collector
 from tests.benchmarks.widget import loads, pages, table
 from tests.benchmarks.widget.hosting import hosting
@@ -64,7 +64,7 @@ def everything() -> Iterator[tuple[Page, dict[str, Page]]]:
 def caption(chromium: str, rounds: int, cpu: float) -> str:
     """How it was measured, where an empty page takes so many milliseconds of CPU."""
     return (
-        f"{readme.measured()}, Chromium {chromium}, medians of {rounds} interleaved loads with nothing cached. Each "
+        f"{document.measured()}, Chromium {chromium}, medians of {rounds} interleaved loads with nothing cached. Each "
         "line is what a page adds to an empty one. Bytes are bodies in brotli. Script and blocking are on a processor "
         f"slowed {loads.SLOWED} times. CPU is the time of the page's process, not slowed, beyond an empty page's "
         f"{cpu:.0f} ms. “Shown after” is from asking for the page, slowed, on a network of {loads.MEGABITS} Mbit/s "
@@ -74,7 +74,7 @@ def caption(chromium: str, rounds: int, cpu: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-widget", description=__doc__)
-    parser.add_argument("--readme", action="store_true", help="write the tables into the README")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/operator.md")
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help=f"how often each page is loaded, {ROUNDS} times if left out"
     )
@@ -96,8 +96,8 @@ def main() -> None:
     for one in table.wanted(seen):
         if not one.reached:
             sys.stderr.write(f"not reached: {one}\n")
-    if chosen.readme:
-        readme.write("bench-widget", text)
+    if chosen.write:
+        document.write("bench-widget", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The places in the README that benchmarks fill."""
+"""The places in the operator's page that benchmarks fill."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def measured() -> str:
 
 def write(mark: str, text: str) -> None:
     """Put it between ``<!-- mark -->`` and ``<!-- /mark -->``, in place of what is there."""
-    file = ROOT / "README.md"
+    file = ROOT / "docs" / "operator.md"
     before, _, after = re.split(rf"(?s)(?<=<!-- {mark} -->\n)(.*)(?=<!-- /{mark} -->)", file.read_text("utf-8"))
     file.write_text(f"{before}\n{text}\n\n{after}", "utf-8")
