@@ -16,6 +16,7 @@ from collector.access.sites import Brand
 from collector.errors import Invalid
 from collector.run.demo import DOCUMENTS
 from collector.surveys.document import json_schema, read_document
+from collector.surveys.examples import OF_PARTS, SURVEY
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.lifecycle import Revision
 from collector.surveys.published import published_survey, readable_on
@@ -218,3 +219,38 @@ def test_languages_have_no_key_that_others_lack() -> None:
     folder = Path(__file__).parent.parent / "collector" / "surveys" / "locales"
     shapes = {file.name: sorted(json.loads(file.read_text("utf-8"))) for file in folder.glob("*.json")}
     assert len({str(shape) for shape in shapes.values()}) == 1
+
+
+# ---- examples
+
+
+def properties_of(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each key of each part of the document, and what the schema says of it."""
+    parts = {"Survey": schema, **schema["$defs"]}
+    return {f"{part}.{key}": found for part, one in parts.items() for key, found in one.get("properties", {}).items()}
+
+
+def test_every_key_has_an_example_that_is_valid() -> None:
+    schema = json_schema()
+    properties = properties_of(schema)
+    assert len(properties) > 50
+    for place, one in properties.items():
+        assert one.get("examples"), place
+        for example in one["examples"]:
+            assert example is not None, place
+            jsonschema.validate(example, {**one, "$defs": schema["$defs"]})
+
+
+def test_example_of_a_whole_survey_is_one_that_can_be_saved() -> None:
+    jsonschema.validate(SURVEY, json_schema())
+    read = read_document(SURVEY).as_json()
+    for key, value in SURVEY.items():
+        assert key in read
+        if not isinstance(value, dict):
+            assert read[key] == value
+    for examples in (OF_PARTS["ThankYous"], OF_PARTS["ThankYouTranslations"]):
+        assert set(examples) == {"negative", "neutral", "positive"}
+    for group in OF_PARTS["ThankYous"].values():
+        read_document({**SURVEY, "thank_you": {"neutral": group}})
+    for group in OF_PARTS["ThankYouTranslations"].values():
+        read_document({**SURVEY, "translations": {"nl": {"question": "?", "thank_you": {"neutral": group}}}})

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from collector.db.text import is_blank, is_text
 from collector.errors import Fault, Invalid
+from collector.surveys.examples import OF_PARTS, exemplified
 from collector.surveys.languages import LANGUAGES
 from collector.surveys.metrics import DEFAULT_SCALE, SCALES, Metric
 from collector.surveys.patterns import LONGEST as LONGEST_PATTERN
@@ -139,7 +140,9 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 class Part(BaseModel):
     """A part of the document: unknown keys are refused, and a number is never read from a string."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, defer_build=True, json_schema_extra=exemplified(OF_PARTS)
+    )
 
 
 class FollowUp(Part):
@@ -271,9 +274,7 @@ class Translation(Part):
 class SurveyDocument(Part):
     """One survey: a question with its delivery, texts, targeting and follow-up."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, title="Survey", json_schema_extra={"$id": SCHEMA_ID}
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Survey")
 
     name: FilledLine = Field(description="Unique on the site; visitors never see it.")
     metric: Metric
@@ -384,4 +385,5 @@ def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The published JSON Schema (draft 2020-12) of the survey document."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SurveyDocument.model_json_schema()}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
+    return {**head, **SurveyDocument.model_json_schema()}
