@@ -7,7 +7,8 @@ COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY collector collector
 COPY widget widget
 COPY examples examples
-RUN /opt/tevreden/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/tevreden/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /opt/tevreden/bin/pip uninstall --yes editables hatchling setuptools pip
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --create-home tevreden

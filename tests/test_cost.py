@@ -59,6 +59,7 @@ def processor_of(process: Process, url: str, headers: dict[str, str], times: int
 
 PUBLIC = (
     *("/", "/admin/sign-in", "/admin", "/api", "/api/openapi.json", "/api/survey.schema.json", "/healthz", "/readyz"),
+    *("/api/reference/swagger-ui.js", "/api/reference/swagger-ui.css", "/api/reference/nosuch"),
     *("/metrics", "/static/admin.css", "/favicon.ico", "/nosuch", "/admin/reset/nosuch", "/admin/welcome/nosuch"),
     *("/w/{site}.js", "/w/{site}.json", "/w/nosuch.js", "/w/nosuch.json", "/w/ui-000000.js", "/w/{site}/events"),
     *("/s/{site}-{survey}", "/s/{site}-{survey}.js", "/s/{site}-nosuch", "/s/nosuch-nosuch", "/w/{site}/test/x.json"),

@@ -14,16 +14,42 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collector import __version__
+from collector.errors import (
+    BadRequest,
+    Changed,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
 from collector.web.http.packed import PROBLEM_JSON
 
+DESCRIPTION = """\
+Press **Authorize** and paste an API token to send requests from this page. Create one in the admin, or with
+`tevreden token add NAME`; programs send it as `Authorization: Bearer TOKEN`.
+
+- Bodies are JSON, times RFC 3339 in UTC, lists `{"items": […], "next": CURSOR | null}`.
+- Errors are `application/problem+json` (RFC 9457) with a stable `type`, and name each place that is wrong.
+- With more than one site, add `?site=KEY` to every call on surveys, responses and webhooks.
+- Surveys have an `ETag`. Send it as `If-Match`, so that you never overwrite someone else's change.
+"""
+TAGS = {
+    "sites": "Websites that carry the tag, and their settings.",
+    "surveys": "Create, change, publish and pause surveys, and read their results.",
+    "responses": "Read and delete single responses.",
+    "webhooks": "Send every new response to an address of yours.",
+}
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457; type is stable.",
     "required": ["type", "title", "status"],
     "properties": {
-        "type": {"type": "string", "pattern": "^urn:tevreden:problem:"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "type": {"type": "string", "pattern": "^urn:tevreden:problem:", "examples": ["urn:tevreden:problem:conflict"]},
+        "title": {"type": "string", "examples": ["Not possible at the moment"]},
+        "status": {"type": "integer", "examples": [409]},
         "detail": {"type": "string"},
         "permanent": {"type": "boolean", "description": "Sending the same again can never succeed."},
         "errors": {
@@ -39,6 +65,13 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
     },
 }
+
+
+PROBLEMS = {
+    kind.status: kind
+    for kind in (BadRequest, Unauthorized, Forbidden, NotFound, Conflict, Changed, TooLarge, Invalid, Unavailable)
+}
+"""What calls may answer with, by its status."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +116,7 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
         operation: dict[str, Any] = {
             "summary": endpoint.summary,
             "operationId": endpoint.handler.__name__,
+            "tags": [endpoint.path.split("/")[1]],
             "parameters": [*_path_parameters(endpoint.path), *_named(endpoint)],
             "responses": {str(endpoint.status if endpoint.returns else 204): {"description": "Done."}},
         }
@@ -95,29 +129,41 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
         problems = {401, 503, *endpoint.problems, *({400, 413, 422} if endpoint.body else ())}
         problems |= {400, 412} if endpoint.headers else set()
         for status in sorted(problems):
-            operation["responses"][str(status)] = {"$ref": "#/components/responses/Problem"}
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Tevreden",
             "version": __version__,
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server}],
         "security": [{"token": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM_SCHEMA},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "responses": {
-                "Problem": {
-                    "description": "What was wrong, where, and what would be right.",
-                    "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "Created by `tevreden token add NAME`."}
             },
+            "responses": {f"Problem{status}": _problem(status) for status in sorted(PROBLEMS)},
         },
     }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    """What is answered with a status, with an example."""
+    kind = PROBLEMS[status]
+    example = {"type": f"urn:tevreden:problem:{kind.code}", "title": kind.title, "status": status}
+    if status == Invalid.status:
+        example["errors"] = [{"at": "/appearance/color", "detail": "must be a colour as #rgb or #rrggbb"}]
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    return {"description": kind.title + ".", "content": {PROBLEM_JSON: content}}
+
+
+_NAMED_IN_PATHS = {"id": "Its ID.", "key": "The site's key.", "delivery": "The delivery's ID."}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -126,6 +172,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
+            "description": _NAMED_IN_PATHS[name],
             "schema": {"type": "string"} if name == "key" else {"type": "string", "format": "uuid"},
         }
         for name in re.findall(r"{(\w+)}", path)

@@ -17,8 +17,10 @@ from collector.db.moments import moment
 from collector.errors import Invalid
 from collector.results.figures import Results
 from collector.surveys.document import FilledLine, SurveyDocument, faults_of
+from collector.surveys.examples import exemplified
 from collector.surveys.lifecycle import Status, Survey
 from collector.surveys.metrics import Group
+from collector.web.api.examples import OF_RESOURCES
 from collector.web.visitors.addresses import own_page, tag
 
 Moment = Annotated[
@@ -27,7 +29,12 @@ Moment = Annotated[
 
 
 class Resource(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,
+        defer_build=True,
+        json_schema_extra=exemplified(OF_RESOURCES),
+    )
 
 
 class NewSite(Resource):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -21,19 +19,19 @@ from collector.responses.reading import Filter, get_response, list_responses
 from collector.responses.removal import delete_response
 from collector.results.figures import results_of
 from collector.surveys.acts import act_on
-from collector.surveys.document import SurveyDocument, json_schema, read_document
+from collector.surveys.document import SurveyDocument, read_document
 from collector.surveys.lifecycle import Survey, create_survey, get_survey, list_surveys, replace_survey
 from collector.surveys.metrics import GROUPS
 from collector.surveys.versions import require_version, version_of
 from collector.web.api import sites as api_sites
 from collector.web.api import webhooks as api_webhooks
-from collector.web.api.openapi import Endpoint, Query, openapi
+from collector.web.api.openapi import Endpoint, Query
+from collector.web.api.reference import descriptions, viewer_file
 from collector.web.api.resources import ResponseList, ResponseResource, ResultsResource, SurveyList, SurveyResource
 from collector.web.api.rest import CURSOR, IF_MATCH, LIMIT, PREFIX, SITE, answer, limit_of, site_of, wanted_versions
 from collector.web.http.auth import require_token
 from collector.web.http.bodies import MOST_DOCUMENT_BYTES, read_json
 from collector.web.http.packed import Packed
-from collector.web.http.rendering import PAGE_HEADERS, page
 from collector.web.http.services import services_of
 
 # ---- surveys
@@ -308,22 +306,7 @@ ALL = (*api_sites.ENDPOINTS, *ENDPOINTS, *api_webhooks.ENDPOINTS)
 @lru_cache(maxsize=4)
 def described(public_url: str) -> dict[str, Packed]:
     """What describes the interface at this address, by its own address: made once, which takes a tenth of a second."""
-    document = openapi(ALL, PREFIX, public_url)
-    shown: dict[str, Any] = {"described": document, "schema": json_schema(), "endpoints": ALL, "prefix": PREFIX}
-    reference = page("reference.html", **shown)
-    texts = {
-        "/api": (bytes(reference.body).decode(), "text/html", {**PAGE_HEADERS, "Cache-Control": "no-cache"}),
-        "/api/openapi.json": (json.dumps(document), "application/json", _TO_BE_ASKED),
-        "/api/survey.schema.json": (json.dumps(json_schema()), "application/schema+json", _TO_BE_ASKED),
-    }
-    found = {}
-    for path, (text, media_type, headers) in texts.items():
-        found[path] = Packed(text, media_type, sha256(text.encode()).hexdigest()[:16], headers)
-        found[path].pack()
-    return found
-
-
-_TO_BE_ASKED = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return descriptions(ALL, public_url)
 
 
 async def describe(request: Request) -> Response:
@@ -333,5 +316,6 @@ async def describe(request: Request) -> Response:
 
 routes = [
     *(Route(path, describe) for path in ("/api", "/api/openapi.json", "/api/survey.schema.json")),
+    Route("/api/reference/{name}", viewer_file),
     *(endpoint.route(PREFIX) for endpoint in ALL),
 ]
