@@ -162,6 +162,10 @@ class Site:
     """Of the secret that e-mail addresses are signed with."""
     identify_until: datetime | None = None
     """Until when the one before it is good as well."""
+    tag_seen_at: datetime | None = None
+    """When a page asked for the script last, to the hour."""
+    tag_seen_on: str | None = None
+    """The host of that page, as its browser gave it."""
 
     def identify_versions(self, now: datetime) -> tuple[int, ...]:
         """Of the secrets that are good now, the one in use first."""
@@ -192,6 +196,11 @@ async def change_site(
     await record(connection, by, "site.changed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
     return replace(site, settings=settings)
+
+
+async def note_tag(connection: AsyncConnection, key: str, host: str, *, now: datetime) -> None:
+    """A page of this host has asked for a site's script."""
+    await connection.execute(update(sites).where(sites.c.key == key).values(tag_seen_at=now, tag_seen_on=host))
 
 
 async def rename_site(connection: AsyncConnection, site: Site, name: str, *, by: str, now: datetime) -> Site:
@@ -271,4 +280,5 @@ async def zones_of(connection: AsyncConnection, site_id: int) -> dict[int, tzinf
 
 def _site(row: Row[Any]) -> Site:
     settings = SiteSettings.of(row.settings)
-    return Site(row.id, row.key, row.name, row.created_at, settings, row.identify_version, row.identify_until)
+    identify = row.identify_version, row.identify_until
+    return Site(row.id, row.key, row.name, row.created_at, settings, *identify, row.tag_seen_at, row.tag_seen_on)

@@ -60,6 +60,8 @@ sites = Table(
     Column("surveys_made", Integer, nullable=False, server_default="0"),  # the number of the last survey
     Column("identify_version", SmallInteger, nullable=False, server_default="1"),  # of the secret that is good
     Column("identify_until", Instant, nullable=True),  # until when the one before it is good as well
+    Column("tag_seen_at", Instant, nullable=True),  # when a page asked for the script, to the hour
+    Column("tag_seen_on", String(255), nullable=True),  # the host of that page
     sqlite_autoincrement=True,  # no number is given twice
 )
 

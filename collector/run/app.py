@@ -18,6 +18,7 @@ from collector.access.accounts import has_users, make_owner_link
 from collector.access.installation import with_right_secret
 from collector.access.oidc import SignOn
 from collector.access.signing import Signing
+from collector.access.sites import note_tag
 from collector.channels.outbound import EVERYWHERE, Outbound
 from collector.db.group import GroupCommit
 from collector.db.opening import opened
@@ -55,6 +56,7 @@ from collector.web.visitors import routes as public
 from collector.web.visitors.live import Live
 from collector.web.visitors.script import FROZEN_FILES
 from collector.web.visitors.services import VisitorServices
+from collector.web.visitors.sightings import Sightings
 
 LARGEST_BATCH = 500
 """Requests in one transaction."""
@@ -90,6 +92,8 @@ async def open_services(settings: Settings, *, examples: Path | None = None) -> 
         sign_on = await stack.enter_async_context(_sign_on(settings))
         readiness = Readiness(database.probe)
         stack.push_async_callback(readiness.close)
+        sightings = Sightings(partial(_write_tag, database))
+        stack.push_async_callback(sightings.close)
         yield VisitorServices(
             settings=settings,
             database=database,
@@ -103,7 +107,13 @@ async def open_services(settings: Settings, *, examples: Path | None = None) -> 
             examples=examples,
             intake=intake,
             live=live,
+            sightings=sightings,
         )
+
+
+async def _write_tag(database: Database, key: str, host: str) -> None:
+    async with database.write() as connection:
+        await note_tag(connection, key, host, now=clock())
 
 
 @asynccontextmanager

@@ -137,7 +137,10 @@ async def _key_figure(connection: AsyncConnection, survey: Survey, span: Span) -
 def _steps(
     site: Site, url: str, at: str, surveys: Sequence[Survey], answered: Sequence[Row[Any]], is_seen: bool
 ) -> list[Step]:
-    """What is left until the first response; a tag is known to be there once a survey was shown or answered by it."""
+    """What is left until the first response; a tag is known to be there once a page asked for its script, or a survey
+    was shown or answered by it."""
+    seen_on = site.tag_seen_on
+    is_there = is_seen or bool(answered or seen_on)
     published = [one for one in surveys if one.revision is not None]
     draft = next(iter(surveys), None)
     many = f"{len(surveys)} survey{'' if len(surveys) == 1 else 's'}"
@@ -151,7 +154,7 @@ def _steps(
             f"{at}/{draft.id}/review" if draft else "",
             "Review and publish",
         ),
-        Step("Install the tag", is_seen or bool(answered), "It works", tag=tag(url, site.key)),
+        Step("Install the tag", is_there, f"Seen on {seen_on}" if seen_on else "It works", tag=tag(url, site.key)),
         Step("Get the first response", bool(answered), "It will be here at once"),
     ]
 

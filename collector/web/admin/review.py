@@ -61,7 +61,7 @@ async def _review(request: Request, user: User, address: str = "", link: str = "
         live = await live_document(connection, editing.survey)
         problems = findings_of(editing.survey, await live_revisions(connection, editing.site.id))
         revisions = await list_revisions(connection, editing.survey)
-        is_seen = await was_shown(connection, editing.site.id)
+        is_seen = bool(editing.site.tag_seen_on) or await was_shown(connection, editing.site.id)
     document, url = editing.survey.document, services.settings.public_url
     sample = next((one for one in document.where.include if "*" not in one and "." in one), "")
     compared, comparison = _comparison(request.query_params, revisions, document)

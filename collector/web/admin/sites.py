@@ -25,6 +25,7 @@ from collector.access.sites import (
     rename_site,
     zone_names,
 )
+from collector.db.moments import moment
 from collector.errors import Conflict, Invalid
 from collector.responses.recounting import recount_progress
 from collector.responses.rollups import for_figures, overall_by_survey
@@ -167,6 +168,7 @@ async def _settings(
         tag=tag(url, site.key),
         frozen_tag=frozen_tag(url, site.key),
         origin=url,
+        moment=moment,
     )
 
 

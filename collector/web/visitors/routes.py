@@ -54,16 +54,17 @@ def site_script(services: VisitorServices, key: str, asked: Asked) -> Later | No
     script = services.live.scripts.fresh(key)
     if script is None:
         return _load_script(services, key, asked)
-    _send_script(script, asked)
+    _send_script(services, key, script, asked)
     return None
 
 
 async def _load_script(services: VisitorServices, key: str, asked: Asked) -> None:
-    _send_script(await services.live.scripts.get(key), asked)
+    _send_script(services, key, await services.live.scripts.get(key), asked)
 
 
-def _send_script(script: Script, asked: Asked) -> None:
+def _send_script(services: VisitorServices, key: str, script: Script, asked: Asked) -> None:
     headers = asked.headers
+    services.sightings.note(key, headers)
     asked.reply(*script.packed.answer(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b"")))
 
 

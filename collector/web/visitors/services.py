@@ -11,12 +11,14 @@ from collector.db.group import GroupCommit
 from collector.responses.intake import Arrival, Receipt
 from collector.web.http.services import Services
 from collector.web.visitors.live import Live
+from collector.web.visitors.sightings import Sightings
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisitorServices(Services):
     intake: GroupCommit[Arrival, Receipt]
     live: Live
+    sightings: Sightings
 
 
 def visitor_services_of(request: Request) -> VisitorServices:

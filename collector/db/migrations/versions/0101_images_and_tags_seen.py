@@ -1,4 +1,4 @@
-"""Images that sites upload"""
+"""Images that sites upload, and where their tags were seen"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,3 +22,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_images_sites")),
         sa.PrimaryKeyConstraint("site_id", "name", name=op.f("pk_images")),
     )
+    op.add_column("sites", sa.Column("tag_seen_at", MOMENT, nullable=True))
+    op.add_column("sites", sa.Column("tag_seen_on", sa.String(length=255), nullable=True))
