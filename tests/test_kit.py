@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from collector.testing.framing import allowing, with_tag
+from collector.testing.kit import SurveyKit
 from tests.conftest import ROOT, Process, tevreden
 from tests.needs import do_without
 
@@ -99,6 +101,17 @@ def test_every_call_of_the_kit_is_documented() -> None:
     assert len(calls) >= 15
     for call in calls:
         assert re.search(rf"`(?:[^`|]*, )?{call}\b", text), call
+
+
+def test_calls_are_documented_with_the_arguments_that_they_take() -> None:
+    text = (EXAMPLES / "README.md").read_text("utf-8")
+    written = dict(re.findall(r"^\| `(\w+)\(([^`]*)\)`", text, re.MULTILINE))
+    assert len(written) >= 14
+    for name, arguments in written.items():
+        taken = inspect.signature(getattr(SurveyKit, name)).parameters.values()
+        bare = [one.replace(annotation=inspect.Parameter.empty) for one in taken if one.name != "self"]
+        signature = str(inspect.Signature(bare)).strip("()")
+        assert arguments == signature, name
 
 
 FAILURES = """
@@ -187,7 +200,7 @@ def test_check_says_what_shows_and_saves_pictures(alone: Process) -> None:
     done = tevreden("check", f"{alone.url}/demo/", "--wait", "6", folder=alone.folder)
     assert done.returncode == 0, done.stderr
     assert "desktop, tablet, phone: shown" in done.stdout
-    assert "not shown: page (page wanted /demo/order*; here" in done.stdout
+    assert "not shown: page (page: expected /demo/order*, here" in done.stdout
     for size in ("desktop", "tablet", "phone"):
         picture = alone.folder / "tevreden-check" / f"{size}.png"
         assert picture.read_bytes().startswith(b"\x89PNG")
