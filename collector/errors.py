@@ -110,7 +110,7 @@ class BadRequest(Problem):
 class Unauthorized(Problem):
     """No valid token or session came with the request."""
 
-    code, status, title = "unauthorized", 401, "A valid token is needed"
+    code, status, title = "unauthorized", 401, "Valid token required"
 
 
 class SignInNeeded(Unauthorized):
@@ -122,31 +122,31 @@ class SignInNeeded(Unauthorized):
 class Forbidden(Problem):
     """Whoever asks may not do this, or not from there."""
 
-    code, status, title = "forbidden", 403, "This is not allowed"
+    code, status, title = "forbidden", 403, "Not allowed"
 
 
 class NotFound(Problem):
     """There is no such thing, or it is not the caller's to know of."""
 
-    code, status, title, permanent = "not-found", 404, "There is no such thing here", True
+    code, status, title, permanent = "not-found", 404, "Not found", True
 
 
 class MethodNotAllowed(Problem):
     """The address exists, the method does not."""
 
-    code, status, title, permanent = "method-not-allowed", 405, "This address does not take that method", True
+    code, status, title, permanent = "method-not-allowed", 405, "This address does not support that method", True
 
 
 class Conflict(Problem):
     """What was asked is not possible in the state things are in."""
 
-    code, status, title, permanent = "conflict", 409, "That is not possible in this state", True
+    code, status, title, permanent = "conflict", 409, "Not possible at the moment", True
 
 
 class Changed(Problem):
     """What was to be acted on is another by now than whoever asks had read."""
 
-    code, status, title, permanent = "changed", 412, "It was changed meanwhile", True
+    code, status, title, permanent = "changed", 412, "Changed by someone else in the meantime", True
 
 
 class TooSlow(Problem):
@@ -176,22 +176,22 @@ class TooLarge(Problem):
 class Invalid(Problem):
     """What was sent is understood, but wrong in the places that it names."""
 
-    code, status, title, permanent = "invalid", 422, "Some values are not right", True
+    code, status, title, permanent = "invalid", 422, "Some values are invalid", True
 
 
 class TooManyTries(Problem):
-    """Too many tries in a short time."""
+    """Too many attempts in a short time."""
 
-    code, status, title = "too-many-tries", 429, "Too many tries"
+    code, status, title = "too-many-tries", 429, "Too many attempts"
 
 
 class Unavailable(Problem):
-    """Nothing can be stored right now; the same request may succeed later."""
+    """Answers cannot be saved at the moment; the same request may succeed later."""
 
-    code, status, title = "unavailable", 503, "Nothing can be stored right now"
+    code, status, title = "unavailable", 503, "Answers cannot be saved at the moment"
 
 
 class ProviderAway(Unavailable):
     """The provider of single sign-on cannot be asked right now; a password is no matter of its."""
 
-    code, title = "provider-away", "Single sign-on does not answer"
+    code, title = "provider-away", "The single sign-on provider does not respond"

@@ -35,17 +35,17 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite:///tevreden.db",
-        description="Where answers are kept: sqlite:///FILE (sqlite:////FILE from the root of the disk), or "
+        description="Where answers are stored: sqlite:///FILE (sqlite:////FILE from the root of the disk), or "
         "postgresql://USER:PASSWORD@HOST:PORT/NAME, with several hosts after commas for a cluster.",
     )
     secret: str = Field(
         "",
-        description=f"What tokens are signed with: {SHORTEST_SECRET} characters or more, the same after each start. "
-        "Left out, one is made once and kept in a file beside a SQLite database; PostgreSQL needs it set.",
+        description=f"Signs all tokens: {SHORTEST_SECRET} characters or more, the same after each start. "
+        "If left out, one is created in a file beside the SQLite database; required for PostgreSQL.",
     )
     base_url: str = Field(
         "",
-        description="The address under which visitors reach the collector, as in the tag: a host of its own, without a "
+        description="The public address of the collector, as in the tag: a host of its own, without a "
         "path. Default: http://HOST:PORT.",
     )
     host: str = Field(
@@ -54,21 +54,21 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="The port to listen on.")
     trusted_proxies: str = Field(
         "",
-        description="Addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        description="Addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are trusted.",
     )
     rate_per_address: int = Field(
         6_000,
         ge=0,
-        description="Requests with events a minute from one client address, where many people may sit behind one; "
-        "0 for no limit. What is refused stays in the browser and comes again.",
+        description="Requests with events per minute from one client address, which many people may share; "
+        "0 for no limit. Refused events stay in the browser and are sent again.",
     )
     rate_per_site: int = Field(
-        120_000, ge=0, description="Requests with events a minute to one site, from all addresses; 0 for no limit."
+        120_000, ge=0, description="Requests with events per minute to one site, from all addresses; 0 for no limit."
     )
     allowed_networks: str = Field(
         "",
-        description="Networks inside your own walls that webhooks may call, comma-separated, such as 10.0.0.0/8. "
-        "Without, only public addresses are called.",
+        description="Private networks that webhooks may call, comma-separated, such as 10.0.0.0/8. "
+        "If left out, only public addresses can be called.",
     )
     oidc_issuer: str = Field(
         "",
@@ -76,12 +76,10 @@ class Settings(BaseSettings):
         "must know the collector by the redirect address …/admin/sign-on/back. Who it knows by the verified e-mail "
         "address of an account or an invitation comes in.",
     )
-    oidc_client_id: str = Field("", description="What the provider calls the collector.")
-    oidc_client_secret: str = Field(
-        "", description="What the collector proves that with; left out for a public client."
-    )
-    oidc_name: str = Field("single sign-on", description="What the provider is called on the sign-in page.")
-    log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
+    oidc_client_id: str = Field("", description="Client ID at the provider.")
+    oidc_client_secret: str = Field("", description="Client secret; leave it out for a public client.")
+    oidc_name: str = Field("single sign-on", description="Name of the provider on the sign-in page.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="Format of log lines: text or json.")
 
     @field_validator("database_url")
     @classmethod
@@ -182,7 +180,7 @@ def _secret_in(file: Path) -> str:
             f"cannot read the secret in {file}: {error.strerror}; let this user read it, or set {PREFIX}SECRET"
         ) from None
     if len(kept) < SHORTEST_SECRET:
-        raise SettingsError(f"{file} holds no usable secret; restore it from a backup, or set {PREFIX}SECRET")
+        raise SettingsError(f"{file} contains no valid secret; restore it from a backup, or set {PREFIX}SECRET")
     return kept
 
 
@@ -236,7 +234,7 @@ def networks_in(text: str) -> list[IPv4Network | IPv6Network]:
         try:
             found.append(_unmapped(ip_network(part)))
         except ValueError:
-            raise ValueError(f"names {part!r}, which is no address or network such as 10.0.0.0/8") from None
+            raise ValueError(f"names {part!r}, which is not an address or network such as 10.0.0.0/8") from None
     return found
 
 
@@ -308,7 +306,9 @@ def _env_file(file: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise SettingsError(f"cannot read {file}: {error.strerror}; let this user read it, or take it away") from None
+        raise SettingsError(
+            f"cannot read {file}: {error.strerror}; make it readable for this user, or remove it"
+        ) from None
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
@@ -357,7 +357,7 @@ def _refuse_unknown(variables: Mapping[str, str], origin: str) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in variables:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsError(f"{name} in {origin} is no setting; there are {', '.join(sorted(known))}")
+            raise SettingsError(f"{name} in {origin} is an unknown setting; available: {', '.join(sorted(known))}")
 
 
 def described() -> list[tuple[str, str, str]]:

@@ -123,7 +123,7 @@ def test_link_of_a_first_start_ends_after_a_day(app: App) -> None:
     link = owner_link(app, datetime.now(UTC) - timedelta(hours=24, seconds=1))
     reply = app.client.get(f"/admin/welcome/{link}", headers=ORIGIN)
     assert reply.status_code == 404
-    assert "the next start makes another" in reply.text
+    assert "restart the collector for a new link" in reply.text
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_log_says_who_did_what(app: App) -> None:
     text = re.sub(r"\s+", " ", app.client.get("/admin/log").text)
     assert f"<b>{USER}</b> signed in" in text
     assert f"<b>command line</b> added a user: {USER}" in text
-    assert "<b>command line</b> added an API token: tests" in text
+    assert "<b>command line</b> created an API token: tests" in text
 
 
 def test_log_goes_back_as_far_as_there_is_something(app: App) -> None:

@@ -305,7 +305,7 @@ def test_unknown_survey_is_a_page_that_says_so(owner: App) -> None:
     path = f"/admin/{owner.site.key}/0199f3c2-0000-7000-8000-000000000000"
     reply = owner.client.get(path, headers={"Accept": "text/html"})
     assert reply.status_code == 404
-    assert "<h1>There is no such thing here</h1>" in reply.text
+    assert "<h1>Not found</h1>" in reply.text
 
 
 def test_reference_has_every_call(app: App) -> None:

@@ -37,7 +37,7 @@ def test_site_is_added(owner: App) -> None:
 @pytest.mark.parametrize(
     ("name", "status", "said"),
     [
-        ("", 422, "something that can be seen"),
+        ("", 422, "visible text"),
         ("a\nb", 422, "one line"),
         ("x" * 201, 422, "200"),
         ("Shop", 409, "already"),
@@ -197,7 +197,7 @@ def test_copy_is_a_draft_of_its_own(owner: App) -> None:
 def test_what_cannot_be_done_now_is_told(owner: App) -> None:
     page = write(owner)
     assert "Only a published survey can be paused" in post(owner, f"{page}/pause").text
-    assert "Only an archived or deleted survey can be brought back" in post(owner, f"{page}/bring-back").text
+    assert "Only an archived or deleted survey can be restored" in post(owner, f"{page}/bring-back").text
     post(owner, f"{page}/archive")
     assert "cannot be published" in post(owner, f"{page}/publish").text
     assert post(owner, f"{page}/explode").status_code == 404

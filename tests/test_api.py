@@ -78,7 +78,7 @@ def test_what_answers_rest_on_cannot_change_after_the_first_publish(app: App, ch
     app.site.call("POST", f"/surveys/{survey['id']}/publish")
     reply = app.site.call("PUT", f"/surveys/{survey['id']}", {**DOCUMENT, **change})
     assert reply.status_code == 409
-    assert "Clone the survey" in reply.json()["detail"]
+    assert "Duplicate the survey" in reply.json()["detail"]
 
 
 def test_names_are_unique_on_a_site(app: App) -> None:
@@ -89,7 +89,7 @@ def test_names_are_unique_on_a_site(app: App) -> None:
     ):
         assert reply.status_code == 409
         assert reply.json()["errors"] == [
-            {"at": "/name", "detail": "another survey of this site has this name already"}
+            {"at": "/name", "detail": "another survey of this site already has this name"}
         ]
     assert app.site.call("PUT", f"/surveys/{survey['id']}", {**DOCUMENT, "question": "New?"}).status_code == 200
 

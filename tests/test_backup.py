@@ -313,15 +313,15 @@ def _later(file: Path) -> None:
 
 
 SPOILT: dict[Callable[[Path], None], str] = {
-    _text: "is no sound backup",
-    _empty: "is no sound backup",
+    _text: "is not a valid Tevreden backup",
+    _empty: "is not a valid Tevreden backup",
     _absent: "there is no file",
     _folder: "there is no file",
-    _other_database: "is no sound backup",
-    _cut_off: "is no sound backup",
-    _zeroed: "is no sound backup",
-    _scrambled: "is no sound backup",
-    _later: "are of a later release",
+    _other_database: "is not a valid Tevreden backup",
+    _cut_off: "is not a valid Tevreden backup",
+    _zeroed: "is not a valid Tevreden backup",
+    _scrambled: "is not a valid Tevreden backup",
+    _later: "are from a later release",
 }
 
 
@@ -344,7 +344,7 @@ def test_backup_of_the_tables_of_a_later_release_is_refused(filled: str, tmp_pat
     in_a_loop(stamp)
     done = run_command("backup", tmp_path / "b", url=filled)
     assert done.returncode == 1
-    assert "are of a later release" in done.stderr.splitlines()[-1]
+    assert "are from a later release" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "b").exists()
 
 
@@ -363,7 +363,7 @@ def test_backup_onto_something_is_refused(filled: str, tmp_path: Path) -> None:
     file.write_text("precious")
     folder.mkdir()
     for target in (file, folder):
-        assert "exists already; name another" in refused("backup", target, url=filled)
+        assert "already exists; choose another" in refused("backup", target, url=filled)
     assert file.read_text() == "precious"
     assert list(folder.iterdir()) == []
     assert not [left for left in tmp_path.iterdir() if left.name.startswith(("file.", "folder."))]

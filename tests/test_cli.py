@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
         ({"TEVREDEN_LOG_FORMAT": "xml"}, "TEVREDEN_LOG_FORMAT"),
         (
             {"TEVREDEN_DATABSE_URL": "x"},
-            "TEVREDEN_DATABSE_URL in the environment is no setting; there are TEVREDEN_ALLOWED",
+            "TEVREDEN_DATABSE_URL in the environment is an unknown setting; available: TEVREDEN_ALLOWED",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_unknown_setting_in_the_file_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TEVREDEN_SECRETS=x\n")
     done = tevreden("migrate", folder=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "TEVREDEN_SECRETS in .env is no setting" in done.stderr
+    assert "TEVREDEN_SECRETS in .env is an unknown setting" in done.stderr
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_users_tokens_and_sites_are_added_while_the_collector_runs(tmp_path: Pat
     token = alone.command("token", "add", "reports")
     assert re.fullmatch(r"tvr_[\w-]{43}", token)
     assert 'src="http://127.0.0.1:' in alone.command("site", "add", "Shop")
-    assert alone.command("user", "add", "Jo@Example.com", "--password", PASSWORD) == "jo@example.com can sign in now."
+    assert alone.command("user", "add", "Jo@Example.com", "--password", PASSWORD) == "Created user jo@example.com."
     listed = alone.http.get(alone.url + "/api/v1/sites", headers={"Authorization": f"Bearer {token}"})
     assert [site["name"] for site in listed.json()["items"]] == ["Shop"]
     alone.stop()
@@ -113,8 +113,8 @@ def test_users_tokens_and_sites_are_added_while_the_collector_runs(tmp_path: Pat
     [
         (("user", "add", "nobody", "--password", PASSWORD), "email: must be an e-mail address"),
         (("user", "add", "a@example.com", "--password", "short"), "password: must have at least 12 characters"),
-        (("token", "add", " "), "name: must have something that can be seen"),
-        (("site", "add", ""), "name: must have something that can be seen"),
+        (("token", "add", " "), "name: must contain visible text"),
+        (("site", "add", ""), "name: must contain visible text"),
     ],
 )
 def test_what_cannot_be_added_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -125,7 +125,7 @@ def test_answer_to_a_survey_that_was_deleted_is_not_kept(owner: App) -> None:
     post(owner, f"{page_of(owner, survey)}/delete")
     reply = owner.send(response(survey))
     assert reply.status_code == 409
-    assert "takes no more answers" in reply.text
+    assert "is closed" in reply.text
 
 
 def test_nothing_is_left_once_there_is_no_way_back(owner: App, monkeypatch: pytest.MonkeyPatch) -> None:

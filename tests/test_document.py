@@ -23,8 +23,8 @@ from collector.surveys.published import published_survey, readable_on
 from tests.documents import CONTRACT_EXAMPLE, SMALLEST
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"colour": 1}, "/colour", "no such key"),
-    ({"appearance": {"colour": "#fff"}}, "/appearance/colour", "no such key"),
+    ({"colour": 1}, "/colour", "unknown key"),
+    ({"appearance": {"colour": "#fff"}}, "/appearance/colour", "unknown key"),
     ({"appearance": {"color": "red"}}, "/appearance/color", "must be a colour"),
     ({"appearance": {"color": "#12345"}}, "/appearance/color", "must be a colour"),
     ({"appearance": {"color": "#fff\n"}}, "/appearance/color", "must be a colour"),
@@ -41,7 +41,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"question": "a\x00b"}, "/question", "control characters"),
     ({"question": 5}, "/question", "must be text"),
     ({"name": None}, "/name", "must be text"),
-    ({"where": {"include": ["/ok", "exa mple.com"]}}, "/where/include/1", "can match no address: no address has white"),
+    (
+        {"where": {"include": ["/ok", "exa mple.com"]}},
+        "/where/include/1",
+        "cannot match any address: no address has white",
+    ),
     ({"where": {"exclude": ["ftp://x"]}}, "/where/exclude/0", "http or https"),
     ({"where": {"include": "example.com"}}, "/where/include", "must be a list"),
     ({"where": {"small_screens": "yes"}}, "/where/small_screens", "must be true or false"),
@@ -59,7 +63,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"thank_you": {"positive": {"link": "data:text/html,x"}}}, "/thank_you/positive/link", "begins with https"),
     ({"thank_you": {"positive": {"link": "//evil.example"}}}, "/thank_you/positive/link", "begins with https"),
     ({"translations": {"xx": {"question": "Q"}}}, "/translations/xx", "must be one of"),
-    ({"translations": {"nl": {}}}, "/translations/nl/question", "is needed"),
+    ({"translations": {"nl": {}}}, "/translations/nl/question", "is required"),
     ({"translations": {"en": {"question": "Q"}}}, "/translations/en", "own language"),
 ]
 

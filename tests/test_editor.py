@@ -106,12 +106,12 @@ def test_what_is_typed_is_stored(owner: App, by_script: bool) -> None:
 
 WRONG = (
     ("question", "question", "", "must not be empty"),
-    ("question", "name", "Taken", "has this name already"),
+    ("question", "name", "Taken", "already has this name"),
     ("appearance", "appearance/color", "red", "such as #0b7a75"),
     ("question", "metric", "custom", "must be"),
     ("thank-you", "thank_you/positive/link", "javascript:alert(1)", "must be a web address"),
     ("thank-you", "thank_you/positive/image", "team.jpg", "must be a web address"),
-    ("question", "question", "Hi {contact.first_name}, how was it?", "has a token with no default"),
+    ("question", "question", "Hi {contact.first_name}, how was it?", "has a token without a default value"),
     ("audience", "where/include", "/fine\nhttp://", "there is no host"),
     ("audience", "when/delay_seconds", "soon", "must be a whole number"),
     ("audience", "when/scroll_percent", "101", "less than or equal to 100"),

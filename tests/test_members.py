@@ -316,7 +316,7 @@ def test_somebody_always_owns_everything(owner: App) -> None:
     ):
         reply = post(owner, path, None, **form)
         assert reply.status_code == 409
-        assert "Somebody must own everything" in reply.text
+        assert "At least one user must be owner of every site" in reply.text
     person(owner, "jo@example.com", None, "owner")
     assert post(owner, f"/admin/users/{me}/role", None, role="viewer", site="").status_code == 303
 
@@ -483,7 +483,7 @@ def test_token_that_reads_writes_nothing(owner: App) -> None:
         ("POST", "/webhooks"),
     ):
         reply = owner.client.request(method, f"/api/v1{path}", headers=headers, json={})
-        assert (reply.status_code, reply.json()["detail"]) == (403, "This token may only read."), path
+        assert (reply.status_code, reply.json()["detail"]) == (403, "This token is read-only."), path
 
 
 def test_token_that_reads_is_told_no_secret(owner: App) -> None:

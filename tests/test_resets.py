@@ -131,7 +131,7 @@ def test_person_who_goes_takes_the_link_along(owner: App) -> None:
 def test_link_that_never_was_says_so(owner: App, path: str) -> None:
     reply = owner.client.get(path, headers=ORIGIN)
     assert reply.status_code == 404
-    assert "Ask an owner for another" in reply.text
+    assert "Ask an owner for a new one" in reply.text
 
 
 def test_command_makes_a_link_too(owner: App) -> None:
@@ -147,5 +147,5 @@ def test_command_makes_a_link_too(owner: App) -> None:
     assert enter(jo, PASSWORD) == 303
     done = run_command("user", "reset", "nobody@example.com", url=url)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Nobody has an account with this address" in done.stderr
+    assert "There is no user with this address" in done.stderr
     assert [who for who, act in acts(owner) if act == "reset.made"] == ["command line"] * 2

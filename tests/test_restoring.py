@@ -66,8 +66,8 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
     file, target = taken(owner), fresh(kind)
     done = run_command("restore", file, url=target)
     assert done.returncode == 0, done.stderr
-    assert "Its API tokens (Dashboard, tests) are not good again; --keep-tokens lets them be." in done.stdout
-    assert "Nobody is signed in" in done.stdout
+    assert "API tokens (Dashboard, tests) were revoked; use --keep-tokens to restore them." in done.stdout
+    assert "All users are signed out" in done.stdout
     with served(target) as client:
         client.cookies.set("tevreden-session", session)
         assert client.get("/admin/sites").status_code == 303
@@ -88,7 +88,7 @@ def test_nothing_that_lets_anybody_in_comes_back_with_a_restore(
 def test_tokens_come_back_where_that_is_said(owner: App, fresh: Callable[[str], str]) -> None:
     token = make_token(owner, scope="write")
     file, target = taken(owner), fresh("sqlite")
-    assert "are good again." in run_command("restore", file, "--keep-tokens", url=target).stdout
+    assert "were restored." in run_command("restore", file, "--keep-tokens", url=target).stdout
     with served(target) as client:
         assert client.get("/api/v1/sites", headers=bearer(token)).status_code == 200
 
@@ -232,8 +232,8 @@ def test_going_on_with_a_new_secret_says_what_is_lost_and_lets_people_in(
     folder = Path(target.removeprefix("sqlite:///")).parent
     environment = {"TEVREDEN_DATABASE_URL": target, "TEVREDEN_SECRET": ANOTHER}
     refused = tevreden("new-secret", folder=folder, **environment)
-    assert (refused.returncode, "second step of 1 people" in refused.stdout) == (1, True)
-    assert "nothing was changed; --yes" in refused.stderr
+    assert (refused.returncode, "two-factor authentication for 1 users" in refused.stdout) == (1, True)
+    assert "nothing was changed; use --yes" in refused.stderr
     assert "is not the secret" in serves(folder, **environment)
     done = tevreden("new-secret", "--yes", folder=folder, **environment)
     assert done.returncode == 0, done.stderr
@@ -246,7 +246,7 @@ def test_going_on_with_a_new_secret_says_what_is_lost_and_lets_people_in(
     assert reply.status_code == 303, "no code is asked for that nobody could give"
     process.close()
     again = tevreden("new-secret", folder=folder, **environment)
-    assert "is the right one" in again.stdout
+    assert "is already correct" in again.stdout
 
 
 def test_store_that_nothing_rests_on_yet_takes_any_secret(tmp_path: Path) -> None:

@@ -444,11 +444,11 @@ def test_check_finds_sums_that_are_wrong_and_puts_them_right(app: App, store: tu
         found = run_command("check-data", url=url)
         assert found.returncode == 3, tamper
         assert "Tampered with, " in found.stdout
-        assert "differ; --repair puts them right" in found.stdout
+        assert "differ; --repair corrects them" in found.stdout
         repaired = run_command("check-data", "--repair", url=url)
-        assert (repaired.returncode, "were put right" in repaired.stdout) == (0, True)
+        assert (repaired.returncode, "were corrected" in repaired.stdout) == (0, True)
         clean = run_command("check-data", url=url)
-        assert (clean.returncode, clean.stdout) == (0, "Every sum is what the answers add up to.\n")
+        assert (clean.returncode, clean.stdout) == (0, "All totals are correct.\n")
         if not tamper.endswith("responses"):
             assert app.site.results(survey) == right
     assert app.site.results(survey)["counts"]["scores"] == 0
@@ -551,7 +551,7 @@ def test_repair_holds_up_no_answer_while_it_counts(
             assert app.send(*(response(survey, page="https://shop.example/cart") for _ in range(5))).status_code == 200
             assert time.monotonic() - began < 2
         answered.set()
-        assert "were put right" in repairing.result().stdout
+        assert "were corrected" in repairing.result().stdout
     assert differences(app) == []
     assert app.site.results(survey)["counts"]["scores"] == 55
     assert labels_of(app, survey).keys() == {"shop.example/cart"}

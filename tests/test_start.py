@@ -72,8 +72,8 @@ def test_env_file_that_cannot_be_read_stops_the_start_with_one_line(tmp_path: Pa
     ("spoil", "said"),
     [
         (_folder, "cannot read the secret in tevreden.db.secret: Is a directory"),
-        (lambda file: file.write_bytes(b"\xff" * 64), "tevreden.db.secret holds no usable secret"),
-        (lambda file: file.touch(), "tevreden.db.secret holds no usable secret"),
+        (lambda file: file.write_bytes(b"\xff" * 64), "tevreden.db.secret contains no valid secret"),
+        (lambda file: file.touch(), "tevreden.db.secret contains no valid secret"),
         (_loop, "cannot read the secret in tevreden.db.secret: Too many levels"),
     ],
 )
@@ -258,7 +258,7 @@ def test_what_an_address_asks_for_is_done(postgres: Cluster) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("channel_binding=require", "channel_binding=require is more than can be done here; leave channel_binding out"),
+        ("channel_binding=require", "channel_binding=require is not supported; leave channel_binding out"),
         ("gssencmode=require", "leave gssencmode out"),
         ("require_auth=scram-sha-256", "leave require_auth out"),
         ("load_balance_hosts=random", "leave load_balance_hosts out"),
@@ -289,7 +289,7 @@ def test_database_that_cannot_keep_every_text_is_refused(postgres: Cluster, tmp_
     environment = {"TEVREDEN_DATABASE_URL": postgres.url(name), "TEVREDEN_SECRET": SECRET}
     for command in ("serve", "migrate", "worker"):
         said = one_line(tevreden(command, folder=tmp_path, **environment))
-        assert f"keeps text as {encoding}" in said
+        assert f"stores text as {encoding}" in said
         assert "createdb -E UTF8" in said
     postgres.drop_database(name)
 

@@ -166,7 +166,7 @@ def test_job_for_a_webhook_that_is_gone_is_given_up(jobs: Jobs, site: int) -> No
     with jobs.working(outside := Outside()):
         jobs.wait_for(failed=1)
     assert outside.calls == []
-    assert [row.reason for row in jobs.rows().values()] == ["This site has no such webhook."]
+    assert [row.reason for row in jobs.rows().values()] == ["Webhook not found."]
 
 
 def test_webhook_of_another_site_is_not_called(jobs: Jobs, site: int, webhook: UUID) -> None:

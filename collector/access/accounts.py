@@ -124,7 +124,7 @@ async def _insert_user(
     try:
         await connection.execute(insert(users).values(**values, password_hash=hashed, created_at=now))
     except IntegrityError:
-        raise Conflict(faults=[Fault("/email", "this address has an account already")]) from None
+        raise Conflict(faults=[Fault("/email", "a user with this address already exists")]) from None
     return user
 
 
@@ -156,7 +156,7 @@ async def require_unchanged(connection: AsyncConnection, session: Session, hashe
     fits = sessions.c.user_id == users.c.id, _named(session.user, session.name), users.c.password_hash == hashed
     query = select(users.c.id).where(*fits).with_for_update(of=users)
     if (await connection.execute(query)).one_or_none() is None:
-        raise Conflict("Your password was changed, or you were signed out, at the same moment. Sign in again.")
+        raise Conflict("Your password was changed or you were signed out in the meantime. Sign in again.")
 
 
 async def change_password(
@@ -202,7 +202,9 @@ async def check_owner_link(connection: AsyncConnection, secret: str, *, now: dat
         links.c.hash == digest(secret), links.c.purpose == "owner", links.c.expires_at > now
     )
     if (await connection.execute(query)).one_or_none() is None or await has_users(connection):
-        raise NotFound("This link was used or is too old. Where nobody has an account, the next start makes another.")
+        raise NotFound(
+            "This link was used or has expired. If there is no account yet, restart the collector for a new link."
+        )
 
 
 async def make_owner(connection: AsyncConnection, secret: str, email: str, hashed: str, *, now: datetime) -> User:
@@ -210,7 +212,7 @@ async def make_owner(connection: AsyncConnection, secret: str, email: str, hashe
     await check_owner_link(connection, secret, now=now)
     used = await connection.execute(delete(links).where(links.c.purpose == "owner"))
     if not used.rowcount:  # someone else did in this moment
-        raise NotFound("This link was used.")
+        raise NotFound("This link was already used.")
     user = await _insert_user(connection, email, hashed, "owner", now=now)
     await record(connection, user.email, "owner.made", now=now)
     return user
@@ -238,7 +240,7 @@ async def start_session(
     query = select(users.c.otp_salt).where(users.c.id == user.id, users.c.password_hash == stored)
     row = (await connection.execute(query.with_for_update())).one_or_none()
     if row is None or (row.otp_salt is not None and not user.second_step):
-        raise Conflict("The way in was changed in this moment. Sign in again.")
+        raise Conflict("Sign-in settings changed in the meantime. Sign in again.")
     ended = sessions.c.expires_at < now
     await connection.execute(
         delete(sessions).where(or_(ended, sessions.c.hash == digest(instead_of)) if instead_of else ended)
@@ -300,7 +302,7 @@ async def end_session(connection: AsyncConnection, session: Session) -> None:
 async def end_session_named(connection: AsyncConnection, user: User, name: str, *, now: datetime) -> None:
     """End one of the user's own sessions, wherever it is. Raises `NotFound`."""
     if not re.fullmatch(r"[0-9a-f]{16}", name):
-        raise NotFound("There is no such session.")
+        raise NotFound("Session not found.")
     ended = await connection.execute(delete(sessions).where(_named(user, name)))
     if not ended.rowcount:
         raise NotFound("This session has ended.")

@@ -120,9 +120,9 @@ class Lost:
 
     def __str__(self) -> str:
         return (
-            f"With a new secret the second step of {self.second_steps} people is turned off, everybody is signed out, "
-            f"{self.webhooks} webhooks and the identify() of {self.sites} sites take another secret from /api/v1, "
-            "links to try a draft end, and every visitor is a new one. Answers and results stay."
+            f"A new secret turns off two-factor authentication for {self.second_steps} users, signs everyone out, "
+            f"{self.webhooks} webhooks and the identify() of {self.sites} sites need the new secret from /api/v1, "
+            "test links stop working, and every visitor counts as new. Answers and results stay."
         )
 
 

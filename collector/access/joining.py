@@ -86,7 +86,7 @@ async def withdraw(connection: AsyncConnection, by: User, name: str, *, now: dat
     named = func.substr(links.c.hash, 1, _NAME_LENGTH) == name
     row = (await connection.execute(_open(now).where(named))).one_or_none() if is_text(name) else None
     if row is None:
-        raise NotFound("There is no such invitation: it was accepted, withdrawn or too old.")
+        raise NotFound("Invitation not found: it was accepted, withdrawn or has expired.")
     await hold_for(connection, by, await site_by_id(connection, row.site_id) if row.site_id else None)
     await connection.execute(delete(links).where(links.c.hash == row.hash))
     await record(connection, by.email, "join.link.withdrawn", row.email, now=now, site_id=row.site_id)
@@ -96,7 +96,7 @@ async def read_join_link(connection: AsyncConnection, secret: str, *, now: datet
     """Raises `NotFound` unless the link is good."""
     row = (await connection.execute(_open(now).where(links.c.hash == digest(secret)))).one_or_none()
     if row is None:
-        raise NotFound("This invitation was used or withdrawn, or is too old. Ask for another.")
+        raise NotFound("This invitation was used, withdrawn or has expired. Ask for a new one.")
     return _join_link(row)
 
 
@@ -110,7 +110,7 @@ async def accept_as(connection: AsyncConnection, secret: str, user: User, *, now
     """As `accept`, for who has the account already. Raises `NotFound` also where it is for another's address."""
     link = await read_join_link(connection, secret, now=now)
     if link.email != user.email or link.site_id is None:
-        raise NotFound("This invitation is for somebody else.")
+        raise NotFound("This invitation is for someone else.")
     await _use_up(connection, link)
     site = await site_by_id(connection, link.site_id)
     here = members.c.site_id == site.id, members.c.user_id == user.id
@@ -131,7 +131,7 @@ async def _use_up(connection: AsyncConnection, link: JoinLink) -> None:
     named = func.substr(links.c.hash, 1, _NAME_LENGTH) == link.name
     used = await connection.execute(delete(links).where(links.c.purpose == PURPOSE, named))
     if not used.rowcount:  # someone else did in this moment
-        raise NotFound("This invitation was used.")
+        raise NotFound("This invitation was already used.")
 
 
 async def _join(connection: AsyncConnection, link: JoinLink, hashed: str, *, now: datetime) -> User:

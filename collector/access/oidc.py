@@ -117,9 +117,9 @@ class SignOn:
         if not attempt.is_of(query):
             raise Forbidden(NOT_BEGUN)
         if query.get("iss", self._issuer) != self._issuer:  # RFC 9207
-            raise Forbidden("Another provider than ours sent you here. Begin again.")
+            raise Forbidden("The answer came from an unknown provider. Start again.")
         if "code" not in query:
-            raise Forbidden(f"The provider let nobody in: {query.get('error', 'it gave no code')[:200]}.")
+            raise Forbidden(f"The provider refused the sign-in: {query.get('error', 'it gave no code')[:200]}.")
         granted = await self._redeem(query["code"], attempt.verifier)
         claims = await self._claims(str(granted.get("id_token", "")), attempt.nonce)
         about: Mapping[str, Any] = claims
@@ -145,7 +145,7 @@ class SignOn:
         except OutboundError as error:
             raise _away(error.reason) from None
         if 400 <= reply.status < 500:
-            raise Forbidden("The provider does not know this sign-in any more. Begin again.")
+            raise Forbidden("This sign-in has expired at the provider. Start again.")
         return _object(reply.status, reply.body)
 
     async def _claims(self, token: str, nonce: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class SignOn:
                 azp={"essential": several, "value": self._client_id},
             ).validate(claims)
         except (errors.JoseError, ValueError, TypeError, KeyError) as error:
-            raise Forbidden(f"What the provider says of you is not to be relied on: {type(error).__name__}.") from None
+            raise Forbidden(f"The provider's answer could not be verified: {type(error).__name__}.") from None
         return claims
 
     async def _userinfo(self, access: str, subject: str) -> Mapping[str, Any]:
@@ -223,7 +223,7 @@ def _object(status: int, body: str) -> Mapping[str, Any]:
 
 
 def _away(why: str) -> ProviderAway:
-    return ProviderAway(f"The provider of single sign-on cannot be asked now: {why}.")
+    return ProviderAway(f"The single sign-on provider cannot be reached: {why}.")
 
 
 def _verified(claims: Mapping[str, Any]) -> str | None:
@@ -245,7 +245,7 @@ async def account_of(connection: AsyncConnection, known: Known, *, now: datetime
     if found := (await connection.execute(query)).scalar_one_or_none():
         return found
     if known.email is None:
-        raise Forbidden("The provider knows no verified e-mail address of yours.")
+        raise Forbidden("The provider has no verified e-mail address for you.")
     named = select(users.c.id, users.c.subject).where(users.c.email == known.email).with_for_update()
     row = (await connection.execute(named)).one_or_none()
     if row is not None and row.subject == known.subject:  # it became known in this moment
@@ -257,10 +257,10 @@ async def account_of(connection: AsyncConnection, known: Known, *, now: datetime
         )
     user_id = row.id if row else await accept_for(connection, known.email, NO_PASSWORD, now=now)
     if user_id is None:
-        raise Forbidden(f"Nobody here knows {known.email}. Ask an owner to invite you.")
+        raise Forbidden(f"There is no user {known.email}. Ask an owner to invite you.")
     try:
         await connection.execute(update(users).where(users.c.id == user_id).values(subject=known.subject))
     except IntegrityError:
-        raise Conflict("You came in by another address in this moment. Begin again.") from None
+        raise Conflict("You signed in with another address in the meantime. Start again.") from None
     await record(connection, known.email, "sign.on.joined", now=now)
     return user_id

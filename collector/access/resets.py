@@ -25,7 +25,7 @@ async def make_reset(connection: AsyncConnection, by: User | str, user_id: UUID,
     query = select(users.c.email).where(users.c.id == user_id).with_for_update()  # two at once: the latter's is good
     email = (await connection.execute(query)).scalar_one_or_none()
     if email is None:
-        raise NotFound("There is no such person.")
+        raise NotFound("User not found.")
     secret = new_session()
     values = {"purpose": RESET, "created_at": now, "expires_at": now + RESET_LASTS, "user_id": user_id}
     who, by_id = (by, None) if isinstance(by, str) else (by.email, by.id)
@@ -41,7 +41,7 @@ async def read_reset(connection: AsyncConnection, secret: str, *, now: datetime)
     query = select(users).join(links, links.c.user_id == users.c.id).where(*good)
     row = (await connection.execute(query)).one_or_none()
     if row is None:
-        raise NotFound("This link was used or is too old. Ask an owner for another.")
+        raise NotFound("This link was used or has expired. Ask an owner for a new one.")
     return User(row.id, row.email, row.role, second_step=row.otp_salt is not None)
 
 
@@ -50,7 +50,7 @@ async def reset_password(connection: AsyncConnection, secret: str, hashed: str, 
     user = await read_reset(connection, secret, now=now)
     used = await connection.execute(delete(links).where(links.c.hash == digest(secret)))
     if not used.rowcount:  # someone else did in this moment
-        raise NotFound("This link was used.")
+        raise NotFound("This link was already used.")
     await forget_resets(connection, user.id)
     # whoever the provider of single sign-on knew them as may be another by now, so that is found out again
     await connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed, subject=None))

@@ -64,7 +64,7 @@ async def site_for(connection: AsyncConnection, user: User, key: str, needed: Ro
     site = await site_by_key(connection, key)
     role = await role_on(connection, user, site.id)
     if role is None:
-        raise NotFound("No site has this key.")
+        raise NotFound("Unknown site key.")
     if not allows(role, needed):
         raise Forbidden(
             f"This takes the role of {'an' if needed[0] in 'aeiou' else 'a'} {needed}; you are {role} here."
@@ -94,7 +94,7 @@ def read_role(text: str) -> Role:
 def require_everywhere(user: User) -> None:
     """Raises `Forbidden` unless the user is an owner of the installation."""
     if user.role != "owner":
-        raise Forbidden("This takes an owner of every site.")
+        raise Forbidden("Owner role on every site required.")
 
 
 async def hold_for(connection: AsyncConnection, by: User, site: Site | None, *others: UUID) -> Held:
@@ -107,12 +107,12 @@ async def hold_for(connection: AsyncConnection, by: User, site: Site | None, *ot
     rows = await connection.execute(query.order_by(users.c.id).with_for_update())
     held = {row.id: row for row in rows}
     if by.id not in held:
-        raise Forbidden("Your account was removed in this moment.")
+        raise Forbidden("Your account was removed in the meantime.")
     by = replace(by, role=held[by.id].role)
     if site is None:
         require_everywhere(by)
     elif not allows(await role_on(connection, by, site.id), "owner"):
-        raise Forbidden("This takes the role of an owner of this site.")
+        raise Forbidden("Owner role required.")
     return held
 
 
@@ -156,7 +156,7 @@ async def give_role(
     """
     held = await hold_for(connection, by, site, user_id)
     if user_id not in held:
-        raise NotFound("There is no such person.")
+        raise NotFound("User not found.")
     row = held[user_id]
     person = User(row.id, row.email, row.role)
     here = and_(members.c.site_id == (site.id if site else None), members.c.user_id == user_id)
@@ -198,7 +198,7 @@ async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, n
     """
     held = await hold_for(connection, by, None, user_id)
     if user_id not in held:
-        raise NotFound("There is no such person.")
+        raise NotFound("User not found.")
     _require_another_owner(held, user_id)
     email = held[user_id].email
     for table in (sessions, devices, members, team_users, recovery_codes):
@@ -214,4 +214,4 @@ async def remove_user(connection: AsyncConnection, by: User, user_id: UUID, *, n
 
 def _require_another_owner(held: Held, user_id: UUID) -> None:
     if [row.id for row in held.values() if row.role == "owner"] == [user_id]:
-        raise Conflict("Somebody must own everything: make another person an owner of every site first.")
+        raise Conflict("At least one user must be owner of every site. Make someone else an owner first.")

@@ -24,7 +24,7 @@ from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
 MOST_QUIET_DAYS = 365
-NAME_TAKEN = "another site has this name already"
+NAME_TAKEN = "another site already has this name"
 RECOUNT = "recount"
 """The kind of job that counts a site's answers over by the days of another time zone."""
 SECRETS_OVERLAP = timedelta(days=7)
@@ -228,7 +228,7 @@ async def renew_identify_secret(connection: AsyncConnection, site: Site, *, by: 
     values = {"identify_version": renewed.identify_version, "identify_until": renewed.identify_until}
     done = await connection.execute(update(sites).where(*held).values(values))
     if not done.rowcount:
-        raise Conflict("Somebody else renewed this secret in this moment.")
+        raise Conflict("Someone else renewed this secret in the meantime.")
     await record(connection, by, "identify.renewed", site.name, now=now, site_id=site.id)
     note_change(connection, site.key)
     return renewed
@@ -253,7 +253,7 @@ async def site_by_key(connection: AsyncConnection, key: str) -> Site:
     # not every store can be asked for every text
     row = (await connection.execute(select(sites).where(sites.c.key == key))).one_or_none() if is_key(key) else None
     if row is None:
-        raise NotFound("No site has this key.")
+        raise NotFound("Unknown site key.")
     return _site(row)
 
 
@@ -261,7 +261,7 @@ async def site_by_id(connection: AsyncConnection, site_id: int) -> Site:
     """Raises `NotFound`."""
     row = (await connection.execute(select(sites).where(sites.c.id == site_id))).one_or_none()
     if row is None:
-        raise NotFound("There is no such site.")
+        raise NotFound("Site not found.")
     return _site(row)
 
 
@@ -269,7 +269,7 @@ async def only_site(connection: AsyncConnection) -> Site:
     """The installation's one site, for calls that name none. Raises `Invalid` when there are none or several."""
     everything = await list_sites(connection)
     if len(everything) != 1:
-        raise Invalid(f"There are {len(everything)} sites: name one with ?site=KEY.")
+        raise Invalid(f"There are {len(everything)} sites: choose one with ?site=KEY.")
     return everything[0]
 
 

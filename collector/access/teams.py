@@ -51,7 +51,7 @@ async def add_team(connection: AsyncConnection, by: User, name: str, *, now: dat
     try:
         await connection.execute(insert(teams).values(id=team_id, name=name, created_at=now))
     except IntegrityError:
-        raise Conflict(faults=[Fault("/name", "another team has this name already")]) from None
+        raise Conflict(faults=[Fault("/name", "another team already has this name")]) from None
     await record(connection, by.email, "team.added", name, now=now)
     return team_id
 
@@ -76,7 +76,7 @@ async def put_in_team(
     held = await hold_for(connection, by, None, user_id)
     name = await _name_of(connection, team_id)
     if user_id not in held:
-        raise NotFound("There is no such person.")
+        raise NotFound("User not found.")
     here = team_users.c.team_id == team_id, team_users.c.user_id == user_id
     was_in = bool((await connection.execute(delete(team_users).where(*here))).rowcount)
     if not out:
@@ -115,7 +115,7 @@ async def _name_of(connection: AsyncConnection, team_id: UUID) -> str:
     query = select(teams.c.name).where(teams.c.id == team_id).with_for_update()
     name: str | None = (await connection.execute(query)).scalar_one_or_none()
     if name is None:
-        raise NotFound("There is no such team.")
+        raise NotFound("Team not found.")
     return name
 
 

@@ -74,7 +74,7 @@ async def add_token(
             insert(tokens).values(id=new_id(), name=name, hash=digest(token), created_at=now, **about)
         )
     except IntegrityError:
-        raise Conflict(faults=[Fault("/name", "another token has this name already")]) from None
+        raise Conflict(faults=[Fault("/name", "another token already has this name")]) from None
     await record(connection, by, "token.added", name, now=now, site_id=site_id)
     return token
 
@@ -145,7 +145,7 @@ async def take_over(connection: AsyncConnection, by: User, token_id: UUID, *, no
     """Let a token rest on one's own rights from now on. Raises `NotFound`, or `Forbidden` for who could not make it."""
     token = next((one for one in await list_tokens(connection) if one.id == token_id), None)
     if token is None:
-        raise NotFound("There is no such token.")
+        raise NotFound("Token not found.")
     await hold_for(connection, by, await site_by_id(connection, token.site_id) if token.site_id else None)
     await connection.execute(update(tokens).where(tokens.c.id == token.id).values(maker_id=by.id, made_by=by.email))
     words = f"{token.name}, made by {token.made_by}"
@@ -156,5 +156,5 @@ async def address_of(connection: AsyncConnection, user_id: UUID) -> str:
     """Raises `NotFound` for nobody."""
     email: str | None = (await connection.execute(select(users.c.email).where(users.c.id == user_id))).scalar()
     if email is None:
-        raise NotFound("There is no such person.")
+        raise NotFound("User not found.")
     return email

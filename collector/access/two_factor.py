@@ -67,7 +67,7 @@ async def turn_on(
     off = users.c.id == user.id, users.c.otp_salt.is_(None)
     done = await connection.execute(update(users).where(*off).values(otp_salt=salt, otp_step=step))
     if not done.rowcount:
-        raise Conflict("The second step is on already.")
+        raise Conflict("Two-factor authentication is already on.")
     codes = [_code() for _ in range(RECOVERY_CODES)]
     await connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user.id))
     rows = [{"user_id": user.id, "hash": signing.recovery_digest(user.id, code)} for code in codes]
@@ -87,7 +87,7 @@ async def turn_off(connection: AsyncConnection, by: str, user_id: UUID, *, now: 
     on = users.c.id == user_id, users.c.otp_salt.is_not(None)
     email = (await connection.execute(select(users.c.email).where(*on))).scalar_one_or_none()
     if email is None:
-        raise NotFound("The second step is off.")
+        raise NotFound("Two-factor authentication is off.")
     await connection.execute(update(users).where(*on).values(otp_salt=None, otp_step=None))
     await connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
     await record(connection, by, "step.off", email, now=now)

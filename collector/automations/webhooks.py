@@ -75,7 +75,7 @@ async def get_webhook(connection: AsyncConnection, site_id: int, webhook_id: UUI
     query = select(webhooks).where(webhooks.c.site_id == site_id, webhooks.c.id == webhook_id)
     row = (await connection.execute(query)).one_or_none()
     if row is None:
-        raise NotFound("This site has no such webhook.")
+        raise NotFound("Webhook not found.")
     return _webhook(row)
 
 
@@ -103,7 +103,7 @@ async def renew_secret(connection: AsyncConnection, webhook: Webhook, *, by: str
     values = {"secret_version": renewed.secret_version, "secret_until": renewed.secret_until}
     done = await connection.execute(update(webhooks).where(*here).values(values))
     if not done.rowcount:
-        raise Conflict("Somebody else renewed this secret in this moment.")
+        raise Conflict("Someone else renewed this secret in the meantime.")
     await _note(connection, webhook, "webhook.renewed", by, now)
     return renewed
 
@@ -113,7 +113,7 @@ def _webhook(row: Row[Any]) -> Webhook:
 
 
 async def delete_webhook(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> None:
-    """Send nothing there any more, and forget what waited for it."""
+    """Delete a webhook and its waiting deliveries."""
     await forget_target(connection, webhook.site_id, webhook.id)
     here = webhooks.c.site_id == webhook.site_id, webhooks.c.id == webhook.id
     await connection.execute(delete(webhooks).where(*here))

@@ -195,7 +195,7 @@ class Outbound:
         if not addresses:
             raise Failed(f"{host} could not be found: it has no address")
         if not all(_may_reach(address, self._allowed) for address in addresses):
-            raise Refused(f"{host} leads to an address that is not public; {_PERMISSION}")
+            raise Refused(f"{host} resolves to an address that is not public; {_PERMISSION}")
         return addresses
 
     async def _send(
@@ -239,10 +239,10 @@ def _read(url: str, allowed: tuple[Network, ...]) -> httpx2.URL:
     if not re.match(r"https?://", url, re.IGNORECASE):
         raise Refused("the address must begin with https:// or http://")
     if "#" in url:
-        raise Refused("the address must have no # part; a receiver never sees it")
+        raise Refused("the address must not contain a # part; it is never sent")
     authority = re.split(r"[/?]", url.split("://", 1)[1], maxsplit=1)[0]
     if "@" in authority:
-        raise Refused("the address must hold no user name or password; put a secret into its path or query")
+        raise Refused("the address must not contain a user name or password; put a secret in the path or query instead")
     try:
         target = httpx2.URL(url) if _AUTHORITY.fullmatch(authority) else None
     except httpx2.InvalidURL:

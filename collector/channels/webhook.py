@@ -48,7 +48,7 @@ async def deliver(
     if 200 <= reply.status < 300:
         return
     if reply.status == 410:
-        raise Refused("the receiver answered 410 Gone: it wants no more of these")
+        raise Refused("the receiver answered 410 Gone: it accepts no more deliveries")
     redirect = ", a redirect, which is not followed" if 300 <= reply.status < 400 else ""
     raise Failed(f"the receiver answered {reply.status}{redirect}", reply.retry_after(now))
 

@@ -78,7 +78,7 @@ class Address:
         quoted = re.findall(r'"([^"]+)"|parameter:? (\w+)', said)
         names = {name.lower() for pair in quoted for name in pair if name}
         found = next((name for name in self.sent if name.lower() in names), None)
-        return f"the server takes no {found}: leave {found} out of {SETTING}" if found else ""
+        return f"the server does not support {found}: leave {found} out of {SETTING}" if found else ""
 
 
 def read_address(url: str) -> Address:
@@ -128,7 +128,7 @@ def _socket_option(name: str, value: str) -> list[tuple[int, int, int]]:
 
 def _require_as_it_is(name: str, value: str) -> None:
     if not re.fullmatch(_AS_IT_IS[name], value):
-        raise SettingsError(f"{SETTING}: {name}={value} is more than can be done here; leave {name} out")
+        raise SettingsError(f"{SETTING}: {name}={value} is not supported; leave {name} out")
 
 
 def _system_certificates(url: str) -> ssl.SSLContext:

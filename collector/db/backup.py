@@ -76,7 +76,7 @@ async def back_up(database: Database, target: Path, progress: Progress) -> None:
 
 async def _back_up(database: Database, target: Path, unfinished: Path, progress: Progress) -> None:
     if target.exists():
-        raise BackupError(f"{target} exists already; name another file")
+        raise BackupError(f"{target} already exists; choose another file")
     _remove(unfinished)  # of one that was killed
     try:
         _make_private(unfinished)
@@ -151,7 +151,7 @@ async def restore(
 
 def _refuse_later(what: str, revision: str | None) -> None:
     if revision:
-        raise BackupError(f"{what} are of a later release (revision {revision}); use that release")
+        raise BackupError(f"{what} are from a later release (revision {revision}); use that release")
 
 
 async def _copy(
@@ -232,7 +232,7 @@ def _check(backup: Path) -> None:
     except sqlite3.Error:
         sound, revisions = False, []
     if not sound or not revisions:
-        raise BackupError(f"{backup} is no sound backup of Tevreden")
+        raise BackupError(f"{backup} is not a valid Tevreden backup")
     if any(map(is_too_old, revisions)):
         raise BackupError(f"{backup} {TOO_OLD}")
     _refuse_later(f"the tables in {backup}", next((one for one in revisions if one > HEAD), None))

@@ -55,7 +55,7 @@ class GroupCommit(Generic[Item, Reply]):
         Raises `Unavailable` at once when ``most_waiting`` items wait already.
         """
         if len(self._waiting) >= self._most_waiting:
-            raise Unavailable("More is arriving than can be stored.", headers={"Retry-After": "2"})
+            raise Unavailable("More answers are arriving than can be saved.", headers={"Retry-After": "2"})
         self._waiting.append((item, answer))
         if self._idle:
             self._idle -= 1

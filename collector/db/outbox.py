@@ -327,7 +327,7 @@ async def redo(connection: AsyncConnection, site_id: int, job_id: UUID, *, now: 
     again = {"status": "waiting", "attempts": 0, "due_at": now, "finished_at": None}
     done = await connection.execute(update(jobs).where(*over).values(again))
     if not done.rowcount:  # perhaps since a moment, when somebody else asked for it too
-        raise Conflict("It has not been given up: it is tried again by itself.")
+        raise Conflict("This delivery is still being retried automatically.")
 
 
 async def get_job(connection: AsyncConnection, site_id: int, job_id: UUID) -> Row[Any]:
@@ -336,7 +336,7 @@ async def get_job(connection: AsyncConnection, site_id: int, job_id: UUID) -> Ro
         await connection.execute(_whole_jobs().where(jobs.c.site_id == site_id, jobs.c.id == job_id))
     ).one_or_none()
     if row is None:
-        raise NotFound("This site has no such delivery.")
+        raise NotFound("Delivery not found.")
     return row
 
 

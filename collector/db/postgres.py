@@ -319,7 +319,7 @@ class PostgreSQL(Database):
         kept = await connection.fetchval("SHOW server_encoding")
         if kept != "UTF8":
             raise SettingsError(
-                f"{self.name} keeps text as {kept}, and not every text that people write: make a database that does, "
+                f"{self.name} stores text as {kept}, which cannot hold every text: create a database in UTF-8, "
                 "createdb -E UTF8 -T template0 NAME"
             )
         spoken = await connection.fetchval("SHOW client_encoding")

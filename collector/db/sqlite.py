@@ -221,7 +221,7 @@ class SQLite(Database):
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
         if self._damage:
-            raise Unavailable(f"The store is damaged ({self._damage}): restore a backup.")
+            raise Unavailable(f"The database is damaged ({self._damage}): restore a backup.")
         async with self._turn:
             await self._write_lock.hold()
             try:

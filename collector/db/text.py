@@ -79,7 +79,7 @@ def readable_name(name: str) -> str:
     if not is_text(name):
         wrong = "must be one line of text without control characters"
     elif is_blank(name):
-        wrong = "must have something that can be seen"
+        wrong = "must contain visible text"
     elif len(name) > LONGEST_NAME:
         wrong = f"must have {LONGEST_NAME} characters at most"
     else:

@@ -121,7 +121,7 @@ def read_envelope(value: object) -> Envelope:
     try:
         return _ENVELOPE(value)
     except ValidationError as error:
-        raise Invalid("Nothing was stored.", faults=faults_of(error)) from None
+        raise Invalid("Nothing was saved.", faults=faults_of(error)) from None
 
 
 def read_event(value: object, at: str) -> Impression | Dismissal | Response:

@@ -75,7 +75,7 @@ def check(arrived: Arrived, site: OpenSite, signing: Signing, anonymous: bool) -
     assert survey is not None
     try:
         if survey.is_closed:
-            raise Conflict("This survey is closed.", faults=[Fault(f"{at}/survey", "takes no more answers")])
+            raise Conflict("This survey is closed.", faults=[Fault(f"{at}/survey", "is closed")])
         if isinstance(event, Response):
             arrived.content = _content(event, survey.revisions[event.revision], at)
             if event.identity and not anonymous:
@@ -349,7 +349,7 @@ def _replace(earlier: Row, event: Response, one: Arrived, now: datetime) -> bool
         earlier.change({**content, "updated_at": now})
         return True
     if event.state < stored["state"] or any(stored[key] != value for key, value in content.items()):
-        raise Conflict(faults=[Fault(f"{one.at}/state", f"must be above {stored['state']}, which is stored already")])
+        raise Conflict(faults=[Fault(f"{one.at}/state", f"must be above {stored['state']}, which is already stored")])
     return False
 
 

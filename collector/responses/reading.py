@@ -152,7 +152,7 @@ async def get_response(connection: AsyncConnection, site_id: int, response_id: U
     query = filtered(site_id, Filter()).where(responses.c.id == response_id)
     row: Row[Any] | None = (await connection.execute(query)).one_or_none()
     if row is None:
-        raise NotFound("This site has no such response.")
+        raise NotFound("Response not found.")
     return row
 
 

@@ -67,7 +67,7 @@ async def delete_response(
     here = responses.c.site_id == site_id, responses.c.id == response_id
     row = (await connection.execute(select(responses).where(*here).with_for_update())).mappings().one_or_none()
     if row is None:
-        raise NotFound("This site has no such response.")
+        raise NotFound("Response not found.")
     sums = Sums(0, await zones_of(connection, site_id))
     sums.count_response(row, -1)
     shown = impressions.c.site_id == site_id, impressions.c.id == row["impression_id"]

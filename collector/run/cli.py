@@ -40,14 +40,14 @@ from collector.testing.check import check_page, report
 from collector.web.visitors.addresses import tag
 
 cli = typer.Typer(
-    help="Customer-satisfaction surveys on your own pages, answered into your own store.",
+    help="Customer-satisfaction surveys for your own website, on your own server.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-user_commands = typer.Typer(help="People who may sign in.", no_args_is_help=True)
-token_commands = typer.Typer(help="Tokens for the REST interface.", no_args_is_help=True)
-site_commands = typer.Typer(help="Websites that carry the tag.", no_args_is_help=True)
+user_commands = typer.Typer(help="Manage users who sign in to the admin.", no_args_is_help=True)
+token_commands = typer.Typer(help="Manage API tokens.", no_args_is_help=True)
+site_commands = typer.Typer(help="Manage sites.", no_args_is_help=True)
 cli.add_typer(user_commands, name="user")
 cli.add_typer(token_commands, name="token")
 cli.add_typer(site_commands, name="site")
@@ -55,10 +55,10 @@ cli.add_typer(site_commands, name="site")
 SETTINGS_HELP = "**Settings** are environment variables, or lines of a `.env` file:\n\n" + "\n\n".join(
     f"`{name}` {meaning}" + (f" Default: `{default}`." if default else "") for name, default, meaning in described()
 )
-Host = Annotated[str | None, typer.Option(help="Instead of TEVREDEN_HOST.")]
+Host = Annotated[str | None, typer.Option(help="Overrides TEVREDEN_HOST.")]
 REPAIRED_AT_ONCE = 200
 """Sums that one transaction puts right."""
-Port = Annotated[int | None, typer.Option(help="Instead of TEVREDEN_PORT.")]
+Port = Annotated[int | None, typer.Option(help="Overrides TEVREDEN_PORT.")]
 
 
 @cli.command(epilog=SETTINGS_HELP)
@@ -70,13 +70,13 @@ def serve(host: Host = None, port: Port = None) -> None:
 @cli.command("demo")
 def run_demo(
     port: Port = None,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its store.")] = Path(".demo"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away what an earlier demo kept.")] = False,
+    folder: Annotated[Path, typer.Option(help="Folder for the demo's database.")] = Path(".demo"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data of an earlier demo first.")] = False,
     samples: Annotated[
-        bool, typer.Option("--samples/--without-samples", help="With 90 days of sample results, or take them out.")
+        bool, typer.Option("--samples/--without-samples", help="With or without 90 days of sample results.")
     ] = True,
 ) -> None:
-    """Start a collector with a sample shop, a published survey on each of its pages, and the admin."""
+    """Start a collector with a sample shop, a survey on each of its pages, and the admin."""
     examples = demo.examples_folder()
     folder.mkdir(parents=True, exist_ok=True)
     if fresh:
@@ -95,34 +95,34 @@ def run_demo(
         settings,
         examples,
         welcome=f"\n  Sample shop   {url}/demo/\n"
-        f"                Each page has a survey of its own: scroll on Plants, press the call-out on a product\n"
-        f"                and in the cart, order, and see the Dutch and the Arabic page.\n"
+        f"                Each page has its own survey: scroll on Plants, press the call-out on a product\n"
+        f"                and in the cart, place an order, and see the Dutch and Arabic pages.\n"
         f"  Admin         {url}/admin\n"
         f"     e-mail     {demo.USER}\n"
         f"     password   {signing.demo_password()}\n"
         f"  API           {url}/api\n"
         f"     token      {signing.demo_token()}\n\n"
-        f"  Answers are kept in {folder}; tevreden demo --fresh begins anew. Ctrl-C stops.\n",
+        f"  Data is stored in {folder}; tevreden demo --fresh starts over. Press Ctrl-C to stop.\n",
     )
 
 
 @cli.command()
 def migrate() -> None:
-    """Bring the tables up to date; serve does so by itself as it starts."""
+    """Update the database tables; serve does so when it starts."""
 
     async def nothing(_: AsyncConnection) -> None:
         return None
 
     _with_store(load(), nothing)
-    typer.echo("The tables are up to date.")
+    typer.echo("The database tables are up to date.")
 
 
 @cli.command()
 def worker() -> None:
-    """Run only the jobs: webhooks and what else happens because of an answer. With PostgreSQL, any number of them."""
+    """Run background jobs only, such as webhooks. Needs PostgreSQL; run as many as you like."""
     settings = load()
     if settings.database_file:
-        raise SettingsError("with SQLite the collector does the jobs itself: one process writes the file")
+        raise SettingsError("a worker needs PostgreSQL; with SQLite, tevreden serve runs the jobs itself")
     log_to_stderr(settings)
 
     async def run() -> None:
@@ -137,9 +137,9 @@ def worker() -> None:
 
 @cli.command("check-data")
 def check_data(
-    repair: Annotated[bool, typer.Option("--repair", help="Put what was counted in place of what is kept.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Correct the totals that differ.")] = False,
 ) -> None:
-    """Count every answer again, and compare with the sums that the results show. Exit code 3 if they differ."""
+    """Count every answer again and compare with the totals in the results. Exit code 3 if they differ."""
     settings = load()
 
     async def check() -> int:
@@ -147,9 +147,9 @@ def check_data(
             return await _check_sums(database, repair=repair)
 
     if differences := asyncio.run(check()):
-        typer.echo(f"{differences} sums {'were put right' if repair else 'differ; --repair puts them right'}.")
+        typer.echo(f"{differences} totals {'were corrected' if repair else 'differ; --repair corrects them'}.")
         raise typer.Exit(0 if repair else 3)
-    typer.echo("Every sum is what the answers add up to.")
+    typer.echo("All totals are correct.")
 
 
 async def _check_sums(database: Database, *, repair: bool) -> int:
@@ -160,7 +160,7 @@ async def _check_sums(database: Database, *, repair: bool) -> int:
         differences = await _repair(database, survey) if repair else await _recount(database, survey)
         for one in differences:
             where = f"{one.day} {one.dimension} {one.value or 'other'}"
-            typer.echo(f"{survey.name}, {where}: kept {one.kept}, counted {one.counted}")
+            typer.echo(f"{survey.name}, {where}: stored {one.kept}, counted {one.counted}")
         found += len(differences)
     return found
 
@@ -182,8 +182,8 @@ async def _repair(database: Database, survey: Survey) -> list[Difference]:
 
 
 @cli.command("backup")
-def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")]) -> None:
-    """Copy everything into one file while the collector goes on. Keep the secret with it: tokens rest on it."""
+def run_backup(file: Annotated[Path, typer.Argument(help="The new backup file; it must not exist.")]) -> None:
+    """Back up everything into one file while the collector runs. Keep the secret with it."""
     settings = load()
 
     async def run() -> None:
@@ -193,26 +193,28 @@ def run_backup(file: Annotated[Path, typer.Argument(help="The file to make; it m
 
     asyncio.run(run())
     kept = f"the file {settings.database_file}.secret" if settings.database_file else "TEVREDEN_SECRET"
-    also = "" if settings.secret and settings.database_file else f" Keep {kept} with it: every token rests on it."
-    typer.echo(f"Everything is in {file}.{also}")
+    also = "" if settings.secret and settings.database_file else f" Keep {kept} with it: all tokens depend on it."
+    typer.echo(f"Backed up everything to {file}.{also}")
 
 
 @cli.command("restore")
 def run_restore(
-    file: Annotated[Path, typer.Argument(help="A backup, taken from either kind of database.", readable=False)],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the database holds.")] = False,
+    file: Annotated[Path, typer.Argument(help="A backup of a SQLite or PostgreSQL database.", readable=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace everything in the database.")] = False,
     keep_tokens: Annotated[
         bool | None,
-        typer.Option("--keep-tokens/--revoke-tokens", help="Whether its API tokens are good again. Asked if left out."),
+        typer.Option(
+            "--keep-tokens/--revoke-tokens", help="Restore or revoke the API tokens in the backup. Asks if left out."
+        ),
     ] = None,
 ) -> None:
-    """Put a backup into the database that the settings name. Stop the collector first."""
+    """Restore a backup into the database of the settings. Stop the collector first."""
     settings = load()
     names = token_names(file)
     called = ", ".join(names)
     if names and keep_tokens is None and sys.stdin.isatty():
-        typer.echo(f"API tokens of then, those that were revoked since among them: {called}")
-        keep_tokens = typer.confirm("Shall they be good again?", default=False)
+        typer.echo(f"API tokens in the backup, including any revoked since: {called}")
+        keep_tokens = typer.confirm("Restore these tokens?", default=False)
 
     held = 0
 
@@ -228,24 +230,26 @@ def run_restore(
             return await check_restored(database, settings)
 
     wrong = asyncio.run(run())
-    typer.echo(f"Everything in {file} is back, with the people and passwords of then. Nobody is signed in.")
-    typer.echo("Recovery codes are not: whoever signs in with a code of their phone makes new ones in their account.")
+    typer.echo(f"Restored everything from {file}, including users and passwords. All users are signed out.")
+    typer.echo(
+        "Recovery codes are not restored: users with two-factor authentication create new ones in their account."
+    )
     if held:
         typer.echo(
-            f"{held} deliveries to webhooks are held back, as they may have been sent since: redo those you miss."
+            f"{held} webhook deliveries are held back, as they may already have been sent: redo those that are missing."
         )
     if names:
-        kept = "are good again" if keep_tokens else "are not good again; --keep-tokens lets them be"
-        typer.echo(f"Its API tokens ({called}) {kept}.")
+        kept = "were restored" if keep_tokens else "were revoked; use --keep-tokens to restore them"
+        typer.echo(f"API tokens ({called}) {kept}.")
     if wrong:
-        typer.echo(f"Before it can be served: {wrong}.", err=True)
+        typer.echo(f"Before you start the collector: {wrong}.", err=True)
 
 
 @cli.command("new-secret")
 def new_secret(
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Continue without a prompt.")] = False,
 ) -> None:
-    """Go on with another secret than the database was made with, where that one is lost. Stop the collector first."""
+    """Continue with a new secret when the one of the database is lost. Stop the collector first."""
     settings = load()
 
     async def run() -> bool:
@@ -256,14 +260,18 @@ def new_secret(
                     return False
                 lost = await what_is_lost(connection)
             typer.echo(str(lost))
-            if not yes and not (sys.stdin.isatty() and typer.confirm("Go on?", default=False)):
-                raise SettingsError("nothing was changed; --yes goes on without being asked")
+            if not yes and not (sys.stdin.isatty() and typer.confirm("Continue?", default=False)):
+                raise SettingsError("nothing was changed; use --yes to continue without a prompt")
             async with database.write() as connection:
                 await go_on_with(connection, signing, now=_now())
             return True
 
     changed = asyncio.run(run())
-    typer.echo("The secret of the settings is the one from now on." if changed else "The secret is the right one.")
+    typer.echo(
+        "The database now uses the secret of the settings."
+        if changed
+        else "The secret of the settings is already correct."
+    )
 
 
 @contextmanager
@@ -279,7 +287,7 @@ def _progress() -> Iterator[Callable[[str, int], None]]:
 
 @user_commands.command("add")
 def user_add(
-    email: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    email: Annotated[str, typer.Argument(help="E-mail address of the user.")],
     password: Annotated[
         str,
         typer.Option(
@@ -290,7 +298,7 @@ def user_add(
         ),
     ],
 ) -> None:
-    """Let someone sign in to the admin."""
+    """Create a user who is owner of every site."""
 
     hashed = asyncio.run(accounts.hash_password(password))
 
@@ -298,21 +306,21 @@ def user_add(
         return await accounts.add_user(connection, email, hashed, now=_now())
 
     user = _with_store(load(), add)
-    typer.echo(f"{user.email} can sign in now.")
+    typer.echo(f"Created user {user.email}.")
 
 
 @user_commands.command("reset")
 def user_reset(
-    email: Annotated[str, typer.Argument(help="Who forgot their password.")],
-    without_second_step: Annotated[bool, typer.Option(help="Turn off the second step of their sign-in too.")] = False,
+    email: Annotated[str, typer.Argument(help="E-mail address of the user.")],
+    without_second_step: Annotated[bool, typer.Option(help="Also turn off two-factor authentication.")] = False,
 ) -> None:
-    """Print a link by which someone chooses a new password; good once, for 24 hours."""
+    """Print a link to choose a new password. It works once, for 24 hours."""
     settings = load()
 
     async def make(connection: AsyncConnection) -> str:
         user, _ = await accounts.password_hash_of(connection, email)
         if user is None:
-            raise NotFound("Nobody has an account with this address.")
+            raise NotFound("There is no user with this address.")
         if without_second_step and user.second_step:
             await turn_off(connection, COMMAND_LINE, user.id, now=_now())
         _, secret = await make_reset(connection, COMMAND_LINE, user.id, now=_now())
@@ -322,8 +330,8 @@ def user_reset(
 
 
 @token_commands.command("add")
-def token_add(name: Annotated[str, typer.Argument(help="What it is for, such as the program that uses it.")]) -> None:
-    """Make a token for the REST interface and print it; it cannot be shown again."""
+def token_add(name: Annotated[str, typer.Argument(help="Name, such as the program that uses it.")]) -> None:
+    """Create an API token and print it; it cannot be shown again."""
 
     async def add(connection: AsyncConnection) -> str:
         return await add_token(connection, name, now=_now())
@@ -332,8 +340,8 @@ def token_add(name: Annotated[str, typer.Argument(help="What it is for, such as 
 
 
 @site_commands.command("add")
-def site_add(name: Annotated[str, typer.Argument(help="What the site is called.")]) -> None:
-    """Add a website and print its tag."""
+def site_add(name: Annotated[str, typer.Argument(help="Name of the site.")]) -> None:
+    """Add a site and print its tag."""
     settings = load()
 
     async def add(connection: AsyncConnection) -> str:
@@ -347,10 +355,10 @@ def site_add(name: Annotated[str, typer.Argument(help="What the site is called."
 @cli.command("check")
 def run_check(
     url: Annotated[str, typer.Argument(help="A page that carries the tag.")],
-    pictures: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("tevreden-check"),
+    pictures: Annotated[Path, typer.Option(help="Folder for the screenshots.")] = Path("tevreden-check"),
     wait: Annotated[float, typer.Option(help="Seconds to wait for surveys that come later.", min=0)] = 10,
 ) -> None:
-    """Open a page in a browser: which surveys show there, at which size of the window, and why others do not."""
+    """Open a page in a browser and report which surveys show at which window size, and why others do not."""
     found = check_page(url, pictures, wait=wait, say=lambda line: typer.echo(f"picture, {line}", err=True))
     if not found:
         typer.echo("The tag is there, but its site has no published survey.")

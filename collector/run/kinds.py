@@ -65,7 +65,7 @@ async def _find_webhooks(connection: AsyncConnection, jobs: Sequence[Job]) -> Ma
 
 async def _call_webhook(means: Means, job: Job, webhook: webhooks.Webhook | None) -> None:
     if webhook is None:
-        raise NotFound("This site has no such webhook.")
+        raise NotFound("Webhook not found.")
     now = means.clock()
     secrets = [means.signing.webhook_secret(webhook.id, version) for version in webhook.secret_versions(now)]
     name = webhooks.message_id(job.id)

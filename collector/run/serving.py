@@ -109,7 +109,7 @@ def run_server(settings: Settings, examples: Path | None = None, welcome: str = 
             typer.echo(welcome, nl=False)
             with suppress(Unavailable, OSError):  # a server that cannot write serves what it has
                 if link := await first_account_address(services):
-                    typer.echo(f"\n  Nobody can sign in yet. Make the first account, within 24 hours:\n  {link}\n")
+                    typer.echo(f"\n  There are no users yet. Create the first account within 24 hours:\n  {link}\n")
             if blocked := host_that_lists_know(settings.public_url):
                 structlog.get_logger().warning(blocked)
             if ignored := port_of_a_service():

@@ -45,7 +45,7 @@ def _readable(value: str, info: ValidationInfo) -> str:
     if not is_text(value, lines=True):
         raise PydanticCustomError("text", "must be text without control characters")
     if value and is_blank(value):
-        raise PydanticCustomError("blank", "must have something that can be seen")
+        raise PydanticCustomError("blank", "must contain visible text")
     return value
 
 
@@ -75,7 +75,7 @@ def _pattern(value: str) -> str:
     try:
         compile_pattern(value)
     except ValueError as error:
-        raise PydanticCustomError("url_pattern", "can match no address: {reason}", {"reason": str(error)}) from None
+        raise PydanticCustomError("url_pattern", "cannot match any address: {reason}", {"reason": str(error)}) from None
     return value.strip()
 
 
@@ -146,7 +146,7 @@ class Part(BaseModel):
 
 
 class FollowUp(Part):
-    """The question after the score, by group; left out or null, the language's own; empty, none is asked."""
+    """The follow-up question for each group. Left out or null: the standard question of the language. Empty: none."""
 
     negative: FollowUpQuestion | None = None
     neutral: FollowUpQuestion | None = None
@@ -154,13 +154,13 @@ class FollowUp(Part):
 
 
 class ThankYou(Part):
-    """What is said at the end; heading and body left out or null are the language's own, empty ones are not shown."""
+    """The thank-you message. Heading and body left out or null: the standard text of the language. Empty: not shown."""
 
     heading: PersonalLine | None = None
     body: PersonalParagraph | None = None
-    image: Image = Field(True, description="The picture: true for a tick, false for none, or the address of one's own.")
-    link: Link | None = Field(None, description="A web address that the thank-you leads on to.")
-    link_text: Line | None = Field(None, description="What the link says; left out, its host.")
+    image: Image = Field(True, description="true for a tick, false for no image, or the address of your own image.")
+    link: Link | None = Field(None, description="A web address to link to.")
+    link_text: Line | None = Field(None, description="Text of the link; its host if left out.")
 
 
 class ThankYous(Part):
@@ -171,20 +171,21 @@ class ThankYous(Part):
 
 class EmailCapture(Part):
     ask: Literal["unknown", "never"] = Field(
-        "unknown", description="Ask visitors who are not known for an e-mail address after the score, or never."
+        "unknown", description="Ask unknown visitors for an e-mail address after the score, or never."
     )
     consent_text: Paragraph | None = Field(
-        None, description="What giving the address agrees to; it stands at the field and is kept with the response."
+        None, description="Consent text: shown at the field and stored with the response."
     )
 
 
 class Appearance(Part):
     position: Literal["slide-in-left", "slide-in-right", "callout-left", "callout-right", "banner"] = "slide-in-right"
     color: Color = Field(
-        STANDARD_COLOR, description="The theme colour, #rgb or #rrggbb. Left as it is, the site's own if it has one."
+        STANDARD_COLOR,
+        description="The theme colour, #rgb or #rrggbb. The default follows the site's brand colour, if it has one.",
     )
     faces: Literal["color", "plain"] = Field(
-        "color", description="Faces from red to green, or plain ones in the theme colour alone."
+        "color", description="Faces from red to green, or in the theme colour only."
     )
     scheme: Literal["light", "dark", "auto"] = Field(
         "auto",
@@ -195,18 +196,24 @@ class Appearance(Part):
         0,
         ge=0,
         le=400,
-        description="Pixels further from the bottom of the window than usual, a banner from its top: to stay clear of "
-        "what the page has there.",
+        description="Extra distance in pixels from the bottom of the window (a banner: from the top), to stay clear of "
+        "other elements there.",
     )
-    callout_text: PersonalLine | None = Field(None, description="What the call-out says; left out, the language's own.")
+    callout_text: PersonalLine | None = Field(
+        None, description="Text of the call-out; the standard text of the language if left out."
+    )
     callout_closed_text: PersonalLine | None = Field(
-        None, description="Other text for the call-out once it was opened and closed again."
+        None, description="Text of the call-out after it was opened and closed."
     )
 
 
 class Where(Part):
-    include: list[UrlPattern] = Field(default_factory=list, max_length=200, description="None means every page.")
-    exclude: list[UrlPattern] = Field(default_factory=list, max_length=200, description="An exclude wins.")
+    include: list[UrlPattern] = Field(
+        default_factory=list, max_length=200, description="Include pages: URL patterns. Empty means every page."
+    )
+    exclude: list[UrlPattern] = Field(
+        default_factory=list, max_length=200, description="Exclude pages: URL patterns. They win over include."
+    )
     small_screens: bool = Field(True, description="Whether it shows on screens narrower than 768 CSS pixels.")
 
 
@@ -217,11 +224,11 @@ class Who(Part):
 class When(Part):
     """What is set are conditions; ``match`` says whether any or all of them must hold. None set: at once."""
 
-    delay_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = Field(None, description="Seconds on the page.")
+    delay_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = Field(None, description="Time on page, in seconds.")
     scroll_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        None, description="Share of the page scrolled, in percent; a page too short to scroll counts as scrolled."
+        None, description="Scroll depth in percent; a page too short to scroll counts as scrolled."
     )
-    exit_intent: bool = Field(False, description="The mouse leaves by the top of the window.")
+    exit_intent: bool = Field(False, description="Exit intent: the mouse leaves by the top of the window.")
     event: EventName | None = Field(None, description="The name given to tevreden.event().")
     element: Selector | None = Field(None, description="A CSS selector: a matching element came into view.")
     match: Literal["any", "all"] = "any"
@@ -229,13 +236,16 @@ class When(Part):
 
 class Frequency(Part):
     unanswered: Literal["never", "after", "always"] = Field(
-        "after", description="For someone who saw it and gave no answer: never again, after a while, or always."
+        "after",
+        description="For someone who saw the survey without answering: never again, after unanswered_days, or always.",
     )
-    unanswered_days: Days = Field(30, description="Days since it was last shown, with unanswered: after.")
+    unanswered_days: Days = Field(30, description="Days since the survey was last shown, for unanswered: after.")
     answered_days: Days | None = Field(None, description="Days until someone who answered is asked again; null: never.")
-    sample_percent: Annotated[int, Field(ge=1, le=100)] = Field(100, description="The share of visitors asked.")
+    sample_percent: Annotated[int, Field(ge=1, le=100)] = Field(
+        100, description="Percentage of visitors who are asked."
+    )
     priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
-        0, description="Of several surveys due at once the highest shows."
+        0, description="If several surveys are due at once, the highest priority shows."
     )
 
 
@@ -359,8 +369,8 @@ def _pointer(location: tuple[int | str, ...], context: Mapping[str, Any]) -> str
 
 
 _SENTENCES = {
-    "extra_forbidden": "there is no such key here",
-    "missing": "is needed",
+    "extra_forbidden": "unknown key",
+    "missing": "is required",
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",

@@ -91,7 +91,7 @@ async def save_draft(
         else:
             wanted[place] = change.after
     if "name" in wanted and await _is_taken(connection, survey, wanted["name"]):
-        faults["name"] = "another survey of this site has this name already"
+        faults["name"] = "another survey of this site already has this name"
         del wanted["name"]
     while True:
         try:
@@ -156,7 +156,7 @@ async def add_translation(
     """Let the draft speak one more language. Raises `NotFound`, `Invalid`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if language in survey.document.translations:
-        raise Invalid(faults=[Fault(f"/translations/{language}", "is there already")])
+        raise Invalid(faults=[Fault(f"/translations/{language}", "already exists")])
     return await _save(connection, survey, {language: {"question": question}}, by, now)
 
 
@@ -166,7 +166,7 @@ async def remove_translation(
     """Raises `NotFound`, or `Conflict` for an archived survey."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if language not in survey.document.translations:
-        raise NotFound("This survey has no such translation.")
+        raise NotFound("Translation not found.")
     return await _save(connection, survey, {language: None}, by, now)
 
 

@@ -77,7 +77,7 @@ async def create_survey(
     now: datetime,
     act: Act = "survey.created",
 ) -> Survey:
-    """Save a new draft. Raises `Conflict` if the site has a survey of this name."""
+    """Create a survey as a draft. Raises `Conflict` if the site has a survey of this name."""
     number, name = await _next_number(connection, site_id), document.name
     survey = Survey(site_id, number, new_id(), new_survey_key(), name, "draft", document, None, now, now)
     values = {
@@ -150,21 +150,21 @@ async def replace_survey(
 async def save_survey(
     connection: AsyncConnection, site_id: int, survey_id: UUID, document: SurveyDocument, *, now: datetime
 ) -> Survey:
-    """Save a new draft over the last; what is live stays as it is until the next publish.
+    """Create a survey as a draft over the last; what is live stays as it is until the next publish.
 
     Raises `NotFound`, or `Conflict` for an archived survey, a name that is taken, and a changed metric, scale or
     delivery once answers may exist.
     """
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
-        raise Conflict("An archived survey cannot be changed; clone it.")
+        raise Conflict("An archived survey cannot be changed; duplicate it.")
     if survey.revision is not None:
         live = (await get_revision(connection, site_id, survey.key, survey.revision)).document
         for key in ("delivery", "metric", "scale"):
             if getattr(live, key) != getattr(document, key):
                 raise Conflict(
-                    f"The {key} cannot change after the first publish: answers to both would count as one. "
-                    "Clone the survey instead.",
+                    f"The {key} cannot change after the first publish: answers before and after could not be compared. "
+                    "Duplicate the survey instead.",
                     faults=[Fault(f"/{key}", f"must stay {getattr(live, key)}")],
                 )
     await _update(connection, survey, name=document.name, document=document.as_json(), updated_at=now)
@@ -191,7 +191,7 @@ async def publish_survey(
     """
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status == "archived":
-        raise Conflict("An archived survey cannot be published; clone it.")
+        raise Conflict("An archived survey cannot be published; duplicate it.")
     await _require_room(connection, survey, survey.document)
     number = survey.revision
     if number is None or (await get_revision(connection, site_id, survey.key, number)).document != survey.document:
@@ -224,7 +224,7 @@ async def _require_room(connection: AsyncConnection, survey: Survey, document: S
 
 
 async def pause_survey(connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime) -> Survey:
-    """Show it no more until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
+    """Pause a survey until the next publish. Raises `NotFound`, or `Conflict` if it is not published."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.status not in ("published", "paused"):
         raise Conflict(f"Only a published survey can be paused; this one is {_called(survey.status)}.")
@@ -255,7 +255,7 @@ async def resume_survey(
 async def archive_survey(
     connection: AsyncConnection, site_id: int, survey_id: UUID, *, by: str, now: datetime
 ) -> Survey:
-    """Close it for good: it shows no more and takes no more answers. Raises `NotFound`."""
+    """Archive a survey: it shows no more and takes no more answers. Raises `NotFound`."""
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     await _update(connection, survey, status="archived", updated_at=now)
     if survey.status != "archived":
@@ -276,7 +276,7 @@ async def bring_back_survey(
         raise _no_such_survey()
     survey = survey_of(row)
     if row.status not in ("archived", DELETED):
-        raise Conflict(f"Only an archived or deleted survey can be brought back; this one is {_called(row.status)}.")
+        raise Conflict(f"Only an archived or deleted survey can be restored; this one is {_called(row.status)}.")
     name = await free_name(connection, site_id, survey.document.name) if row.status == DELETED else survey.name
     document = survey.document.model_copy(update={"name": name})
     status = "draft" if survey.revision is None else "paused"
@@ -321,7 +321,7 @@ async def get_revision(connection: AsyncConnection, site_id: int, survey_key: st
     query = _revisions().where(surveys.c.site_id == site_id, surveys.c.key == survey_key, revisions.c.number == wanted)
     row = (await connection.execute(query)).one_or_none() if is_key(survey_key) else None
     if row is None:
-        raise NotFound("This site has no such published survey.")
+        raise NotFound("Published survey not found.")
     return _revision(row)
 
 
@@ -363,11 +363,11 @@ async def _update(connection: AsyncConnection, survey: Survey, **values: Any) ->
 
 
 def _no_such_survey() -> NotFound:
-    return NotFound("This site has no such survey.")
+    return NotFound("Survey not found.")
 
 
 def _name_taken() -> Conflict:
-    return Conflict(faults=[Fault("/name", "another survey of this site has this name already")])
+    return Conflict(faults=[Fault("/name", "another survey of this site already has this name")])
 
 
 def _called(status: Status) -> str:

@@ -83,7 +83,7 @@ def _read_authority(authority: str, compiled: Compiled) -> None:
         host, bracket, port = authority.partition("]")
         host, port = host + bracket, port.removeprefix(":")
         if not re.fullmatch(r"\[[0-9a-f:.]+\]", host.lower()):
-            raise ValueError(f"{host} is no IPv6 address")
+            raise ValueError(f"{host} is not an IPv6 address")
         compiled["host"] = host.lower()
     else:
         host, colon, port = authority.partition(":")
@@ -93,7 +93,7 @@ def _read_authority(authority: str, compiled: Compiled) -> None:
             compiled["host"] = _read_host(host)
     if port and port != "*":
         if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-            raise ValueError(f"{port} is no port; ports are 1 to 65535")
+            raise ValueError(f"{port} is not a port; ports are 1 to 65535")
         compiled["port"] = str(int(port))
 
 

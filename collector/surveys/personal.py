@@ -29,9 +29,9 @@ def fault_in(text: str) -> str | None:
     for found in _TOKEN.finditer(text):
         about, name, default = found[1], found[2].strip(), found[3]
         if about not in ABOUT:
-            return f"names {about}.{name[:64]}, and a token can name {' or '.join(f'{one}.…' for one in ABOUT)} alone"
+            return f"names {about}.{name[:64]}, but tokens can only use {' or '.join(f'{one}.…' for one in ABOUT)}"
         if not _PROPERTY.fullmatch(name):
             return f"has a token with the property “{name[:64]}”, which must be like first_name"
         if default is None:
-            return f"has a token with no default: write {{{about}.{name}|…}} with what is said where it is not known"
+            return f"has a token without a default value: write {{{about}.{name}|…}} with the text for unknown visitors"
     return None

@@ -64,7 +64,7 @@ async def draft_from(
     """
     survey = await get_survey(connection, site_id, survey_id, to_change=True)
     if survey.revision is None:
-        raise Conflict("It was not published yet, so there is nothing to go back to.")
+        raise Conflict("This survey was not published yet, so there is no earlier version.")
     frozen = await get_revision(connection, site_id, survey.key, number or survey.revision)
     document = frozen.document.model_copy(update={"name": survey.name})
     return await replace_survey(connection, site_id, survey_id, document, by=by, now=now)

@@ -42,7 +42,7 @@ def require_version(survey: Survey, wanted: Collection[str]) -> None:
     told = {"status": f"is {survey.status} now", "revision": f"is {survey.revision or 'none'} now"}
     faults = [Fault(f"/{name}", told.get(name, "was changed since")) for name in places]
     raise Changed(
-        "Somebody changed it since you read it; nothing was done. Read it again.",
+        "Someone changed this survey since you read it; nothing was changed. Read it again.",
         faults=faults,
         headers={"ETag": f'"{now}"'},
     )

@@ -84,7 +84,7 @@ def _look(page: Page, url: str, size: str, wait: float) -> list[Finding]:
     try:
         explained = _settled(page, wait)
     except Exception as error:
-        raise CheckError(f"{url} could not be asked: {_first_line(error)}") from None
+        raise CheckError(f"{url} could not be checked: {_first_line(error)}") from None
     covered = page.evaluate(COVERED) if any(one["shown"] for one in explained) else []
     return [Finding(size, one["question"], _outcome(one, covered)) for one in explained]
 
@@ -106,10 +106,10 @@ def _outcome(explained: dict[str, Any], covered: Sequence[str]) -> str:
     reason = explained["reason"]
     if explained["shown"]:
         names = ", ".join(f"“{name[:40]}”" for name in covered)
-        return f"shown, over the page's own {names}: give it a distance from the edge" if names else "shown"
+        return f"shown, but covers {names} of the page: increase appearance.offset" if names else "shown"
     moments = ("delay", "scroll", "exit", "event", "element") if reason == "waiting" else (reason,)
     behind = [
-        f"{one['rule']} wanted {one['wanted']}; here {one['here']}"
+        f"{one['rule']}: expected {one['wanted']}, here {one['here']}"
         for one in explained["rules"]
         if one["rule"] in moments and not one["holds"]
     ]

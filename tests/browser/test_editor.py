@@ -298,5 +298,5 @@ def test_draft_is_tried_on_a_page_of_ones_own(editing: Editing) -> None:
     assert set(sent) == {"GET"}
     assert shop.evaluate("[localStorage.length, document.cookie]") == [0, ""]
     shop.goto(link[:-3] + "xxx")
-    expect(shop.get_by_text("This test link is too old")).to_be_visible()
+    expect(shop.get_by_text("This test link has expired")).to_be_visible()
     assert editing.site.responses() == []

@@ -77,7 +77,7 @@ def test_call_shows_fields_with_their_values_and_examples(served: tuple[Site, st
     assert body["appearance"]["position"] == "slide-in-right"
     call.get_by_role("tab", name="Schema").first.click()
     expect(call).to_contain_text("frequency")
-    for text in ("Unique on the site", "slide-in-left", "Feedback", "Of several surveys due at once"):
+    for text in ("Unique on the site", "slide-in-left", "Feedback", "If several surveys are due at once"):
         expect(call.locator(".opblock-section-request-body")).to_contain_text(text)
     assert wrong == []
 

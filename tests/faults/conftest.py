@@ -32,7 +32,7 @@ _numbers = count(1)
 
 
 class Collector(Process):
-    """A collector on a store that is there already, at a port where it is found again after a fault."""
+    """A collector on a store that already exists, at a port where it is found again after a fault."""
 
     def __init__(self, folder: Path, url: str, token: str) -> None:
         super().__init__(folder)
@@ -63,7 +63,7 @@ class Collector(Process):
         return site, site.publish()
 
     def check_data(self) -> None:
-        assert self.command("check-data") == "Every sum is what the answers add up to."
+        assert self.command("check-data") == "All totals are correct."
 
     def has_ended(self, seconds: float) -> bool:
         """Whether it ends by itself within so many seconds, all well."""

@@ -51,7 +51,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "title": {"type": "string", "examples": ["Not possible at the moment"]},
         "status": {"type": "integer", "examples": [409]},
         "detail": {"type": "string"},
-        "permanent": {"type": "boolean", "description": "Sending the same again can never succeed."},
+        "permanent": {"type": "boolean", "description": "Sending the same request again cannot succeed."},
         "errors": {
             "type": "array",
             "items": {
@@ -118,7 +118,7 @@ def openapi(endpoints: Sequence[Endpoint], prefix: str, server: str) -> dict[str
             "operationId": endpoint.handler.__name__,
             "tags": [endpoint.path.split("/")[1]],
             "parameters": [*_path_parameters(endpoint.path), *_named(endpoint)],
-            "responses": {str(endpoint.status if endpoint.returns else 204): {"description": "Done."}},
+            "responses": {str(endpoint.status if endpoint.returns else 204): {"description": "OK."}},
         }
         if endpoint.returns:
             schema = mapping[endpoint.returns, "serialization"]

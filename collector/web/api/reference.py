@@ -56,5 +56,5 @@ async def viewer_file(request: Request) -> Response:
     try:
         found = await asyncio.to_thread(viewer, request.path_params["name"])
     except KeyError:
-        raise NotFound("There is no such file.") from None
+        raise NotFound("File not found.") from None
     return await found.response(request)

@@ -38,7 +38,7 @@ class Resource(BaseModel):
 
 
 class NewSite(Resource):
-    name: FilledLine = Field(description="What the site is called; visitors see it on the own page of a survey.")
+    name: FilledLine = Field(description="Name of the site; visitors see it at a survey's direct link.")
 
 
 def read_new_site(value: object) -> str:
@@ -52,9 +52,9 @@ def read_new_site(value: object) -> str:
 class BrandResource(Resource):
     """What makes surveys look like their site's own."""
 
-    logo: str | None = Field(None, description="Where its picture is beneath the collector, such as /i/HASH.png.")
+    logo: str | None = Field(None, description="Path of the logo on the collector, such as /i/HASH.png.")
     color: str | None = Field(
-        None, description="A colour as #rgb or #rrggbb, for surveys whose theme colour was left as it is at first."
+        None, description="A colour as #rgb or #rrggbb, for surveys whose theme colour is the default."
     )
 
 
@@ -75,19 +75,19 @@ class ChangedSite(Resource):
     """What is left out stays as it is."""
 
     consent_required: bool | None = Field(
-        None, description="Nothing shows, is kept or sent before a visitor agreed, whatever the tag says."
+        None, description="Shows, stores and sends nothing until the visitor has given consent, whatever the tag says."
     )
     kept_parameters: list[str] | None = Field(
         None, description="The query parameters that are stored with the address of a page; all others are dropped."
     )
-    brand: BrandResource | None = Field(None, description="Given, it takes the place of all that there was.")
+    brand: BrandResource | None = Field(None, description="Replaces the whole brand.")
     time_zone: str | None = Field(
         None,
-        description="By whose days answers are counted, such as Europe/Amsterdam. In another one, everything is counted"
-        " over; recount_progress says how far that is.",
+        description="Time zone for counting answers by day, such as Europe/Amsterdam. After a change, everything is"
+        " counted again; recount_progress shows how far that is.",
     )
     frequency: FrequencyResource | None = Field(
-        None, description="Given, it takes the place of all that there was; what it leaves out is at its default."
+        None, description="Replaces the whole frequency; what is left out returns to its default."
     )
 
 
@@ -108,7 +108,7 @@ def read_changed_site(value: object, settings: SiteSettings) -> SiteSettings:
 
 
 class SiteResource(Resource):
-    key: str = Field(description="Public; it stands in the tag.")
+    key: str = Field(description="Public; part of the tag.")
     name: str
     tag: str = Field(description="What to paste into every page.")
     identify_secret: str | None = Field(
@@ -118,10 +118,10 @@ class SiteResource(Resource):
     consent_required: bool
     kept_parameters: list[str]
     brand: BrandResource
-    time_zone: str = Field(description="By whose days answers are counted.")
+    time_zone: str = Field(description="Time zone for counting answers by day.")
     frequency: FrequencyResource
     recount_progress: float | None = Field(
-        description="While answers are counted over by the days of another time zone: which share of the surveys is"
+        description="While answers are counted again for another time zone: the share of surveys that are"
         " done, from 0 to 1. Null when all are."
     )
     created_at: Moment
@@ -148,13 +148,13 @@ class SiteResource(Resource):
 
 class SurveyResource(Resource):
     id: UUID
-    key: str = Field(description="Public; for show() and the survey's own page.")
+    key: str = Field(description="Public; for show() and the direct link.")
     site: str = Field(description="The site's key.")
     name: str
     status: Status
     revision: int | None = Field(description="The live revision; null before the first publish.")
-    url: str = Field(description="The survey's own page, open while it is published.")
-    document: SurveyDocument = Field(description="The draft as last saved.")
+    url: str = Field(description="The survey's direct link, open while it is published.")
+    document: SurveyDocument = Field(description="The last saved draft.")
     created_at: Moment
     updated_at: Moment
 
@@ -184,9 +184,11 @@ class ResponseResource(Resource):
     group: Group
     comment: str | None
     email: str | None
-    email_verified: bool = Field(description="The site's own server vouched for the address by a signature.")
-    consent_text: str | None = Field(description="What giving the address agreed to.")
-    complete: bool = Field(description="False while partial: the score was given, the rest not yet sent.")
+    email_verified: bool = Field(description="The address came with a valid signature from the site's server.")
+    consent_text: str | None = Field(description="The consent text that was shown.")
+    complete: bool = Field(
+        description="False while the response is partial: the score was given, the rest was not sent yet."
+    )
     page: str | None
     language: str | None
     device: Literal["desktop", "tablet", "phone", "other"]
@@ -204,9 +206,9 @@ class ResponseResource(Resource):
 
 
 class Headline(Resource):
-    value: float | None = Field(description="Null as long as there are no answers.")
+    value: float | None = Field(description="Null if there are no answers.")
     unit: Literal["percent", "points", "mean"] = Field(description="csat percent, nps points, ces mean.")
-    total: int = Field(description="Out of how many answers.")
+    total: int = Field(description="Number of answers.")
     groups: dict[Group, int]
     positive_share: float | None = Field(description="Percentage of positive scores.")
     interval: tuple[float, float] | None = Field(
@@ -220,7 +222,7 @@ class CountsResource(Resource):
     scores: int
     comments: int
     emails: int
-    robots: int = Field(description="Responses that were flagged and stand in none of the other numbers.")
+    robots: int = Field(description="Responses flagged as sent by a robot; not included in the other numbers.")
 
 
 class ScoreCount(Resource):
@@ -239,7 +241,9 @@ class ResultsResource(Resource):
 
 
 class NewWebhook(Resource):
-    url: str = Field(max_length=2000, description="Where new responses are posted to: a public http or https address.")
+    url: str = Field(
+        max_length=2000, description="The address that new responses are posted to: public, http or https."
+    )
 
 
 def read_new_webhook(value: object) -> str:
@@ -253,9 +257,7 @@ def read_new_webhook(value: object) -> str:
 class WebhookResource(Resource):
     id: UUID
     url: str
-    secret: str | None = Field(
-        description="What events are signed with, in the Standard Webhooks form. Null for a token that only reads."
-    )
+    secret: str | None = Field(description="Signing secret, in the Standard Webhooks form. Null for a read-only token.")
     created_at: Moment
 
     @classmethod
@@ -266,14 +268,14 @@ class WebhookResource(Resource):
 
 class DeliveryResource(Resource):
     id: UUID
-    message_id: str = Field(description="The webhook-id header: the same for every try.")
+    message_id: str = Field(description="The webhook-id header; the same for every attempt.")
     status: Literal["waiting", "done", "failed"]
     attempts: int
-    reason: str | None = Field(description="Why the last try failed.")
-    next_try_at: Moment | None = Field(description="Null when there is none to come.")
+    reason: str | None = Field(description="Why the last attempt failed.")
+    next_try_at: Moment | None = Field(description="Null if there are no more attempts.")
     created_at: Moment
     finished_at: Moment | None
-    payload: dict[str, Any] = Field(description="What is sent.")
+    payload: dict[str, Any] = Field(description="The request body.")
 
     @classmethod
     def of(cls, job: Row[Any]) -> DeliveryResource:

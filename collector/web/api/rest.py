@@ -23,12 +23,12 @@ from collector.web.http.services import services_of
 
 PREFIX = "/api/v1"
 
-SITE = Query("site", "The site's key; can be left out where there is one site.", {"type": "string"})
-LIMIT = Query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50})
-CURSOR = Query("cursor", "The next of an earlier list.", {"type": "string"})
+SITE = Query("site", "The site's key; optional if there is only one site.", {"type": "string"})
+LIMIT = Query("limit", "Maximum number of items.", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50})
+CURSOR = Query("cursor", "The value of next from the previous page.", {"type": "string"})
 
 
-IF_MATCH = Query("If-Match", "The ETag of what was read: 412 if it is another by now.", {"type": "string"})
+IF_MATCH = Query("If-Match", "The ETag you read; 412 if the survey has changed since.", {"type": "string"})
 
 
 def answer(resource: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -50,7 +50,7 @@ async def site_of(request: Request, connection: AsyncConnection, needed: Role | 
         site = await (only_site(connection) if token.site_id is None else site_by_id(connection, token.site_id))
     role = await token_role(connection, token, site.id)
     if role is None:
-        raise NotFound("No site has this key.")
+        raise NotFound("Unknown site key.")
     needed = needed or ("viewer" if request.method in ("GET", "HEAD") else "editor")
     if not allows(role, needed):
         raise Forbidden(f"This takes the role of an {needed}; whoever made this token is {role} here now.")
@@ -70,7 +70,7 @@ def wanted_versions(request: Request) -> list[str] | None:
         return None
     tags = [one.strip() for one in text.split(",") if one.strip()]
     if not all(re.fullmatch(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"', one) for one in tags):
-        raise BadRequest("If-Match takes the ETag of a survey, in its quotes.")
+        raise BadRequest("If-Match must be the ETag of a survey, with its quotes.")
     return [one.strip('"') for one in tags if not one.startswith("W/")]
 
 

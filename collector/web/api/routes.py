@@ -172,7 +172,7 @@ def _filter(query: dict[str, str]) -> Filter:
         if name in ("site", "limit", "cursor"):
             continue
         if name not in readers:
-            faults.append(Fault(f"?{name[:100]}", f"is no filter; there are {', '.join(readers)}"))
+            faults.append(Fault(f"?{name[:100]}", f"unknown filter; available: {', '.join(readers)}"))
             continue
         read, right = readers[name]
         try:
@@ -207,12 +207,12 @@ def _moment(value: str) -> datetime:
 # ---- what describes it
 
 FILTERS = (
-    Query("survey", "Only this survey's.", {"type": "string", "format": "uuid"}),
-    Query("group", "Only this group's.", {"enum": list(GROUPS)}),
-    Query("commented", "Only with, or only without, a comment.", {"type": "boolean"}),
-    Query("bot", "Only flagged, or only not flagged, as sent by a robot.", {"type": "boolean"}),
-    Query("since", "Given at or after this moment.", {"type": "string", "format": "date-time"}),
-    Query("until", "Given before this moment.", {"type": "string", "format": "date-time"}),
+    Query("survey", "Only responses to this survey.", {"type": "string", "format": "uuid"}),
+    Query("group", "Only responses of this group.", {"enum": list(GROUPS)}),
+    Query("commented", "Only responses with a comment (true) or without (false).", {"type": "boolean"}),
+    Query("bot", "Only responses flagged as sent by a robot (true), or only others (false).", {"type": "boolean"}),
+    Query("since", "Only responses at or after this time.", {"type": "string", "format": "date-time"}),
+    Query("until", "Only responses before this time.", {"type": "string", "format": "date-time"}),
     LIMIT,
     CURSOR,
 )
@@ -225,7 +225,7 @@ ENDPOINTS = (
         "POST",
         "/surveys",
         surveys_create,
-        "Save a new draft",
+        "Create a survey as a draft",
         SurveyResource,
         SurveyDocument,
         201,
@@ -237,7 +237,7 @@ ENDPOINTS = (
         "PUT",
         "/surveys/{id}",
         surveys_replace,
-        "Replace the draft; what is live stays until the next publish",
+        "Replace the draft; the published revision stays live until the next publish",
         SurveyResource,
         SurveyDocument,
         query=(SITE,),
@@ -248,7 +248,7 @@ ENDPOINTS = (
         "DELETE",
         "/surveys/{id}",
         surveys_delete,
-        "Delete it; for 30 days an editor can bring it back, then it is gone with its answers",
+        "Delete a survey; it can be restored for 30 days, then it is permanently deleted with its responses",
         None,
         query=(SITE,),
         headers=(IF_MATCH,),
@@ -267,17 +267,17 @@ ENDPOINTS = (
             problems=(404, 409, 422),
         )
         for verb, handler, summary, status in (
-            ("publish", surveys_publish, "Freeze the draft as a revision and make it live", 200),
-            ("pause", surveys_pause, "Show it no more until the next publish", 200),
-            ("archive", surveys_archive, "Close it for good", 200),
-            ("clone", surveys_clone, "Make a new draft from it", 201),
+            ("publish", surveys_publish, "Publish the draft as a new revision", 200),
+            ("pause", surveys_pause, "Pause a survey until the next publish", 200),
+            ("archive", surveys_archive, "Archive a survey", 200),
+            ("clone", surveys_clone, "Duplicate a survey as a new draft", 201),
         )
     ),
     Endpoint(
         "GET",
         "/surveys/{id}/results",
         surveys_results,
-        "Read the figures",
+        "Read the results of a survey",
         ResultsResource,
         query=(SITE,),
         problems=(404, 422),
@@ -295,7 +295,7 @@ ENDPOINTS = (
         "GET", "/responses/{id}", responses_get, "Read a response", ResponseResource, query=(SITE,), problems=(404, 422)
     ),
     Endpoint(
-        "DELETE", "/responses/{id}", responses_delete, "Remove a response", None, query=(SITE,), problems=(404, 422)
+        "DELETE", "/responses/{id}", responses_delete, "Delete a response", None, query=(SITE,), problems=(404, 422)
     ),
 )
 

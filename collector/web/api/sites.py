@@ -40,7 +40,7 @@ async def sites_create(request: Request) -> Response:
     name = read_new_site(await read_json(request))
     async with services.database.write() as connection:
         if not (await check_token_again(connection, token)).is_everywhere("owner"):
-            raise Forbidden("This takes a token for every site, of somebody who owns every site.")
+            raise Forbidden("Owner role on every site required, and a token for every site.")
         site = await create_site(connection, name, by=token.who, now=services.clock())
         made = await _site_resource(request, connection, site)
     return answer(made, 201)
@@ -51,7 +51,7 @@ async def sites_get(request: Request) -> Response:
     async with services_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["key"])
         if await token_role(connection, token, site.id) is None:
-            raise NotFound("No site has this key.")
+            raise NotFound("Unknown site key.")
         found = await _site_resource(request, connection, site)
     return answer(found)
 
@@ -85,9 +85,9 @@ async def _owned(connection: AsyncConnection, token: Token, key: str) -> Site:
     site = await site_by_key(connection, key)
     role = await token_role(connection, checked, site.id)
     if role is None:
-        raise NotFound("No site has this key.")
+        raise NotFound("Unknown site key.")
     if role != "owner":
-        raise Forbidden("This takes a token of somebody who owns the site.")
+        raise Forbidden("Owner role required.")
     return site
 
 
@@ -113,7 +113,7 @@ ENDPOINTS = (
         "POST",
         "/sites/{key}/identify-secret",
         sites_renew,
-        "Renew the secret of identify(); the one before holds for seven days",
+        "Renew the secret for identify(); the previous one works for seven more days",
         SiteResource,
         problems=(404, 409),
     ),

@@ -94,7 +94,7 @@ async def deliveries_redo(request: Request) -> Response:
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
         job = await get_job(connection, site.id, request.path_params["delivery"])
         if job.target_id != webhook.id:
-            raise NotFound("This webhook has no such delivery.")
+            raise NotFound("Delivery not found.")
         await redo(connection, site.id, job.id, now=await services.database.now(connection, services.clock))
         job = await get_job(connection, site.id, job.id)
     services.wake_worker()
@@ -115,7 +115,7 @@ ENDPOINTS = (
         "POST",
         "/webhooks",
         webhooks_create,
-        "Send every new response of a site to an address, signed as Standard Webhooks has it",
+        "Add a webhook that receives every new response, signed by the Standard Webhooks scheme",
         WebhookResource,
         NewWebhook,
         201,
@@ -129,7 +129,7 @@ ENDPOINTS = (
         "DELETE",
         "/webhooks/{id}",
         webhooks_delete,
-        "Send nothing there any more, and forget what waited for it",
+        "Delete a webhook and its waiting deliveries",
         None,
         query=(SITE,),
         problems=(404, 422),
@@ -138,7 +138,7 @@ ENDPOINTS = (
         "POST",
         "/webhooks/{id}/secret",
         webhooks_renew,
-        "Renew the secret that events are signed with; the one before signs as well for seven days",
+        "Renew the signing secret; events are also signed with the previous one for seven more days",
         WebhookResource,
         query=(SITE,),
         problems=(404, 409, 422),
@@ -147,7 +147,7 @@ ENDPOINTS = (
         "GET",
         "/webhooks/{id}/deliveries",
         deliveries_list,
-        "List what was or will be sent, newest first",
+        "List deliveries, newest first",
         DeliveryList,
         query=(SITE, LIMIT, CURSOR),
         problems=(404, 422),
@@ -156,7 +156,7 @@ ENDPOINTS = (
         "POST",
         "/webhooks/{id}/deliveries/{delivery}/redo",
         deliveries_redo,
-        "Send again, under the same id, what was delivered or given up",
+        "Send a delivery again, with the same ID",
         DeliveryResource,
         query=(SITE,),
         problems=(404, 409, 422),

@@ -52,7 +52,7 @@ async def require_token(request: Request) -> Token:
     async with services.database.read() as connection:
         token = await check_token(connection, secret.strip())
     if token.scope == "read" and request.method not in ("GET", "HEAD"):
-        raise Forbidden("This token may only read.")
+        raise Forbidden("This token is read-only.")
     now = services.clock()
     if token.seen_at is None or token.seen_at < now - SEEN_EVERY:
         with suppress(Unavailable):
@@ -271,7 +271,7 @@ def only_by_https(request: Request) -> str:
     right = f"{services_of(request).settings.public_url}/admin"
     return (
         "This page was opened by http, and a browser stays signed in only by https. Open "
-        f"{right} instead. If people are to use the address that you opened, set "
+        f"{right} instead. If users should use the address that you opened, set "
         "TEVREDEN_BASE_URL to it."
     )
 

@@ -33,7 +33,7 @@ async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("The body did not arrive whole.")
+            raise BadRequest("The body is incomplete.")
         body.add(message.get("body", b""))
         if not message.get("more_body"):
             return body.whole()
@@ -57,7 +57,7 @@ def parse_json(body: bytes) -> Any:
     except RecursionError:
         raise BadRequest(f"The JSON is nested deeper than {DEEPEST} levels.") from None
     except ValueError as error:
-        raise BadRequest(f"The body is not JSON that can be used: {error}.") from None
+        raise BadRequest(f"The body is not usable JSON: {error}.") from None
 
 
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^"\[\]{}]+', re.DOTALL)
@@ -80,7 +80,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise ValueError(f"the key {twice[:100]!r} stands there twice")
+        raise ValueError(f"duplicate key {twice[:100]!r}")
     return found
 
 

@@ -13,10 +13,10 @@ _HOST = re.compile(rb"(\[[0-9A-Za-z:.%~_-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(:\d{
 def fault_of_head(version: str, headers: list[tuple[bytes, bytes]]) -> BadRequest | None:
     """Why a head is refused: a release of HTTP that this is none of, or a Host that RFC 9112 (3.2) refuses."""
     if version not in ("1.1", "1.0"):
-        return BadRequest("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        return BadRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1:
         return BadRequest("There must be one Host header.")
     if not hosts:
         return BadRequest("There must be a Host header.") if version == "1.1" else None
-    return None if _HOST.fullmatch(hosts[0]) else BadRequest("The Host header names no host.")
+    return None if _HOST.fullmatch(hosts[0]) else BadRequest("The Host header is invalid.")

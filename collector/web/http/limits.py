@@ -112,4 +112,6 @@ def share_of(address: str) -> str:
 
 def _allow(seconds: float) -> None:
     if seconds:
-        raise TooManyTries("Too much at once.", headers={"Retry-After": str(max(1, round(seconds + 0.5)))})
+        raise TooManyTries(
+            "Too many requests. Try again later.", headers={"Retry-After": str(max(1, round(seconds + 0.5)))}
+        )

@@ -34,7 +34,7 @@ class Readiness:
             looking = self._looking
             done, _ = await asyncio.wait([looking], timeout=LONGEST_SECONDS)
             if not done:
-                raise Unavailable(f"The store took longer than {LONGEST_SECONDS:.0f} seconds to write one row.")
+                raise Unavailable(f"Writing one row to the database took longer than {LONGEST_SECONDS:.0f} seconds.")
         if self._found:
             raise self._found
 

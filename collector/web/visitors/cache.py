@@ -72,7 +72,7 @@ class Cache(Generic[Value]):
         value = self.fresh(name)
         unknown_for = time.monotonic() - self._absent.get(name, float("-inf"))
         if value is None and unknown_for < (ABSENT_SECONDS if self._hears() else RENEW_SECONDS):
-            raise NotFound("There is nothing under this key.")
+            raise NotFound("Unknown key.")
         return value if value is not None else await self.renew(name)
 
     def _age_of(self, checked: float) -> float:

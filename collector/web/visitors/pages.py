@@ -53,7 +53,7 @@ async def survey_page(request: Request) -> Response:
         site = await site_by_key(connection, request.path_params["site"])
         revision = await get_revision(connection, site.id, request.path_params["survey"], None)
     if revision.status == DELETED:
-        raise NotFound("There is no such survey.")
+        raise NotFound("Survey not found.")
     texts = LANGUAGES[revision.document.language]
     return page(
         "survey.html",
@@ -84,7 +84,7 @@ async def image(request: Request) -> Response:
 async def static(request: Request) -> Response:
     packed = STATIC.get(request.path_params.get("name", "icon.svg"))
     if packed is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("File not found.")
     return await packed.response(request)
 
 
@@ -95,10 +95,10 @@ async def example_page(request: Request) -> Response:
     folder = services.examples / EXAMPLES[request.url.path.split("/")[1]]
     name = request.path_params.get("path") or "index.html"
     if not re.fullmatch(r"[a-z][a-z-]{0,63}(\.[a-z]{1,8})?", name):
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
     file = folder / (name if "." in name else name + ".html")
     if not file.is_file():
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
     media_type = guess_type(file.name)[0] or "application/octet-stream"
     headers = {"Cache-Control": "no-cache"}
     if media_type != "text/html":

@@ -299,7 +299,7 @@ async def draft(request: Request) -> Response:
         site = await site_by_key(connection, request.path_params["site"])
         survey_id = services.signing.read_test(site.key, token, now=services.clock())
         if survey_id is None:
-            raise NotFound("This test link is too old, or was cut off.")
+            raise NotFound("This test link has expired or is incomplete.")
         survey = await get_survey(connection, site.id, survey_id)
     config = config_of(site, [as_if_published(survey)], own_page=True, number=number)
     return Response(config, headers={**OPEN_TO_ALL, "Cache-Control": "no-store"}, media_type="application/json")
@@ -310,14 +310,14 @@ async def frozen(request: Request) -> Response:
     name = request.url.path.removeprefix("/w/")
     packed = FROZEN_FILES.get(name) or RELEASED_FILES.get(name)
     if packed is None:
-        raise NotFound("No release had this file.")
+        raise NotFound("File not found.")
     return await packed.response(request)
 
 
 async def metrics(request: Request) -> Response:
     """For Prometheus, with an API token: not open to the world."""
     if not (await require_token(request)).is_everywhere():
-        raise Forbidden("This takes a token for every site.")
+        raise Forbidden("A token for every site is required.")
     services = visitor_services_of(request)
     async with services.database.read() as connection:
         jobs = await backlog(connection)

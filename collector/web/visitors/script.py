@@ -94,7 +94,7 @@ def format_asked(text: str | None) -> int:
     known = " and ".join(map(str, sorted(FORMATS)))
     number = 1 if text is None else next((number for number in FORMATS if str(number) == text), None)
     if number is None:
-        raise NotFound(f"This collector knows no such format of its surveys. It knows {known}.")
+        raise NotFound(f"Unknown format. Available: {known}.")
     return number
 
 
