@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.access.accounts import add_user, hash_password
 from collector.access.signing import Signing
-from collector.access.sites import create_site, list_sites
+from collector.access.sites import Frequency, SiteSettings, change_site, create_site, list_sites
 from collector.access.tokens import add_token
 from collector.run.samples import add_samples, remove_samples
 from collector.surveys.document import read_document
@@ -122,6 +122,8 @@ async def set_up(connection: AsyncConnection, signing: Signing, *, samples: bool
             await remove_samples(connection, sites[0])
         return
     site = await create_site(connection, SITE, by=USER, now=now)
+    every_page = SiteSettings(frequency=Frequency(once_per_session=False))  # each has its survey, for who looks around
+    site = await change_site(connection, site, every_page, by=USER, now=now)
     for document in reversed(DOCUMENTS):  # lists show the newest first
         survey = await create_survey(connection, site.id, read_document(document), by=USER, now=now)
         await publish_survey(connection, site.id, survey.id, by=USER, now=now)
