@@ -174,6 +174,17 @@ def test_chart_breaks_where_there_is_nothing() -> None:
     assert [mark.top for mark in drawn.marks] == [48.0, 32.0, 16.0, 0.0], "bars, from the top"
 
 
+def test_chart_has_the_period_before_behind_it_place_by_place() -> None:
+    drawn = chart("csat", points(50, 60, None, 70), points(20, None, 40, 80))
+    assert [mark.earlier.figure.value if mark.earlier else None for mark in drawn.marks] == [20, None, 40, 80]
+    assert drawn.earlier.count("M") == 2, "broken where there is nothing"
+    heights = [PLOT * (100 - value) / 100 for value in (20, 40, 80)]
+    assert [float(one) for one in re.findall(r"[ML]-?[\d.]+ ([\d.]+)", drawn.earlier)] == heights
+    assert chart("csat", points(50, 60), points(20)).marks[1].earlier is None
+    assert chart("csat", points(50), points(20, 30)).marks[0].earlier is not None
+    assert chart("csat", points(50)).earlier == ""
+
+
 def test_interval_is_written_with_its_unit_once() -> None:
     csat, nps, ces = figure("csat", 5, {5: 1}), figure("nps", 11, {9: 1}), figure("ces", 7, {7: 1})
     assert show_interval(csat, (40.2, 59.9)) == "40–60 %"

@@ -142,9 +142,10 @@ class Trend:
     window: int | None
 
 
-def trend(survey: Survey, days: Mapping[date, Total], span: Span) -> Trend:
+def trend(survey: Survey, days: Mapping[date, Total], span: Span, window: int | None = None) -> Trend:
     """By day over a quarter, each point over so many days that it has some `ENOUGH` answers; by week over half a year,
-    else by month. Steps without answers have no figure. ``days`` may begin before the span, as far as windows reach.
+    else by month. Steps without answers have no figure. ``days`` may begin before the span, as far as windows reach;
+    ``window`` is for one that is compared with another.
     """
     within = {day: one for day, one in days.items() if span.first is None or day >= span.first}
     if not within:
@@ -153,7 +154,7 @@ def trend(survey: Survey, days: Mapping[date, Total], span: Span) -> Trend:
     length = (last - first).days + 1
     every = [first + timedelta(days=offset) for offset in range(length)]
     if length <= LONGEST_BY_DAY:
-        window = _window(within, length)
+        window = window or _window(within, length)
         return Trend([_rolling(survey, days, day, window) for day in every], "day", window)
     step = _week if length <= LONGEST_BY_WEEK else _month
     steps: dict[date, Total] = {}

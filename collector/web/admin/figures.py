@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Literal
 
 from collector.results.figures import Point, Results, Trend
@@ -116,6 +117,8 @@ class Mark:
     top: float
     is_late: bool
     """Whether what is said of it stands to the left, so as not to leave the chart."""
+    earlier: Point | None = None
+    """The same place in the period before."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,12 @@ class Chart:
     """Lines in a box of `ACROSS` by `PLOT`, stretched to the width of the page; bars of `BARS` pixels below it.
 
     ``good`` is where the usual good range begins and how high it is; ``ticks`` and ``days`` are texts with their
-    places, in pixels from the top and in percent from the left; ``step`` is how wide a point is in percent.
+    places, in pixels from the top and in percent from the left; ``step`` is how wide a point is in percent;
+    ``earlier`` is the line of the period before.
     """
 
     lines: str
+    earlier: str
     bands: str
     good: tuple[float, float] | None
     ticks: list[tuple[str, float]]
@@ -136,8 +141,9 @@ class Chart:
     step: float
 
 
-def chart(metric: Metric, found: Trend) -> Chart:
-    """The trend with its intervals and how many answers each step had; where one has no figure the line is broken."""
+def chart(metric: Metric, found: Trend, before: Trend | None = None) -> Chart:
+    """The trend with its intervals and how many answers each step had, over that of the period before; where a step has
+    no figure the line is broken."""
     low, high = RANGE[metric]
     points = found.points
     step = 100 / max(len(points), 1)
@@ -153,8 +159,13 @@ def chart(metric: Metric, found: Trend) -> Chart:
             one,
             round(BARS * (1 - one.alone / most), 1) if most else BARS,
             place * 2 >= len(points),
+            then,
         )
-        for place, one in enumerate(points)
+        for place, (one, then) in enumerate(zip_longest(points, before.points[: len(points)] if before else ()))
+    ]
+    behind = [
+        replace(one, y=None if one.earlier is None or one.earlier.figure.value is None else y(one.earlier.figure.value))
+        for one in marks
     ]
     lines, bands = [], []
     for run in _runs(marks):
@@ -166,6 +177,7 @@ def chart(metric: Metric, found: Trend) -> Chart:
     values = [high - (high - low) * part / (len(TICKS[metric]) - 1) for part in range(len(TICKS[metric]))]
     return Chart(
         "".join(lines),
+        "".join(_line(run, step) for run in _runs(behind)),
         "".join(bands),
         good and (y(good[1]), round(y(good[0]) - y(good[1]), 1)),
         [(show_value(unit, value), y(value)) for value in values],

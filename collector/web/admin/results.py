@@ -127,6 +127,7 @@ async def _figures(connection: AsyncConnection, survey: Survey, view: View) -> d
     found = results_in(survey, total)
     then = compared(survey, earlier, total_within(days, earlier), total) if earlier else None
     trended = trend(survey, days, span)
+    trended_before = trend(survey, days, earlier, trended.window) if earlier else None
     metric, points = survey.document.metric, survey.document.points
     return {
         "results": found,
@@ -135,7 +136,7 @@ async def _figures(connection: AsyncConnection, survey: Survey, view: View) -> d
         "rate_delta": rate_delta,
         "trend": trended,
         "trend_words": _trend_words(trended),
-        "chart": chart(metric, trended),
+        "chart": chart(metric, trended, trended_before),
         "bars": bars_of(metric, points, found),
         "label": lambda score: _label(survey, score),
         "group_of": lambda score: group_of(metric, points, score),
