@@ -46,6 +46,7 @@ NEEDS: dict[str, str] = {
     "/admin": "anybody",
     "/admin/": "nobody",
     "/admin/log": "everywhere",
+    "/admin/search": "anybody",
     "/admin/sites": "anybody",
     "/admin/sites/add": "everywhere",
     "/admin/users": "owner",

@@ -56,6 +56,7 @@ def pages_of(owner: App) -> Iterator[tuple[str, Any]]:
         "frequency.html": f"{site}/settings/frequency",
         "images.html": f"{site}/images",
         "webhooks.html": f"{site}/settings/webhooks",
+        "search.html": "/admin/search?q=a",
         "summary.html": home,
         "summary_parts.html": home,
         "summary_figures.html": home,

@@ -38,6 +38,7 @@ from collector.web.admin import oidc as admin_sign_on
 from collector.web.admin import responses as admin_responses
 from collector.web.admin import results as admin_results
 from collector.web.admin import review as admin_review
+from collector.web.admin import search as admin_search
 from collector.web.admin import signing_in as admin_access
 from collector.web.admin import sites as admin_sites
 from collector.web.admin import surveys as admin_surveys
@@ -196,7 +197,7 @@ async def first_account_address(services: VisitorServices) -> str | None:
 
 def create_app(services: VisitorServices) -> Starlette:
     """The application over an open services."""
-    people = admin_access, admin_sign_on, admin_account, admin_people, admin_teams
+    people = admin_access, admin_sign_on, admin_account, admin_search, admin_people, admin_teams
     sites = admin_sites, admin_frequency, admin_identify, admin_images, admin_webhooks
     surveys = admin_review, admin_editor, admin_surveys, admin_responses, admin_results, admin_home
     routes = [route for door in (public, api, *people, *sites, *surveys, pages) for route in door.routes]

@@ -17,7 +17,7 @@ from collector.web.http.auth import keep, kept
 from collector.web.http.rendering import page
 from collector.web.http.services import services_of
 
-Place = Literal["home", "surveys", "responses", "settings", "sites", "account"]
+Place = Literal["home", "surveys", "responses", "settings", "sites", "search", "account"]
 """Items of the navigation."""
 SITE = "site"
 """The cookie that remembers which site someone was at."""
