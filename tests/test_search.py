@@ -18,9 +18,8 @@ def found(app: App, words: str, client: Any = None) -> dict[str, str]:
     """The addresses that were found, by their names."""
     reply = (client or app.client).get("/admin/search", params={"q": words})
     assert reply.status_code == 200
-    return {
-        plain(name).strip(): address for address, name in re.findall(r'strong" href="([^"]+)">(.*?)</a>', reply.text)
-    }
+    links = re.findall(r'strong" href="([^"]+)">(.*?)</a>', reply.text)
+    return {unescape(name).strip(): unescape(address) for address, name in links}
 
 
 def test_surveys_of_every_site_are_found_those_at_hand_first(owner: App) -> None:
