@@ -284,7 +284,7 @@ const test = async (view: View, token: string) => {
     showIt();
     box("Test of the draft: nothing is counted", "Again", showIt);
   } catch {
-    box("This test link is too old, or the collector is away. Make another in the editor.", "");
+    box("This test link has expired, or the collector cannot be reached. Create another in the editor.", "");
   }
 };
 

@@ -8,7 +8,7 @@ export const SMALL = 768;
 /** Narrower still is no window that anyone looks at, such as a frame that only counts visits. */
 export const TINY = 200;
 
-/** Why a survey shows or not; the README says what each means. */
+/** Why a survey shows or not; docs/site-owner.md says what each means. */
 export enum Reason {
   Show,
   Manual,
