@@ -20,6 +20,7 @@ WORDS = {
     "negative": "What went wrong?",
     "neutral": "What could be better?",
     "positive": "What did you like most?",
+    "email": "Your e-mail address (optional)",
     "thanks-negative": "Sorry!",
     "thanks-neutral": "Thank you!",
     "thanks-positive": "Hooray!",

@@ -63,7 +63,7 @@ if (location.pathname.endsWith("/edit/thank-you")) state.value = "thanks-negativ
 const about = (place: string) => {
   const [, part, group] = place.match(/(follow_up|thank_you)\/(\w+)/) || [];
   if (part) state.value = (part == "thank_you" ? "thanks-" : "") + group;
-  else if (place.startsWith("email_capture")) state.value = "negative";
+  else if (place.startsWith("email_capture")) state.value = "email";
   else if (place.startsWith("appearance/callout")) state.value = "closed";
   else return;
   draw();
