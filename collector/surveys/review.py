@@ -186,11 +186,11 @@ def _others(survey: Survey, others: Sequence[Revision]) -> Iterator[Finding]:
             and all(any(covers(one, place) for one in wide) for place in places)
         ):
             always = its.frequency.unanswered == "always"
-            until = "until they have answered that" if always else "until they have answered or closed that"
+            after = "after they answered that one" if always else "after they answered or closed that one"
             yield Finding(
                 "wrong" if always else "mind",
                 "frequency/priority",
-                f"“{its.name}” comes first wherever this one is due, so visitors see this one only {until}.",
+                f"“{its.name}” comes first wherever this one is due, so visitors see this one only {after}.",
             )
 
 

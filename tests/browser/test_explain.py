@@ -58,14 +58,19 @@ def test_reasons_follow_the_visitor(visitor: Visitor) -> None:
 
 
 def test_panel_lists_every_survey_for_whoever_adds_it_to_the_address(visit: Visit) -> None:
-    visit.site.publish(question="Shown?")
     visit.site.publish(question="Not here?", where={"include": ["/elsewhere"]})
+    visit.site.publish(question="Waits?", when={"event": "never"})
+    visit.site.publish(question="Shown?")
     visit.open("https://shop.example/?tevreden=explain").expect_shown()
     panel = visit.page.locator("tevreden-explain")
     expect(panel.get_by_role("region", name="Surveys on this page")).to_be_visible()
     panel.get_by_role("button", name="Look again").click()
     expect(panel.get_by_text("Shown? is on this page")).to_be_visible()
     expect(panel.get_by_text("Not here? is not for this page")).to_be_visible()
+    lines = panel.locator("summary b")
+    expect(lines).to_have_text(["Shown?", "Waits?", "Not here?"])  # those of this page come first
+    expect(panel.locator("details[open] summary b")).to_have_text(["Waits?"])
+    lines.last.click()
     expect(panel.get_by_role("row").filter(has_text="/elsewhere")).to_contain_text(
         "https://shop.example/?tevreden=explain"
     )

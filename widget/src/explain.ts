@@ -223,47 +223,53 @@ const box = (heading: string, pressed: string, press?: () => void, ...content: E
   root.showPopover?.();
 };
 
-/** Every survey with its rules. */
+/** Where it stands in the list: what is shown, what could be on this page, what is for others. */
+const place = ({ shown, reason }: Pick<Explanation, "shown" | "reason">) =>
+  shown ? 0 : ["page", "excluded", "manual"].includes(reason) ? 2 : 1;
+
+/** Every survey with its rules; those of this page first, and open where something keeps them off. */
 const draw = (view: View) => {
   const list = h("div");
   const fill = () =>
     list.replaceChildren(
-      ...explain(view).map(({ survey, question, shown, reason, rules }) =>
-        h(
-          "details",
-          { open: shown ? undefined : "" },
+      ...explain(view)
+        .sort((a, b) => place(a) - place(b))
+        .map(({ survey, question, shown, reason, rules }) =>
           h(
-            "summary",
-            {},
-            h("b", {}, question),
-            ` ${MEANINGS[reason]} `,
-            h("code", {}, `${survey}: ${reason}`),
-          ),
-          h(
-            "table",
-            {},
+            "details",
+            { open: place({ shown, reason }) == 1 ? "" : undefined },
             h(
-              "thead",
+              "summary",
               {},
-              h("tr", {}, ...["", "rule", "wanted", "here"].map((name) => h("th", { scope: "col" }, name))),
+              h("b", {}, question),
+              ` ${MEANINGS[reason]} `,
+              h("code", {}, `${survey}: ${reason}`),
             ),
             h(
-              "tbody",
+              "table",
               {},
-              ...rules.map(({ rule, wanted, here, holds }) =>
-                h(
-                  "tr",
-                  { class: holds ? "" : "no" },
-                  h("td", {}, holds ? "yes" : "no"),
-                  h("th", { scope: "row" }, rule),
-                  h("td", {}, wanted),
-                  h("td", {}, here),
+              h(
+                "thead",
+                {},
+                h("tr", {}, ...["", "rule", "wanted", "here"].map((name) => h("th", { scope: "col" }, name))),
+              ),
+              h(
+                "tbody",
+                {},
+                ...rules.map(({ rule, wanted, here, holds }) =>
+                  h(
+                    "tr",
+                    { class: holds ? "" : "no" },
+                    h("td", {}, holds ? "yes" : "no"),
+                    h("th", { scope: "row" }, rule),
+                    h("td", {}, wanted),
+                    h("td", {}, here),
+                  ),
                 ),
               ),
             ),
           ),
         ),
-      ),
       ...(view.surveys.length ? [] : [h("p", {}, "This site has no published survey.")]),
     );
   fill();
