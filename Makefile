@@ -88,7 +88,7 @@ lock: $(VENV)/dev
 	  fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")') || exit 1; done
 
 clean:
-	rm -rf $(VENV) .demo widget/dist widget/node_modules $(PEERS)/node_modules $(BUNDLED:%=%/node_modules) $(BUNDLED:%=%/dist)
+	rm -rf $(VENV) .demo .pictures widget/dist widget/node_modules $(PEERS)/node_modules $(BUNDLED:%=%/node_modules) $(BUNDLED:%=%/dist)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
