@@ -108,6 +108,7 @@ def test_blank_survey_asks_for_a_score_alone_and_begins_at_its_question(owner: A
     first = documents[0]
     assert (first["metric"], first["language"], first["delivery"]) == (metric, "nl", "link")
     assert set(first["follow_up"].values()) == {""}
+    assert first["email_capture"]["ask"] == "never"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -133,9 +133,9 @@ def test_failed_sign_ins_are_one_row_for_each_account_and_quarter_of_an_hour(own
     row = "sign.in.refused"
     assert since(owner, before) == [(USER, row), (USER, row), (nobody, row)]
     text = plain(owner.client.get("/admin/log").text)
-    assert f"{nobody} was not let in: wrong password (8 times)" in text
-    assert f"{USER} was not let in: wrong password (4 times)" in text
-    assert f"{USER} was not let in: wrong code (3 times)" in text
+    assert f"{nobody} failed to sign in: wrong password (8 times)" in text
+    assert f"{USER} failed to sign in: wrong password (4 times)" in text
+    assert f"{USER} failed to sign in: wrong code (3 times)" in text
 
     async def age(connection: Any) -> None:
         await connection.execute(schema.audit.update().values(at=datetime.now(UTC) - timedelta(minutes=16)))

@@ -21,7 +21,19 @@ from uuid import UUID
 
 import httpx2 as httpx
 import pytest
-from sqlalchemy import JSON, Boolean, Date, Integer, SmallInteger, String, Table, Text, UniqueConstraint, insert
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Date,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+)
 
 from collector.db.backup import PASSING, back_up, restore
 from collector.db.schema import metadata
@@ -83,6 +95,8 @@ def any_value(chance: random.Random, kind: Any) -> Any:
         return chance.choice([-most, -1, 0, 1, most - 1, chance.randrange(most)])
     if isinstance(kind, JSON):
         return {"a": [1, 0.1, None, True, chance.choice(TEXTS)], "": {}, "ключ": "👩‍👩‍👧"}
+    if isinstance(kind, LargeBinary):
+        return chance.choice([b"", bytes(range(256)), chance.randbytes(100_000)])
     if isinstance(kind, Text):
         return chance.choice([*TEXTS, "x" * 10_000])
     assert isinstance(kind, String), kind

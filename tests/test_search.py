@@ -58,6 +58,12 @@ def test_nobody_finds_what_is_not_theirs(owner: App) -> None:
     viewer = person(owner, "viewer@example.com", "viewer")
     assert "A secret plan" in found(owner, "secret", viewer)
     assert "Webhooks" not in found(owner, "webhooks", viewer)
+    assert found(owner, "two-factor", viewer)["Account"] == "/admin/account"
+    own = person(owner, "own@example.com", "owner")
+    own.get(f"/admin/{owner.site.key}")
+    for words in ("a", "e", "o"):
+        for address in found(owner, words, own).values():
+            assert own.get(address).status_code == 200, address
 
 
 @pytest.mark.parametrize("words", ["", " ", "\u200b", "x" * 5_000, "a\0b", '"><script>alert(1)</script>'])

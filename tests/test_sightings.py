@@ -56,6 +56,13 @@ def test_page_that_asks_for_the_script_is_told_on_home_and_in_settings(owner: Ap
     assert "Seen on www.shop.example" in plain(owner.client.get(f"/admin/{owner.site.key}").text)
 
 
+def test_page_with_the_pinned_tag_is_seen_as_well(owner: App) -> None:
+    headers = {"Referer": PAGE, "Sec-Fetch-Dest": "empty"}
+    assert owner.client.get(f"/w/{owner.site.key}.json?format=1", headers=headers).status_code == 200
+    in_app(owner, services_of(owner).sightings.close)
+    assert told(owner) == "Last seen on www.shop.example"
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -93,7 +93,7 @@ SENTENCES: dict[Act, str] = {
     "site.added": "added a site",
     "site.changed": "changed the settings of a site",
     "site.renamed": "renamed a site",
-    "identify.renewed": "renewed the secret that addresses are signed with",
+    "identify.renewed": "renewed the identify secret",
     "survey.created": "created a survey",
     "survey.replaced": "replaced the draft of a survey",
     "survey.edited": "edited the draft of a survey",

@@ -23,13 +23,13 @@ from collector.db.text import readable_name
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_PARAMETERS = 20
+"""Query parameters that a site keeps with the addresses of pages."""
 MOST_QUIET_DAYS = 365
 NAME_TAKEN = "another site already has this name"
 RECOUNT = "recount"
 """The kind of job that counts a site's answers over by the days of another time zone."""
 SECRETS_OVERLAP = timedelta(days=7)
 """How long the secret before the one in use is good as well, so that nobody has to change both sides at one moment."""
-"""Query parameters that a site keeps with the addresses of pages."""
 _PARAMETER = re.compile(r"[^\s&=#?\x00-\x1f\x7f]{1,64}")
 _LOGO = re.compile(r"/i/[A-Za-z0-9_-]{1,128}\.[a-z]{2,5}")
 _COLOR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
@@ -40,7 +40,7 @@ class Brand:
     """What makes surveys look like their site's own."""
 
     logo: str | None = None
-    """Where its picture is beneath the collector's address, such as ``/i/HASH.png``."""
+    """Where its picture is beneath the collector's address, such as ``/i/SITE-HASH.png``."""
     color: str | None = None
     """``#rgb`` or ``#rrggbb``: the colour of surveys for which none was chosen."""
 
@@ -48,7 +48,9 @@ class Brand:
     def read(cls, logo: str | None, color: str | None) -> Brand:
         """Raises `Invalid`."""
         if logo and not _LOGO.fullmatch(logo):
-            raise Invalid(faults=[Fault("/brand/logo", "must be the address of a picture here, such as /i/HASH.png")])
+            raise Invalid(
+                faults=[Fault("/brand/logo", "must be the address of an uploaded image, such as /i/SITE-HASH.png")]
+            )
         if color and not _COLOR.fullmatch(color):
             raise Invalid(faults=[Fault("/brand/color", "must be a colour as #rgb or #rrggbb, such as #0b7a75")])
         return cls(logo or None, color or None)

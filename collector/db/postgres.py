@@ -122,7 +122,7 @@ class PostgreSQL(Database):
             await store._look_at_server()
             async with store._write_tables() as connection:
                 await connection.run_sync(migrate)
-            await store.keep_house(datetime.now(UTC))
+            await store.maintain(datetime.now(UTC))
         except (*_TROUBLE, DBAPIError, Unavailable, ValueError) as error:
             await store.close()
             cause = cause_of(error)
@@ -181,7 +181,7 @@ class PostgreSQL(Database):
     def hears(self) -> bool:
         return time.monotonic() - self._heard < 2 * KNOCK_SECONDS
 
-    async def keep_house(self, now: datetime) -> None:
+    async def maintain(self, now: datetime) -> None:
         """Make the partitions of the months to come."""
         async with self._write_tables() as connection:
             await make_partitions(connection, now)

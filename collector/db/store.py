@@ -96,7 +96,7 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None: ...
 
-    async def keep_house(self, now: datetime) -> None:  # noqa: ARG002
+    async def maintain(self, now: datetime) -> None:  # noqa: ARG002
         """What a store needs from time to time."""
         return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -154,6 +154,13 @@ async def get_response(connection: AsyncConnection, site_id: int, response_id: U
     if row is None:
         raise NotFound("Response not found.")
     return row
+
+
+async def site_of_response(connection: AsyncConnection, site_ids: Collection[int], response_id: UUID) -> int | None:
+    """Which of these sites has a response of this id."""
+    query = select(responses.c.site_id).where(responses.c.site_id.in_(site_ids), responses.c.id == response_id)
+    found: int | None = (await connection.execute(query.limit(1))).scalar_one_or_none()
+    return found
 
 
 async def was_shown(connection: AsyncConnection, site_id: int) -> bool:

@@ -85,7 +85,7 @@ async def _tidy(means: Means, _: Job, __: None) -> None:
     while folded:
         async with database.write() as connection:
             folded = await fold_lanes(connection, before=clock().date())
-    await database.keep_house(clock())
+    await database.maintain(clock())
 
 
 async def _recount(means: Means, job: Job, _: None) -> float | None:

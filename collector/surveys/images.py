@@ -3,16 +3,19 @@ what is in them."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+import re
 import struct
 import zlib
 from base64 import b32encode
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from threading import Lock
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, select
@@ -22,25 +25,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.access.audit import record
 from collector.access.sites import Site
 from collector.db.schema import images, revisions, surveys
-from collector.errors import Conflict, Fault, Invalid, NotFound
-from collector.surveys.lifecycle import DELETED
+from collector.errors import Conflict, Fault, Invalid, NotFound, TooManyTries
 
 MOST_BYTES = 2 * 1024 * 1024
 """Of a file that is uploaded."""
-MOST_PIXELS = 16_000_000
+MOST_PIXELS = {"JPEG": 24_000_000}
+"""Of kinds that are made small while they are read; of all others `MOST_PIXELS_WHOLE`."""
+MOST_PIXELS_WHOLE = 5_000_000
 LONGEST_SIDE = 1200
 """Pixels of what is kept: twice of what a survey shows."""
 MOST_IMAGES = 100
 """Of one site."""
-_HEAVY = 300_000
-"""Bytes from which a picture without transparency is kept as a photograph."""
+HEAVIEST = 400_000
+"""Bytes of what is kept: whoever asks for an image costs the collector no more than that."""
 _READ = ("PNG", "JPEG", "WEBP", "GIF")
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 """Of what is kept, by the ending of the name."""
+_NAME = re.compile(r"[a-z2-7]{26}\.(?:png|jpg)")
 _UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, zlib.error)
 """What Pillow raises for files that are damaged."""
-_ALONE = Lock()
-"""One picture at a time is held in memory whole."""
+MOST_WAITING = 4
+"""Pictures that are worked on or wait for it; one at a time is held in memory whole."""
+_at_work: list[None] = []
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,26 @@ class Image:
     used_by: Sequence[str] = ()
 
 
+async def encoded(data: bytes) -> Encoded:
+    """`encode`, in a thread that nothing else waits for. Raises `Invalid`, and `TooManyTries` while others wait."""
+    if len(_at_work) >= MOST_WAITING:
+        raise TooManyTries("Other images are being uploaded. Try again in a moment.")
+    _at_work.append(None)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_worker(), encode, data)
+    finally:
+        _at_work.pop()
+
+
+@cache
+def _worker() -> ThreadPoolExecutor:
+    """Not the threads that hash passwords and pack scripts."""
+    return ThreadPoolExecutor(1, "images")
+
+
 def encode(data: bytes) -> Encoded:
     """Make what is kept of an uploaded file: upright, at most `LONGEST_SIDE` pixels long, the first picture of several,
-    and nothing that a camera or program wrote beside it. It takes its time: not for the event loop.
+    at most `HEAVIEST`, and nothing that a camera or program wrote beside it. It takes its time: not for the event loop.
 
     Raises `Invalid`.
     """
@@ -76,31 +99,35 @@ def encode(data: bytes) -> Encoded:
     if len(data) > MOST_BYTES:
         raise _wrong("must be at most 2 MB")
     pillow, ops = import_module("PIL.Image"), import_module("PIL.ImageOps")  # few starts ever need them
-    with _ALONE:
-        try:
-            with pillow.open(io.BytesIO(data), formats=_READ) as found:
-                if found.width * found.height > MOST_PIXELS:
-                    raise _wrong(f"must have at most {MOST_PIXELS // 1_000_000} million pixels")
-                found.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-                picture = ops.exif_transpose(found)
-                is_clear = picture.has_transparency_data
-                picture = picture.convert("RGBA" if is_clear else "RGB")
-                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-                return _kept(picture, as_photograph=found.format == "JPEG", may_be_one=not is_clear)
-        except pillow.UnidentifiedImageError:
-            raise _wrong("must be a PNG, JPEG, WebP or GIF file") from None
-        except (*_UNREADABLE, pillow.DecompressionBombError):
-            raise _wrong("cannot be read: the file is damaged") from None
+    try:
+        with pillow.open(io.BytesIO(data), formats=_READ) as found:
+            most = MOST_PIXELS.get(found.format, MOST_PIXELS_WHOLE)
+            if found.width * found.height > most:
+                raise _wrong(f"must have at most {most // 1_000_000} million pixels")
+            is_clear, is_photograph = found.has_transparency_data, found.format == "JPEG"
+            # a JPEG is made small while it is read; colours of a palette cannot be mixed
+            picture = found if is_photograph else found.convert("RGBA" if is_clear else "RGB")
+            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            picture = ops.exif_transpose(picture)
+            return _kept(picture.convert("RGB") if is_photograph else picture, is_clear, is_photograph)
+    except pillow.UnidentifiedImageError:
+        raise _wrong("must be a PNG, JPEG, WebP or GIF file") from None
+    except (*_UNREADABLE, pillow.DecompressionBombError):
+        raise _wrong("cannot be read: the file is damaged") from None
 
 
-def _kept(picture: Any, *, as_photograph: bool, may_be_one: bool) -> Encoded:
-    if not as_photograph:
-        data = _saved(picture, "PNG", optimize=True)
-        as_photograph = may_be_one and len(data) > _HEAVY
-    if as_photograph:
-        data = _saved(picture, "JPEG", quality=85, optimize=True)
+def _kept(picture: Any, is_clear: bool, is_photograph: bool) -> Encoded:
+    """As a PNG; as a JPEG where it came as one or is too heavy; and smaller until it is light enough."""
+    while True:
+        data = b"" if is_photograph else _saved(picture, "PNG", optimize=True)
+        if is_photograph or (len(data) > HEAVIEST and not is_clear):
+            is_photograph = True
+            data = _saved(picture, "JPEG", quality=85, optimize=True)
+        if len(data) <= HEAVIEST:
+            break
+        picture.thumbnail((picture.width * 3 // 4, picture.height * 3 // 4))
     digest = b32encode(sha256(data).digest()[:16]).decode().rstrip("=").lower()  # no dash, which ends the site's key
-    return Encoded(f"{digest}.{'jpg' if as_photograph else 'png'}", data, picture.width, picture.height)
+    return Encoded(f"{digest}.{'jpg' if is_photograph else 'png'}", data, picture.width, picture.height)
 
 
 def _saved(picture: Any, kind: str, **options: Any) -> bytes:
@@ -149,19 +176,22 @@ async def list_images(connection: AsyncConnection, site: Site) -> list[Image]:
 
 
 async def _shown_by(connection: AsyncConnection, site: Site) -> list[tuple[str, str]]:
-    """What may show images: its name, and a text with their addresses in it."""
+    """What may show images, now or once somebody goes back to it: its name, and a text with their addresses in it."""
     its = and_(revisions.c.site_id == surveys.c.site_id, revisions.c.survey_number == surveys.c.number)
-    live = surveys.outerjoin(revisions, and_(its, revisions.c.number == surveys.c.revision))
+    every = surveys.outerjoin(revisions, its)
     thanks = (surveys.c.document["thank_you"].as_string(), revisions.c.document["thank_you"].as_string())
-    query = select(surveys.c.name, *thanks).select_from(live)
-    query = query.where(surveys.c.site_id == site.id, surveys.c.status != DELETED).order_by(surveys.c.name)
-    rows = await connection.execute(query)
-    logo = [("the site’s logo", site.settings.brand.logo)] if site.settings.brand.logo else []
-    return logo + [(f"“{name}”", f"{draft} {published}") for name, draft, published in rows]
+    query = select(surveys.c.name, *thanks).select_from(every).where(surveys.c.site_id == site.id)
+    texts: dict[str, str] = {}
+    for name, draft, published in await connection.execute(query.order_by(surveys.c.name)):
+        texts[name] = f"{texts.get(name, '')} {draft} {published}"
+    logo = [("the logo", site.settings.brand.logo)] if site.settings.brand.logo else []
+    return logo + [(f"“{name}”", text) for name, text in texts.items()]
 
 
 async def image_data(connection: AsyncConnection, site: Site, name: str) -> bytes:
     """Raises `NotFound`."""
+    if not _NAME.fullmatch(name):  # not every store can be asked for every text
+        raise NotFound("There is no such image.")
     query = select(images.c.data).where(images.c.site_id == site.id, images.c.name == name)
     data: bytes | None = (await connection.execute(query)).scalar_one_or_none()
     if data is None:
@@ -175,6 +205,6 @@ async def delete_image(connection: AsyncConnection, site: Site, name: str, *, by
     if found is None:
         raise NotFound("There is no such image.")
     if found.used_by:
-        raise Conflict(f"The image is used by {', '.join(found.used_by)}. Choose another there first.")
+        raise Conflict(f"The image is used by {', '.join(found.used_by)}, or by an earlier revision of it.")
     await connection.execute(delete(images).where(images.c.site_id == site.id, images.c.name == name))
     await record(connection, by, "image.removed", name, now=now, site_id=site.id)

@@ -150,7 +150,7 @@ async def replace_survey(
 async def save_survey(
     connection: AsyncConnection, site_id: int, survey_id: UUID, document: SurveyDocument, *, now: datetime
 ) -> Survey:
-    """Create a survey as a draft over the last; what is live stays as it is until the next publish.
+    """Save a document as the draft of a survey; what is live stays as it is until the next publish.
 
     Raises `NotFound`, or `Conflict` for an archived survey, a name that is taken, and a changed metric, scale or
     delivery once answers may exist.

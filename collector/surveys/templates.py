@@ -45,6 +45,6 @@ def document_of(key: str, language: str, name: str) -> SurveyDocument:
     texts = LANGUAGES.get(language)
     question = texts.templates[template] if texts else "?"
     again = {"frequency": {"answered_days": 90}} if key == "nps_quarter" else {}
-    alone = {"follow_up": dict.fromkeys(GROUPS, "")} if key in BLANK else {}
+    alone = {"follow_up": dict.fromkeys(GROUPS, ""), "email_capture": {"ask": "never"}} if key in BLANK else {}
     about = {"name": name, "metric": TEMPLATES[template].metric, "language": language, "question": question}
     return read_document({**about, **again, **alone})

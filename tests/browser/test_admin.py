@@ -280,7 +280,7 @@ def test_file_is_fetched_with_how_far_it_is_and_saved(alone: Process, windows: W
     page.goto(home)
     page.get_by_text("Export", exact=True).click()
     with page.expect_download() as fetched:
-        page.get_by_role("link", name="CSV").click()
+        page.get_by_role("link", name="Everything as CSV").click()
     assert fetched.value.suggested_filename.endswith(".csv")
     assert fetched.value.path().read_bytes() == page.request.get(f"{home}/responses.csv").body()
     expect(page.locator(".export")).to_be_hidden()
@@ -288,7 +288,7 @@ def test_file_is_fetched_with_how_far_it_is_and_saved(alone: Process, windows: W
     frame = (45).to_bytes(4, "big") + (3).to_bytes(4, "big") + b"abc"
     page.route("**/*framed", lambda route: route.fulfill(body=frame, headers={"X-Rows": "90"}))
     page.get_by_text("Export", exact=True).click()
-    page.get_by_role("link", name="JSON").click()
+    page.get_by_role("link", name="Everything as JSON").click()
     expect(page.get_by_role("alert")).to_contain_text("nothing was saved")
     expect(page.locator(".export")).to_be_hidden()
 

@@ -14,7 +14,7 @@ from collector.access.roles import site_for
 from collector.access.sites import renew_identify_secret
 from collector.db.moments import moment
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import press, require_user
+from collector.web.http.auth import press, read_form, require_user
 from collector.web.http.services import services_of
 
 EXAMPLES = (
@@ -26,7 +26,7 @@ EXAMPLES = (
     ),
     (
         "PHP",
-        "$signature = hash_hmac('sha256', strtolower(trim($email)), $secret);",
+        "$signature = hash_hmac('sha256', mb_strtolower(trim($email), 'UTF-8'), $secret);",
     ),
     (
         "Node",
@@ -58,6 +58,7 @@ async def identify(request: Request) -> Response:
         site=site,
         here="settings",
         secret=services.signing.identify_secret(site.key, site.identify_version),
+        version=site.identify_version,
         holds_until=site.identify_until if site.identify_until and site.identify_until > now else None,
         moment=moment,
         examples=EXAMPLES,
@@ -66,8 +67,13 @@ async def identify(request: Request) -> Response:
 
 
 async def renew(request: Request) -> Response:
+    """The secret that the page showed: pressed twice, it is renewed once."""
+    form = await read_form(request)
+
     async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
+        if form.get("version") != str(site.identify_version):
+            return
         await renew_identify_secret(connection, site, by=user.email, now=now)
 
     return await press(request, act, f"/admin/{request.path_params['site']}/settings/identify")

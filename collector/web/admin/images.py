@@ -1,8 +1,7 @@
-"""The images of a site: uploading, looking at what there is, deleting; and its logo."""
+"""The images of a site: uploading, looking at what there is, deleting."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,9 +14,9 @@ from collector.access.accounts import Role, User
 from collector.access.roles import site_for
 from collector.access.sites import Brand, Site, change_site
 from collector.errors import Conflict, Invalid, TooLarge
-from collector.surveys.images import MOST_BYTES, MOST_IMAGES, add_image, address_of, delete_image, encode, list_images
+from collector.surveys.images import MOST_BYTES, MOST_IMAGES, add_image, address_of, delete_image, encoded, list_images
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import by_field, press, read_upload, require_user
+from collector.web.http.auth import by_field, press, read_upload, require_same_origin, require_user
 from collector.web.http.services import services_of
 
 FIELD = "image"
@@ -46,20 +45,20 @@ async def _images(request: Request, user: User, wrong: str = "", status: int = 2
     )
 
 
-async def _uploaded(request: Request, user: User, *, as_logo: bool = False) -> str:
+async def uploaded(request: Request, user: User, *, as_logo: bool = False) -> str:
     """Keep the file of a form; where it is. Raises what reading it raises."""
     services, key = services_of(request), request.path_params["site"]
     role: Role = "owner" if as_logo else "editor"
     async with services.database.read() as connection:
         await site_for(connection, user, key, role)  # before work is done for it
     data = await _file(request)
-    made = await asyncio.to_thread(encode, data)
+    made = await encoded(data)
     async with services.database.write() as connection:
         site, _ = await site_for(connection, user, key, role)
         await add_image(connection, site, made, by=user.email, now=services.clock())
         address = address_of(site, made.name)
         if as_logo:
-            await _choose_logo(connection, site, address, user, services.clock())
+            await choose_logo(connection, site, address, user, services.clock())
     return address
 
 
@@ -70,19 +69,21 @@ async def _file(request: Request) -> bytes:
         return bytes(MOST_BYTES + 1)  # which is told in the same words as a file that is a little too large
 
 
-async def _choose_logo(connection: AsyncConnection, site: Site, address: str | None, user: User, now: datetime) -> None:
+async def choose_logo(connection: AsyncConnection, site: Site, address: str | None, user: User, now: datetime) -> None:
+    """Show this image as the site's logo, or none."""
     brand = Brand.read(address, site.settings.brand.color)
     await change_site(connection, site, replace(site.settings, brand=brand), by=user.email, now=now)
 
 
 async def upload(request: Request) -> Response:
     """Back to the page; or, for the editor, the address of the image."""
+    require_same_origin(request)
     user = await require_user(request)
     if "application/json" in request.headers.get("accept", ""):
-        address = await _uploaded(request, user)
+        address = await uploaded(request, user)
         return JSONResponse({"address": f"{services_of(request).settings.public_url}{address}"}, 201)
     try:
-        await _uploaded(request, user)
+        await uploaded(request, user)
     except (Invalid, Conflict) as error:
         return await _images(request, user, said(error), error.status)
     return RedirectResponse(f"/admin/{request.path_params['site']}/images", 303)
@@ -102,28 +103,8 @@ async def remove(request: Request) -> Response:
     return await press(request, act, f"/admin/{request.path_params['site']}/images")
 
 
-async def upload_logo(request: Request) -> Response:
-    user = await require_user(request)
-    key = request.path_params["site"]
-    try:
-        await _uploaded(request, user, as_logo=True)
-    except (Invalid, Conflict) as error:
-        return await _images(request, user, said(error), error.status)
-    return RedirectResponse(f"/admin/{key}/settings?saved", 303)
-
-
-async def remove_logo(request: Request) -> Response:
-    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
-        site, _ = await site_for(connection, user, request.path_params["site"], "owner")
-        await _choose_logo(connection, site, None, user, now)
-
-    return await press(request, act, f"/admin/{request.path_params['site']}/settings?saved")
-
-
 routes = [
     Route("/admin/{site}/images", images),
     Route("/admin/{site}/images", upload, methods=["POST"]),
     Route("/admin/{site}/images/{name}/remove", remove, methods=["POST"]),
-    Route("/admin/{site}/settings/logo", upload_logo, methods=["POST"]),
-    Route("/admin/{site}/settings/logo/remove", remove_logo, methods=["POST"]),
 ]

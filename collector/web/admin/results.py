@@ -68,7 +68,7 @@ async def summary(request: Request) -> Response:
     services = services_of(request)
     async with services.database.read() as connection:
         site, role, survey = await _survey(request, connection, user)
-        view = view_of(request, site)
+        view = view_of(request, site).for_figures()
         values = await _figures(connection, survey, view)
         changed = await has_changes(connection, survey)
         by = _dimension(request)
@@ -101,7 +101,7 @@ async def news(request: Request) -> Response:
     services = services_of(request)
     async with services.database.read() as connection:
         site, _, survey = await _survey(request, connection, user)
-        view = view_of(request, site)
+        view = view_of(request, site).for_figures()
         values = await _figures(connection, survey, view)
         by = _dimension(request)
         parts = await breakdown(connection, survey, by, view.span)

@@ -12,12 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collector.access.accounts import User
-from collector.access.roles import sites_for
+from collector.access.accounts import Role, User
+from collector.access.roles import allows, sites_for
 from collector.access.sites import Site
 from collector.db.text import folded, is_blank, is_text
-from collector.errors import NotFound
-from collector.responses.reading import get_response
+from collector.responses.reading import site_of_response
 from collector.surveys.listing import surveys_by_site
 from collector.web.admin.shell import admin_page, shell_of
 from collector.web.admin.view import LONGEST_SEARCH
@@ -27,20 +26,20 @@ from collector.web.http.services import services_of
 
 MOST = 20
 """Of each kind."""
-PAGES = (
-    ("settings", "Site and privacy: tag, logo, time zone, brand colour, consent, parameters"),
-    ("images", "Images"),
-    ("settings/frequency", "Frequency: quiet period, surveys per session"),
-    ("settings/webhooks", "Webhooks: deliveries, signing secret"),
-    ("settings/identify", "Identify secret"),
+PAGES: tuple[tuple[str, Role, str], ...] = (
+    ("settings", "owner", "Site and privacy: tag, logo, time zone, brand colour, consent, parameters"),
+    ("images", "editor", "Images: logo, pictures"),
+    ("settings/frequency", "owner", "Frequency: quiet period, surveys per session"),
+    ("settings/webhooks", "owner", "Webhooks: deliveries, signing secret"),
+    ("settings/identify", "owner", "Identify secret"),
 )
-"""Of a site's settings, beneath its address, with the words that they are found by."""
+"""Of a site's settings, beneath its address, with the role that they take and the words that they are found by."""
 INSTALLATION = (
-    ("/admin/users", "Users: roles, invitation links, password reset"),
-    ("/admin/teams", "Teams"),
-    ("/admin/tokens", "API tokens"),
-    ("/admin/log", "Audit log"),
-    ("/admin/account", "Account: password, two-factor authentication, sessions"),
+    ("/admin/users", "owner", "Users: roles, invitation links, password reset"),
+    ("/admin/teams", "owner", "Teams"),
+    ("/admin/tokens", "owner", "API tokens"),
+    ("/admin/log", "everywhere", "Audit log"),
+    ("/admin/account", "anybody", "Account: password, two-factor authentication, sessions"),
 )
 
 
@@ -79,17 +78,18 @@ async def _hits(connection: AsyncConnection, user: User, words: str, here: Site 
         for one in surveys[site.id]
         if wanted in folded(one.name)
     )
-    owned = {site.id for site, role in found if role == "owner"}
-    if here and here.id in owned:
-        hits += [
-            Hit("settings", text.partition(":")[0], f"/admin/{here.key}/{path}", f"Settings of {here.name}")
-            for path, text in PAGES
-            if wanted in folded(text)
-        ]
-    if owned or user.role == "owner":
-        hits += [
-            Hit("settings", text.partition(":")[0], address) for address, text in INSTALLATION if wanted in folded(text)
-        ]
+    role = next((role for site, role in found if site == here), None)
+    hits += [
+        Hit("settings", text.partition(":")[0], f"/admin/{here.key}/{path}", f"Settings of {here.name}")
+        for path, needed, text in PAGES
+        if here and allows(role, needed) and wanted in folded(text)
+    ]
+    may = {"anybody": True, "owner": user.owns, "everywhere": user.role == "owner"}
+    hits += [
+        Hit("settings", text.partition(":")[0], address)
+        for address, needs, text in INSTALLATION
+        if may[needs] and wanted in folded(text)
+    ]
     if here:
         comments = f"/admin/{here.key}/responses?{urlencode({'period': 'all', 'words': words})}"
         hits.append(Hit("search", f"Search comments for “{words}”", comments, here.name))
@@ -103,15 +103,12 @@ def _first(hits: Iterable[Hit]) -> list[Hit]:
 async def _response(connection: AsyncConnection, sites: Sequence[Site], words: str) -> list[Hit]:
     """The response of this id, on any site that one may see."""
     response_id = uuid_of(words)
-    for site in sites if response_id else ():
-        assert response_id
-        try:
-            found = await get_response(connection, site.id, response_id)
-        except NotFound:
-            continue
-        address = f"/admin/{site.key}/responses/{response_id}"
-        return [Hit("responses", "Response", address, f"{found.survey_name} · {site.name}")]
-    return []
+    site_id = await site_of_response(connection, [site.id for site in sites], response_id) if response_id else None
+    return [
+        Hit("responses", "Response", f"/admin/{site.key}/responses/{response_id}", site.name)
+        for site in sites
+        if site.id == site_id
+    ]
 
 
 routes = [Route("/admin/search", search)]

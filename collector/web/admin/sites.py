@@ -32,8 +32,9 @@ from collector.responses.rollups import for_figures, overall_by_survey
 from collector.surveys.listing import surveys_by_site
 from collector.surveys.metrics import scores
 from collector.web.admin.figures import SPARK_DAYS, spark
+from collector.web.admin.images import choose_logo, said, uploaded
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import by_field, read_form, require_user
+from collector.web.http.auth import by_field, press, read_form, require_same_origin, require_user
 from collector.web.http.services import services_of
 from collector.web.visitors.addresses import frozen_tag, tag
 
@@ -120,7 +121,12 @@ async def add_site(request: Request) -> Response:
 
 async def settings(request: Request) -> Response:
     """How the site is installed, and what it keeps of its visitors."""
-    user = await require_user(request)
+    return await _as_it_is(request, await require_user(request))
+
+
+async def _as_it_is(
+    request: Request, user: User, faults: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
     async with services_of(request).database.read() as connection:
         site, _ = await site_for(connection, user, request.path_params["site"], "owner")
         progress = await recount_progress(connection, site.id)
@@ -133,7 +139,7 @@ async def settings(request: Request) -> Response:
         "color": own.brand.color or "",
     }
     is_saved = "saved" in request.query_params
-    return await _settings(request, user, site, shown, is_saved=is_saved, progress=progress)
+    return await _settings(request, user, site, shown, faults, is_saved=is_saved, progress=progress, status=status)
 
 
 def _written(found: SiteSettings) -> str:
@@ -194,7 +200,27 @@ async def save(request: Request) -> Response:
     return RedirectResponse(f"/admin/{site.key}/settings?saved", 303)
 
 
+async def upload_logo(request: Request) -> Response:
+    require_same_origin(request)
+    user = await require_user(request)
+    try:
+        await uploaded(request, user, as_logo=True)
+    except (Invalid, Conflict) as error:
+        return await _as_it_is(request, user, {"image": said(error)}, error.status)
+    return RedirectResponse(f"/admin/{request.path_params['site']}/settings?saved", 303)
+
+
+async def remove_logo(request: Request) -> Response:
+    async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
+        site, _ = await site_for(connection, user, request.path_params["site"], "owner")
+        await choose_logo(connection, site, None, user, now)
+
+    return await press(request, act, f"/admin/{request.path_params['site']}/settings?saved")
+
+
 routes = [
+    Route("/admin/{site}/settings/logo", upload_logo, methods=["POST"]),
+    Route("/admin/{site}/settings/logo/remove", remove_logo, methods=["POST"]),
     Route("/admin/sites", all_sites),
     Route("/admin/sites/add", add_site, methods=["POST"]),
     Route("/admin/{site}/settings", settings),

@@ -41,12 +41,12 @@ class Throttle:
     before, so that nobody is kept out by what others try at their password."""
 
     def __init__(self, services: Services) -> None:
-        self._house = services
+        self._services = services
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def is_right(self, look: Callable[[], Awaitable[bool]], **names: str) -> bool:
         """What looking says; a wrong guess counts for each of these names. Raises `TooManyTries` after too many."""
-        signing = self._house.signing
+        signing = self._services.signing
         keys = {kind: signing.guess_name(kind, names[kind]) for kind in sorted(names)}
         places = await self._take(keys)
         try:
@@ -62,11 +62,11 @@ class Throttle:
 
     async def take(self, **names: str) -> None:
         """Count one for each of these names, whatever becomes of it. Raises `TooManyTries`."""
-        await self._take({kind: self._house.signing.guess_name(kind, names[kind]) for kind in sorted(names)})
+        await self._take({kind: self._services.signing.guess_name(kind, names[kind]) for kind in sorted(names)})
 
     async def _take(self, keys: Mapping[str, str]) -> Mapping[str, int]:
         """It counts before it is looked at: those that are looked at in this moment may all be wrong."""
-        database, clock = self._house.database, self._house.clock
+        database, clock = self._services.database, self._services.clock
         async with database.read() as connection:  # what is refused writes nothing
             now = await database.now(connection, clock)
             for kind, name in keys.items():
@@ -83,7 +83,7 @@ class Throttle:
         return places
 
     async def _give_back(self, keys: Mapping[str, str], places: Mapping[str, int]) -> None:
-        async with self._house.database.write() as connection:
+        async with self._services.database.write() as connection:
             for kind, name in keys.items():
                 await give_back(connection, kind, name, places[kind])
 

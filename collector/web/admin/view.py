@@ -101,6 +101,11 @@ class View:
             "emailed": "yes" if self.emailed else None,
         }
 
+    def for_figures(self) -> View:
+        """What sums know of it: the period, and one value of one dimension."""
+        values = dict([self.only]) if self.only else None
+        return View(self.period, self.span, values=values, wrong=self.wrong, zone=self.zone)
+
     def alone(self, dimension: Dimension, value: str) -> View:
         """The same period with one value of one dimension."""
         return replace(self, values={dimension: value}, cursor=None)

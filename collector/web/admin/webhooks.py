@@ -36,7 +36,7 @@ from collector.web.http.services import services_of
 
 DELIVERIES = 50
 """On one page."""
-STATUS_WORDS = {"waiting": "Waiting", "done": "Delivered", "failed": "Given up"}
+STATUS_WORDS = {"waiting": "Waiting", "done": "Delivered", "failed": "Failed"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ async def add(request: Request) -> Response:
         async with services.database.write() as connection:
             site, _ = await site_for(connection, user, request.path_params["site"], "owner")
             networks = services.settings.networks
-            made = await create_webhook(
+            there = next((one for one in await list_webhooks(connection, site.id) if one.url == url), None)
+            made = there or await create_webhook(
                 connection, site.id, url, by=user.email, now=services.clock(), networks=networks
             )
     except (Invalid, Conflict) as error:
@@ -143,8 +144,13 @@ async def webhook(request: Request) -> Response:
 
 
 async def renew(request: Request) -> Response:
+    """The secret that the page showed: pressed twice, it is renewed once."""
+    form = await read_form(request)
+
     async def act(connection: AsyncConnection, user: User, now: datetime) -> None:
         _, found = await _own(connection, user, request)
+        if form.get("version") != str(found.secret_version):
+            return
         await renew_secret(connection, found, by=user.email, now=now)
 
     return await press(request, act, _address(request))

@@ -20,7 +20,7 @@ SITE: dict[str, Any] = {
     "identify_secret": "5f0d…",
     "consent_required": False,
     "kept_parameters": ["utm_source"],
-    "brand": {"logo": "/i/0123456789abcdef.png", "color": "#8a2be2"},
+    "brand": {"logo": "/i/abcdefghjkmn-0a1b2c3d.png", "color": "#8a2be2"},
     "time_zone": "Europe/Amsterdam",
     "recount_progress": 0.5,
     "created_at": WHEN,

@@ -52,7 +52,7 @@ def read_new_site(value: object) -> str:
 class BrandResource(Resource):
     """What makes surveys look like their site's own."""
 
-    logo: str | None = Field(None, description="Path of the logo on the collector, such as /i/HASH.png.")
+    logo: str | None = Field(None, description="Path of the logo on the collector, such as /i/SITE-HASH.png.")
     color: str | None = Field(
         None, description="A colour as #rgb or #rrggbb, for surveys whose theme colour is the default."
     )

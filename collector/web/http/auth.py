@@ -235,7 +235,7 @@ async def read_upload(request: Request, name: str, most: int) -> bytes:
     try:
         form = await parsers.MultiPartParser(request.headers, whole(), max_files=1, max_fields=1).parse()
     except (parsers.MultiPartException, KeyError) as error:
-        raise BadRequest(f"The form could not be read: {error}.") from None
+        raise BadRequest(f"The form could not be read: {str(error).rstrip('.')}.") from None
     file = form.get(name)
     try:
         return b"" if file is None or isinstance(file, str) else bytes(await file.read())

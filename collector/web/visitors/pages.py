@@ -72,13 +72,14 @@ async def survey_page(request: Request) -> Response:
 async def image(request: Request) -> Response:
     """An image that a site uploaded; under its name it never changes."""
     name = request.path_params["name"]
-    media_type = MEDIA_TYPES.get(name.rpartition(".")[2])
-    if media_type is None or not name.isascii():
-        raise NotFound("There is no such image.")
+    mark = {"ETag": f'"{name.partition(".")[0]}"'} if name.isascii() and name.isprintable() else {}
     async with visitor_services_of(request).database.read() as connection:
         site = await site_by_key(connection, request.path_params["site"])
         data = await image_data(connection, site, name)
-    return Response(data, media_type=media_type, headers=IMAGE_HEADERS)
+    if mark and request.headers.get("if-none-match") == mark["ETag"]:
+        return Response(status_code=304, headers={**IMAGE_HEADERS, **mark})
+    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+    return Response(data, media_type=media_type, headers={**IMAGE_HEADERS, **mark})
 
 
 async def static(request: Request) -> Response:

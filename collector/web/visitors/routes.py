@@ -156,7 +156,7 @@ class DirectRoutes:
     }
 
     def __init__(self, services: VisitorServices) -> None:
-        self._house = services
+        self._services = services
         self._waiting: set[asyncio.Task[None]] = set()
 
     def __call__(self, method: bytes, target: bytes) -> Begin | None:
@@ -173,7 +173,7 @@ class DirectRoutes:
 
     def _begin(self, hot: Hot, key: str, asked: Asked) -> None:
         try:
-            later = hot(self._house, key, asked)
+            later = hot(self._services, key, asked)
         except Exception as error:
             _complain(key, asked, error)
         else:
@@ -277,7 +277,10 @@ async def survey_script(request: Request) -> Response:
 
 async def site_config(request: Request) -> Response:
     """What the tag's script holds, for loaders that ask for it, in the format that theirs is."""
-    return await _config(request, request.path_params["site"])
+    config = await _config(request, request.path_params["site"])
+    services = visitor_services_of(request)
+    services.sightings.note(request.path_params["site"], dict(request.scope["headers"]))
+    return config
 
 
 async def survey_config(request: Request) -> Response:

@@ -14,6 +14,9 @@ EVERY_SECONDS = 3600.0
 """A site's tag is written down once in so long."""
 _PAGE = re.compile(rb"https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:[/?#]|$)")
 
+_ASKED_FOR = (b"script", b"empty")
+"""By a tag, or by the pinned loader that one brought."""
+
 Write = Callable[[str, str], Awaitable[None]]
 """Writes down a site's key and a host. It may raise `Unavailable`."""
 
@@ -27,12 +30,12 @@ class Sightings:
         self._underway: set[asyncio.Task[None]] = set()
 
     def note(self, key: str, headers: Mapping[bytes, bytes]) -> None:
-        """A script was asked for with these headers; it counts where they name the page that it is for."""
+        """A script, or what is in one, was asked for with these headers; it counts where they name its page."""
         now = time.monotonic()
         if now < self._next.get(key, 0.0):
             return
         page = _PAGE.match(headers.get(b"referer", b""))
-        if page is None or headers.get(b"sec-fetch-dest", b"script") != b"script":
+        if page is None or headers.get(b"sec-fetch-dest", b"script") not in _ASKED_FOR:
             return
         self._next[key] = now + EVERY_SECONDS
         task = asyncio.create_task(self._note(key, page[1].decode().lower()))
