@@ -126,7 +126,7 @@ def test_delivery_that_waited_in_a_backup_goes_out_when_somebody_asks_for_it_alo
 
     done = run_command("restore", file, "--keep-tokens", url=target)
     assert done.returncode == 0, done.stderr
-    assert "1 deliveries to webhooks are held back" in done.stdout
+    assert "1 webhook deliveries are held back" in done.stdout
     (job,) = (row for row in everything_in(target)["jobs"] if row["site_id"])
     assert (job["status"], job["lease"]) == ("failed", None)
     with served(target) as client:

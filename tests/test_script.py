@@ -193,7 +193,7 @@ def test_every_format_stays_served_and_an_unknown_one_is_refused_by_name(app: Ap
     for asked in ("?format=99", "?format=0", "?format=01", "?format=%D9%A1", "?format="):
         reply = app.client.get(f"/w/{app.site.key}.json{asked}")
         assert reply.status_code == 404
-        assert "knows 1" in reply.json()["detail"]
+        assert "Available: 1" in reply.json()["detail"]
 
 
 @pytest.mark.parametrize("name", SENT_TO)

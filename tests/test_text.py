@@ -39,7 +39,7 @@ def test_text_of_which_nothing_is_seen_is_none(owner: App, blank: str) -> None:
     assert is_blank(blank)
     with pytest.raises(Invalid) as refused:
         readable_name(blank)
-    assert "can be seen" in refused.value.faults[0].detail
+    assert "visible text" in refused.value.faults[0].detail
     for place in ("name", "question"):
         with pytest.raises(Invalid):
             read_document({**SMALLEST, place: blank})

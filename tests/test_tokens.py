@@ -55,7 +55,7 @@ def test_wherever_a_visitor_reads_it_a_token_is_told_of_and_filled(app: App, pla
     with pytest.raises(Invalid) as told:
         read_document(document(place, "Hi {contact.first_name}"))
     ((at, detail),) = [(fault.at, fault.detail) for fault in told.value.faults]
-    assert (at, "no default" in detail) == (f"/{place}", True)
+    assert (at, "without a default value" in detail) == (f"/{place}", True)
     app.site.publish(**document(place, TOKEN))
     script = app.client.get(f"/w/{app.site.key}.js").text
     assert "Hi there" in script

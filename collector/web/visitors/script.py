@@ -91,7 +91,7 @@ def _frequency_of(site: Site) -> dict[str, Any]:
 
 def format_asked(text: str | None) -> int:
     """The number of a format, the first where none is asked for. Raises `NotFound`, which says which there are."""
-    known = " and ".join(map(str, sorted(FORMATS)))
+    known = ", ".join(map(str, sorted(FORMATS)))
     number = 1 if text is None else next((number for number in FORMATS if str(number) == text), None)
     if number is None:
         raise NotFound(f"Unknown format. Available: {known}.")
