@@ -388,7 +388,7 @@ def test_housekeeping_that_fails_stops_no_job(
     async def broken(_: datetime) -> None:
         raise RuntimeError("no partition can be made")
 
-    monkeypatch.setattr(jobs.database, "keep_house", broken)
+    monkeypatch.setattr(jobs.database, "maintain", broken)
     jobs.put(site, target=webhook)
     with jobs.working(Outside()):
         jobs.wait_for(done=1)

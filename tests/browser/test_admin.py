@@ -327,7 +327,7 @@ def test_file_is_fetched_with_how_far_it_is_and_saved(alone: Process, windows: W
 
     page.route("**/*framed*", hold)
     page.get_by_text("Export", exact=True).click()
-    page.get_by_role("link", name="XLSX").click()
+    page.get_by_role("link", name="Everything as Excel").click()
     expect(page.get_by_role("progressbar", name="Preparing the file")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()
     page.get_by_role("button", name="Stop").click()

@@ -73,7 +73,7 @@ def test_months_that_strangers_named_in_advance_have_their_partition_when_they_c
     later = ahead[0]
     database = app.client.app.state.services.database  # type: ignore[attr-defined]
     assert app.client.portal
-    app.client.portal.call(database.keep_house, later)
+    app.client.portal.call(database.maintain, later)
     assert partition_of(app, impressions, shown[0]["id"]) == f"impressions_{later:%Y_%m}"
     assert partition_of(app, responses, given["id"]) == f"responses_{later:%Y_%m}"
     fresh = {**given, "id": id_at(later, 3), "impression": id_at(later, 4)}
