@@ -150,9 +150,9 @@ def _states(page: Page, placement: str) -> Iterator[str]:
     expect(card).to_be_visible()
     still(card)
     yield "question"
-    scores.last.hover(force=True)
+    scores.last.hover()
     yield "hover"
-    scores.last.check(force=True)
+    scores.last.check()
     text, send = survey.get_by_role("textbox"), survey.get_by_role("button", name="Send")
     expect(send).to_be_enabled()
     text.fill("It came a day early.")
