@@ -11,24 +11,18 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from starlette.testclient import TestClient
 
 from collector.access.signing import Signing
 from collector.automations.webhooks import MOST
 from collector.db import outbox
-from collector.run import worker
-from collector.run.app import create_app, open_services
-from collector.settings import Settings
 from collector.web.admin.identify import EXAMPLES
-from tests.conftest import SECRET, App, add_site, sign_in
+from tests.conftest import SECRET, App, sign_in
 from tests.events import response
 from tests.pages import plain
-from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
+from tests.receiver import Receiver, answering, receiving
 from tests.services import services_of
 from tests.signed_in import acts, post
-
-NOBODY = "https://receiver.invalid/hook"
+from tests.telling import NOBODY, telling_app
 
 
 @pytest.fixture
@@ -41,12 +35,7 @@ def receiver() -> Iterator[Receiver]:
 def telling(tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """An application that may call this machine, gives up after two tries, and whose owner is signed in."""
     monkeypatch.setattr(outbox, "WAITS", (0.05,))
-    monkeypatch.setattr(worker, "POLL_SECONDS", 0.05)
-    settings = Settings(database_url=store[0], secret=SECRET, allowed_networks=OWN_NETWORK)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
-        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
-        client.portal = portal
-        app = App(client, tmp_path, add_site(client, "", store[1]))
+    with telling_app(tmp_path, store, monkeypatch) as app:
         assert sign_in(app).status_code == 303
         yield app
 

@@ -11,23 +11,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from standardwebhooks import WebhookVerificationError
-from starlette.testclient import TestClient
 
 from collector.access.sites import SECRETS_OVERLAP
 from collector.automations.webhooks import MOST, Webhook, create_webhook, list_webhooks
 from collector.db import outbox
 from collector.db.kinds import MOST_ATTEMPTS
 from collector.errors import Conflict
-from collector.run import worker
-from collector.run.app import create_app, open_services
-from collector.settings import Settings
-from tests.conftest import BROWSER_SECRET, PERSON, SECRET, App, Site, add_site
+from tests.conftest import BROWSER_SECRET, PERSON, App, Site, add_site
 from tests.jobs import NOW, open_jobs
-from tests.receiver import OWN_NETWORK, Receiver, answering, receiving
-
-NOBODY = "https://receiver.invalid/hook"
+from tests.receiver import Receiver, answering, receiving
+from tests.telling import NOBODY, telling_app
 
 
 @pytest.fixture
@@ -38,15 +32,10 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def telling(tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """A app that may call this machine, and tries again soon."""
+    """It tries again soon."""
     monkeypatch.setattr(outbox, "WAITS", (0.05,) * len(outbox.WAITS))
-    monkeypatch.setattr(worker, "POLL_SECONDS", 0.05)
-    url, token = store
-    settings = Settings(database_url=url, secret=SECRET, allowed_networks=OWN_NETWORK)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_services(settings)) as open_:
-        client = TestClient(create_app(open_), base_url="http://collector.test", follow_redirects=False)
-        client.portal = portal
-        yield App(client, tmp_path, add_site(client, "", token))
+    with telling_app(tmp_path, store, monkeypatch) as app:
+        yield app
 
 
 def answer(survey: dict[str, Any], /, **change: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collector.access.audit import Act, record
 from collector.access.sites import SECRETS_OVERLAP, note_site_change, versions_at
 from collector.channels.outbound import Network, Refused, check_address
 from collector.db.ids import new_id
-from collector.db.outbox import forget_target
+from collector.db.outbox import forget_target, get_job, redo
 from collector.db.schema import sites, webhooks
 from collector.errors import Conflict, Fault, Invalid, NotFound
 
@@ -110,6 +110,15 @@ async def renew_secret(connection: AsyncConnection, webhook: Webhook, *, by: str
 
 def _webhook(row: Row[Any]) -> Webhook:
     return Webhook(row.site_id, row.id, row.url, row.created_at, row.secret_version, row.secret_until)
+
+
+async def deliver_again(connection: AsyncConnection, webhook: Webhook, delivery_id: UUID, *, now: datetime) -> None:
+    """Send once more, under the same id, what was delivered or given up. Raises `NotFound`, or `Conflict` while it
+    waits."""
+    job = await get_job(connection, webhook.site_id, delivery_id)
+    if job.target_id != webhook.id:
+        raise NotFound("This webhook has no such delivery.")
+    await redo(connection, webhook.site_id, job.id, now=now)
 
 
 async def delete_webhook(connection: AsyncConnection, webhook: Webhook, *, by: str, now: datetime) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from collector.access.accounts import User
 from collector.access.roles import site_for
 from collector.access.sites import MOST_QUIET_DAYS, Frequency, Site, change_site
-from collector.errors import Fault, Invalid
+from collector.errors import Invalid
 from collector.web.admin.shell import admin_page
 from collector.web.http.auth import read_form, require_user
 from collector.web.http.services import services_of
@@ -70,13 +70,8 @@ async def save(request: Request) -> Response:
 
 
 def _number(text: str) -> int:
-    """Raises `Invalid`."""
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        told = f"must be a whole number of days from 0, for none, to {MOST_QUIET_DAYS}"
-        raise Invalid(faults=[Fault("/frequency/quiet_days", told)])
-    return int(text)
+    """None is no days; what is no number is none that `Frequency` takes."""
+    return int(text or 0) if text.isascii() and (text.isdigit() or not text) and len(text) < 6 else -1
 
 
 routes = [

@@ -16,7 +16,7 @@ from collector.access.sites import Brand, Site, change_site
 from collector.errors import Conflict, Invalid, TooLarge
 from collector.surveys.images import MOST_BYTES, MOST_IMAGES, add_image, address_of, delete_image, encoded, list_images
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import by_field, press, read_upload, require_same_origin, require_user
+from collector.web.http.auth import press, read_upload, require_same_origin, require_user, sentence_of
 from collector.web.http.services import services_of
 
 FIELD = "image"
@@ -85,14 +85,8 @@ async def upload(request: Request) -> Response:
     try:
         await uploaded(request, user)
     except (Invalid, Conflict) as error:
-        return await _images(request, user, said(error), error.status)
+        return await _images(request, user, sentence_of(error, FIELD), error.status)
     return RedirectResponse(f"/admin/{request.path_params['site']}/images", 303)
-
-
-def said(error: Invalid | Conflict) -> str:
-    """What is wrong with a file, for beside its field."""
-    told = by_field(error).get(FIELD) or error.detail.rstrip(".")
-    return f"{told[0].upper()}{told[1:]}."
 
 
 async def remove(request: Request) -> Response:

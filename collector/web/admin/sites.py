@@ -32,9 +32,9 @@ from collector.responses.rollups import for_figures, overall_by_survey
 from collector.surveys.listing import surveys_by_site
 from collector.surveys.metrics import scores
 from collector.web.admin.figures import SPARK_DAYS, spark
-from collector.web.admin.images import choose_logo, said, uploaded
+from collector.web.admin.images import FIELD, choose_logo, uploaded
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import by_field, press, read_form, require_same_origin, require_user
+from collector.web.http.auth import by_field, press, read_form, require_same_origin, require_user, sentence_of
 from collector.web.http.services import services_of
 from collector.web.visitors.addresses import frozen_tag, tag
 
@@ -206,7 +206,7 @@ async def upload_logo(request: Request) -> Response:
     try:
         await uploaded(request, user, as_logo=True)
     except (Invalid, Conflict) as error:
-        return await _as_it_is(request, user, {"image": said(error)}, error.status)
+        return await _as_it_is(request, user, {FIELD: sentence_of(error, FIELD)}, error.status)
     return RedirectResponse(f"/admin/{request.path_params['site']}/settings?saved", 303)
 
 

@@ -22,20 +22,22 @@ from collector.automations.webhooks import (
     Webhook,
     create_webhook,
     delete_webhook,
+    deliver_again,
     get_webhook,
     list_webhooks,
     message_id,
     renew_secret,
 )
 from collector.db.moments import moment
-from collector.db.outbox import get_job, list_jobs, redo
-from collector.errors import Conflict, Invalid, NotFound
+from collector.db.outbox import list_jobs
+from collector.errors import Conflict, Invalid
 from collector.web.admin.shell import admin_page
-from collector.web.http.auth import by_field, press, read_form, require_user
+from collector.web.http.auth import press, read_form, require_user, sentence_of
 from collector.web.http.services import services_of
 
 DELIVERIES = 50
 """On one page."""
+CHIPS = {"waiting": "paused", "done": "published", "failed": "failed"}
 STATUS_WORDS = {"waiting": "Waiting", "done": "Delivered", "failed": "Failed"}
 
 
@@ -53,6 +55,11 @@ class Delivery:
         payload = json.loads(job.payload)
         sent = json.dumps(payload, indent=2, ensure_ascii=False)
         return cls(job, message_id(job.id), str(payload.get("type", "")), sent)
+
+    @property
+    def chip(self) -> str:
+        """How its status looks."""
+        return CHIPS[self.job.status]
 
     @property
     def status(self) -> str:
@@ -106,8 +113,7 @@ async def add(request: Request) -> Response:
                 connection, site.id, url, by=user.email, now=services.clock(), networks=networks
             )
     except (Invalid, Conflict) as error:
-        told = by_field(error).get("url") or error.detail.rstrip(".")
-        return await _webhooks(request, user, url, f"{told[0].upper()}{told[1:]}.", error.status)
+        return await _webhooks(request, user, url, sentence_of(error, "url"), error.status)
     return RedirectResponse(f"/admin/{site.key}/settings/webhooks/{made.id}?added", 303)
 
 
@@ -167,12 +173,10 @@ async def remove(request: Request) -> Response:
 async def send_again(request: Request) -> Response:
     services = services_of(request)
 
-    async def act(connection: AsyncConnection, user: User, _: datetime) -> None:
-        site, found = await _own(connection, user, request)
-        job = await get_job(connection, site.id, request.path_params["delivery"])
-        if job.target_id != found.id:
-            raise NotFound("This webhook has no such delivery.")
-        await redo(connection, site.id, job.id, now=await services.database.now(connection, services.clock))
+    async def act(connection: AsyncConnection, user: User, __: datetime) -> None:
+        _, found = await _own(connection, user, request)
+        now = await services.database.now(connection, services.clock)
+        await deliver_again(connection, found, request.path_params["delivery"], now=now)
 
     answer = await press(request, act, _address(request))
     services.wake_worker()

@@ -5,9 +5,15 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.automations.webhooks import create_webhook, delete_webhook, get_webhook, list_webhooks, renew_secret
-from collector.db.outbox import get_job, list_jobs, redo
-from collector.errors import NotFound
+from collector.automations.webhooks import (
+    create_webhook,
+    delete_webhook,
+    deliver_again,
+    get_webhook,
+    list_webhooks,
+    renew_secret,
+)
+from collector.db.outbox import get_job, list_jobs
 from collector.web.api.openapi import Endpoint
 from collector.web.api.resources import (
     DeliveryList,
@@ -92,11 +98,10 @@ async def deliveries_redo(request: Request) -> Response:
     async with services.database.write() as connection:
         site = await site_of(request, connection, "owner")
         webhook = await get_webhook(connection, site.id, request.path_params["id"])
-        job = await get_job(connection, site.id, request.path_params["delivery"])
-        if job.target_id != webhook.id:
-            raise NotFound("Delivery not found.")
-        await redo(connection, site.id, job.id, now=await services.database.now(connection, services.clock))
-        job = await get_job(connection, site.id, job.id)
+        delivery = request.path_params["delivery"]
+        now = await services.database.now(connection, services.clock)
+        await deliver_again(connection, webhook, delivery, now=now)
+        job = await get_job(connection, site.id, delivery)
     services.wake_worker()
     return answer(DeliveryResource.of(job))
 

@@ -287,6 +287,12 @@ def by_field(error: Problem) -> dict[str, str]:
     return {fault.at.lstrip("/").split("/")[0]: fault.detail for fault in reversed(error.faults)}
 
 
+def sentence_of(error: Problem, field: str) -> str:
+    """What is wrong with a field, or with all of a form, for beside that field."""
+    told = by_field(error).get(field) or error.detail.rstrip(".")
+    return f"{told[0].upper()}{told[1:]}."
+
+
 def _is_https(request: Request) -> bool:
     return request.url.scheme == "https" or services_of(request).settings.base_url.startswith("https:")
 
